@@ -1,0 +1,1 @@
+//! HTTP: the feed, its events, the page.

@@ -1,0 +1,208 @@
+//! The checked configuration: what the rest of the program reads.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use url::Url;
+
+use super::Secret;
+use crate::{
+    id::{ProviderId, TargetId},
+    protocol::Protocol,
+};
+
+/// Everything, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where this daemon runs, as shown in feed and observations.
+    pub vantage: String,
+    /// HTTP surface.
+    pub server: Server,
+    /// Database.
+    pub store: StoreConfig,
+    /// Anchors: `host:port`.
+    pub anchors: Vec<String>,
+    /// Dollars a day for all probes together; `None` is no limit (only where every model is free).
+    pub usd_per_day: Option<f64>,
+    /// Providers in file order.
+    pub providers: Vec<Provider>,
+}
+
+impl Config {
+    /// The model of that target with its provider.
+    pub fn find(&self, target: &TargetId) -> Option<(&Provider, &Model)> {
+        let provider = self.providers.iter().find(|p| &p.id == target.provider())?;
+        provider
+            .models
+            .iter()
+            .find(|m| &m.id == target)
+            .map(|m| (provider, m))
+    }
+}
+
+/// HTTP surface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Address to bind; loopback only in this version.
+    pub listen: SocketAddr,
+}
+
+/// Database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// File.
+    pub path: PathBuf,
+    /// How long raw observations are kept.
+    pub keep_raw: Duration,
+    /// Size bound of the file in bytes.
+    pub max_bytes: u64,
+}
+
+/// One provider.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Provider {
+    /// Its id.
+    pub id: ProviderId,
+    /// The preset that it was filled in from.
+    pub preset: String,
+    /// Wire protocol.
+    pub protocol: Protocol,
+    /// Base URL, without trailing slash.
+    pub base_url: Url,
+    /// How the credential is sent.
+    pub auth: Auth,
+    /// The credential, if one was found.
+    pub key: Option<Secret>,
+    /// Further request headers.
+    pub headers: Vec<(String, String)>,
+    /// Reachability probe.
+    pub reach: Option<Reach>,
+    /// Whether a missing terminal event is a truncation by itself.
+    pub strict_terminal: bool,
+    /// Whether to hold back while it is overloaded.
+    pub polite: bool,
+    /// Dollars a day for this provider.
+    pub usd_per_day: Option<f64>,
+    /// Deadlines and caps.
+    pub limits: ProbeLimits,
+    /// Its models, in file order.
+    pub models: Vec<Model>,
+}
+
+/// How a credential is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Auth {
+    /// Not at all.
+    None,
+    /// `Authorization: Bearer KEY`.
+    Bearer,
+    /// A header of that name.
+    Header(String),
+}
+
+/// A free probe of a provider's edge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    /// Interval.
+    pub every: Duration,
+    /// HTTP method.
+    pub method: String,
+    /// Path below the base URL, query included.
+    pub path: String,
+    /// Statuses that the preset expects with a credential.
+    pub expect_with_key: Vec<u16>,
+    /// Statuses that the preset expects without one.
+    pub expect_without_key: Vec<u16>,
+}
+
+/// One model at one provider.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    /// Its target id.
+    pub id: TargetId,
+    /// The short canary's timetable; `None`: not probed.
+    pub canary: Option<Canary>,
+    /// Price per million tokens; `None`: unknown, which is an error for paid providers.
+    pub price: Option<Price>,
+    /// Token limit that the canary sends.
+    pub max_tokens: u32,
+    /// The name of the token-limit parameter where it varies (`max_tokens`, `max_completion_tokens`).
+    pub max_tokens_field: Option<String>,
+    /// Further members of the request body, from preset and file.
+    pub params: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A canary's timetable and text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Canary {
+    /// Interval.
+    pub every: Duration,
+    /// What is asked and expected.
+    pub script: CanaryScript,
+}
+
+/// What a canary asks and expects: `probes/canaries/<name>.toml`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CanaryScript {
+    /// Its name, `count20`.
+    pub name: String,
+    /// The prompt; `SENTINEL_WORD` is replaced by the word drawn.
+    pub prompt: String,
+    /// The words expected before the sentinel.
+    pub words: Vec<String>,
+    /// The words that a sentinel is drawn from.
+    pub sentinels: Vec<String>,
+    /// Input tokens that a probe is planned with.
+    pub input_tokens: u32,
+    /// Output tokens that a probe is planned with.
+    pub output_tokens: u32,
+}
+
+/// Price of a model.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Price {
+    /// Dollars per million input tokens.
+    pub input_usd_per_mtok: f64,
+    /// Dollars per million output tokens.
+    pub output_usd_per_mtok: f64,
+}
+
+impl Price {
+    /// Cost of one exchange in dollars.
+    pub fn cost(&self, input: u64, output: u64) -> f64 {
+        (input as f64 * self.input_usd_per_mtok + output as f64 * self.output_usd_per_mtok) / 1e6
+    }
+}
+
+/// Deadlines per phase and caps on foreign bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbeLimits {
+    /// DNS, TCP and TLS.
+    pub connect: Duration,
+    /// Response head.
+    pub head: Duration,
+    /// First token.
+    pub first_token: Duration,
+    /// Between any two bytes; keep-alives reset it.
+    pub gap: Duration,
+    /// Between content events; keep-alives don't reset it.
+    pub content_gap: Duration,
+    /// Whole exchange.
+    pub total: Duration,
+    /// Line, body and event caps.
+    pub bytes: crate::protocol::Limits,
+}
+
+impl Default for ProbeLimits {
+    fn default() -> Self {
+        let s = Duration::from_secs;
+        Self {
+            connect: s(5),
+            head: s(30),
+            first_token: s(30),
+            gap: s(30),
+            content_gap: s(90),
+            total: s(180),
+            bytes: crate::protocol::Limits::default(),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Assembly: channels between the layers, supervision, shutdown.

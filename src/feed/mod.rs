@@ -1,0 +1,1 @@
+//! The published health: wire types of v1 and the hub that hands them out.

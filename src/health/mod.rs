@@ -1,0 +1,10 @@
+//! Observations to states, hints, incidents and orders for confirming probes. Pure: every call is handed its time.
+//!
+//! The statistics follow `docs/detection.md`; [`Engine`] joins the detectors of all streams, the vantage gate and the
+//! incidents, and is the only thing that the daemon talks to.
+
+mod engine;
+mod types;
+
+pub use engine::Engine;
+pub use types::*;

@@ -1,0 +1,32 @@
+//! endturn watches LLM providers from the outside and tells who can finish a reply right now.
+//!
+//! The name is the stop reason `end_turn`: a reply that really finished. An HTTP 200 proves that a reply began;
+//! only the protocol's own end proves that it finished, and endturn judges every stream by that.
+//!
+//! | layer | modules | may use |
+//! |---|---|---|
+//! | names, time | [`id`], [`clock`] | nothing of ours |
+//! | bytes to events | [`protocol`] | the layer above |
+//! | events to verdicts | [`verdict`] | `protocol` and above |
+//! | verdicts to health | [`health`] | `verdict` and above |
+//! | contracts | [`config`], [`feed`] | `health` and above |
+//! | edges | [`probe`], [`store`] | contracts and above |
+//! | surfaces | [`api`], [`simulate`] | edges and above |
+//! | assembly | [`daemon`], [`cli`] | everything |
+//!
+//! `health` and everything before it are pure: no socket, no file, no clock of their own. ARCHITECTURE.md lists the
+//! invariants and the test that holds each.
+
+pub mod api;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod daemon;
+pub mod feed;
+pub mod health;
+pub mod id;
+pub mod probe;
+pub mod protocol;
+pub mod simulate;
+pub mod store;
+pub mod verdict;

@@ -1,0 +1,3 @@
+//! `endturn`: see the library's documentation.
+
+fn main() {}

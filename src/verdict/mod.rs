@@ -1,0 +1,11 @@
+//! One probe's [`Timeline`] to a [`Verdict`], and the [`Observation`] that everything else derives from. Pure.
+
+mod judge;
+mod observation;
+mod timeline;
+mod types;
+
+pub use judge::{Expectation, Expected, Judgement, judge};
+pub use observation::*;
+pub use timeline::{Ending, Fault, Timeline};
+pub use types::*;

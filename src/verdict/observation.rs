@@ -1,0 +1,228 @@
+//! The immutable record of one verdict. Everything else derives from it.
+
+use std::{fmt, time::Duration};
+
+use super::{Flags, Verdict};
+use crate::{clock::Timestamp, id::TargetId, protocol::Usage};
+
+/// Who saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Source {
+    /// A free reachability probe.
+    Reach,
+    /// The short canary.
+    Canary,
+    /// The long canary.
+    Long,
+    /// Somebody's real request, told to us.
+    Report,
+    /// A real request through the tap.
+    Tap,
+}
+
+impl Source {
+    /// Every source.
+    pub const ALL: [Self; 5] = [Self::Reach, Self::Canary, Self::Long, Self::Report, Self::Tap];
+
+    /// The name in the feed, the store and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reach => "reach",
+            Self::Canary => "canary",
+            Self::Long => "long",
+            Self::Report => "report",
+            Self::Tap => "tap",
+        }
+    }
+
+    /// Whether we generated the request ourselves.
+    pub const fn is_probe(self) -> bool {
+        matches!(self, Self::Reach | Self::Canary | Self::Long)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Why a probe was sent. Reports are [`Purpose::Scheduled`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Purpose {
+    /// By the timetable.
+    #[default]
+    Scheduled,
+    /// To settle a suspicion.
+    Confirm,
+    /// To see whether an alarmed target is back.
+    Recovery,
+    /// A person asked.
+    Manual,
+}
+
+impl Purpose {
+    /// The name in the store and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Confirm => "confirm",
+            Self::Recovery => "recovery",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+/// How much a reporter's word weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Trust {
+    /// As a probe of ours.
+    #[default]
+    Full,
+    /// Raises suspicion and calls for confirming probes, convicts nobody.
+    Corroborate,
+}
+
+/// Phases of one exchange, as offsets. Zero is the request handed to an open connection, save for `dns` and
+/// `connect`, which are lengths of their own. `None`: the phase was not reached or not seen.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Phases {
+    /// Length of name resolution.
+    pub dns: Option<Duration>,
+    /// Length of TCP connect plus TLS handshake. `None` on a reused connection.
+    pub connect: Option<Duration>,
+    /// Request fully written. Zero or close to it for our small bodies.
+    pub request: Option<Duration>,
+    /// Response head.
+    pub head: Option<Duration>,
+    /// First body byte.
+    pub first_byte: Option<Duration>,
+    /// First non-empty generated token of any channel: TTFT.
+    pub first_token: Option<Duration>,
+    /// First visible token: TTFO.
+    pub first_output: Option<Duration>,
+    /// Last generated token.
+    pub last_token: Option<Duration>,
+    /// Stop reason.
+    pub stop: Option<Duration>,
+    /// Terminal event: E2E.
+    pub terminal: Option<Duration>,
+    /// End of body.
+    pub end: Option<Duration>,
+    /// Largest gap between two content chunks.
+    pub gap_max: Option<Duration>,
+}
+
+/// Whether the request went over a new connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Connection {
+    /// Opened for this request.
+    Fresh,
+    /// Taken from the pool.
+    Reused,
+}
+
+/// One verdict with its evidence.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observation {
+    /// Who was judged.
+    pub target: TargetId,
+    /// When the evidence became known; the time that the detector uses.
+    pub at: Timestamp,
+    /// When the request was sent, or the reporter's `at`.
+    pub started: Timestamp,
+    /// Who saw it.
+    pub source: Source,
+    /// Why it was sent.
+    pub purpose: Purpose,
+    /// How much it weighs.
+    pub trust: Trust,
+    /// What it was.
+    pub verdict: Verdict,
+    /// Side facts.
+    pub flags: Flags,
+    /// Timings.
+    pub phases: Phases,
+    /// Fresh or reused connection, where known.
+    pub connection: Option<Connection>,
+    /// HTTP status, once a head came.
+    pub http_status: Option<u16>,
+    /// The provider's stop reason.
+    pub stop_reason: Option<String>,
+    /// Token counts.
+    pub usage: Usage,
+    /// Cost of this probe in US dollars; zero for reports and free probes.
+    pub cost_usd: f64,
+    /// Wait that the provider asked for.
+    pub retry_after: Option<Duration>,
+    /// The model that answered.
+    pub served_model: Option<String>,
+    /// The provider's request id: kept for failures.
+    pub request_id: Option<String>,
+    /// Why, in one line: the provider's message or what was missing. Kept for failures.
+    pub detail: Option<String>,
+    /// The last words received: kept for failures.
+    pub tail: Option<String>,
+    /// Whose report.
+    pub reporter: Option<String>,
+    /// Whether a credential was sent. A refusal without one says nothing about a key.
+    pub with_key: bool,
+    /// `reach` only: the answer is the one that the preset expects.
+    pub expected: bool,
+}
+
+impl Observation {
+    /// An observation with nothing but its verdict; callers fill in the rest.
+    pub fn new(target: TargetId, at: Timestamp, source: Source, verdict: Verdict) -> Self {
+        Self {
+            target,
+            at,
+            started: at,
+            source,
+            purpose: Purpose::Scheduled,
+            trust: Trust::Full,
+            verdict,
+            flags: Flags::none(),
+            phases: Phases::default(),
+            connection: None,
+            http_status: None,
+            stop_reason: None,
+            usage: Usage::default(),
+            cost_usd: 0.0,
+            retry_after: None,
+            served_model: None,
+            request_id: None,
+            detail: None,
+            tail: None,
+            reporter: None,
+            with_key: true,
+            expected: false,
+        }
+    }
+
+    /// Time to first token of any channel.
+    pub fn ttft(&self) -> Option<Duration> {
+        self.phases.first_token
+    }
+
+    /// Time to the terminal event, or to the end of the body where the protocol has none.
+    pub fn e2e(&self) -> Option<Duration> {
+        self.phases.terminal.or(self.phases.end)
+    }
+
+    /// Inter-token latency: `(last - first) / (n - 1)`, n the provider-counted tokens that were streamed.
+    /// `None` below two tokens.
+    pub fn itl(&self) -> Option<Duration> {
+        let tokens = self.usage.visible().filter(|n| *n >= 2)?;
+        let span = self.phases.last_token?.checked_sub(self.phases.first_token?)?;
+        Some(span.div_f64((tokens - 1) as f64))
+    }
+
+    /// Output tokens per second while decoding: the inverse of ITL.
+    pub fn output_tps(&self) -> Option<f64> {
+        self.itl()
+            .map(|itl| itl.as_secs_f64())
+            .filter(|s| *s > 0.0)
+            .map(|s| 1.0 / s)
+    }
+}
