@@ -35,7 +35,7 @@ pub struct Machine {
     hold_ms: i64,
     #[serde(with = "super::save::state_name")]
     state: State,
-    /// Partial on E's account: its own hysteresis, which a spell of H ends.
+    /// Partial on E's account: its own hysteresis, which stands still while H rules.
     elevated_partial: bool,
     #[serde(skip, default = "default_tuning")]
     tuning: Tuning,
@@ -114,7 +114,6 @@ impl Machine {
 
     fn next(&mut self) -> State {
         let k = &self.kernel;
-        let was_partial = std::mem::take(&mut self.elevated_partial);
         if k.h().alarm() {
             let down = self.state == State::Down;
             let line = if down { DOWN_BELOW } else { DOWN_FROM };
@@ -125,7 +124,7 @@ impl Machine {
             };
         }
         if k.e().alarm() {
-            let line = if was_partial { PARTIAL_BELOW } else { PARTIAL_FROM };
+            let line = if self.elevated_partial { PARTIAL_BELOW } else { PARTIAL_FROM };
             self.elevated_partial = k.f_e() >= line;
             return if self.elevated_partial {
                 State::Partial
@@ -133,6 +132,7 @@ impl Machine {
                 State::Degraded
             };
         }
+        self.elevated_partial = false;
         if k.l().alarm() {
             return State::Degraded;
         }
