@@ -115,7 +115,7 @@ fn without_values(message: &str) -> String {
 }
 
 /// Takes what lies at `span` out of the table, the innermost first. False when nothing is there.
-fn remove<'i>(table: &mut DeTable<'i>, span: &Range<usize>) -> bool {
+fn remove(table: &mut DeTable<'_>, span: &Range<usize>) -> bool {
     let hit = table
         .iter()
         .find(|(key, value)| key.span() == *span || (value.span() == *span && !holds(value, span)))

@@ -131,7 +131,7 @@ impl Presets {
                 kind,
                 name,
                 text,
-                format!("built-in probes/{kind}/{name}.toml"),
+                &format!("built-in probes/{kind}/{name}.toml"),
                 report,
             );
         }
@@ -139,7 +139,7 @@ impl Presets {
         for kind in ["providers", "canaries"] {
             for (name, path) in list(&dir.join(kind), report) {
                 match read_bounded(&path) {
-                    Ok(text) => presets.take(kind, &name, &text, path.display().to_string(), report),
+                    Ok(text) => presets.take(kind, &name, &text, &path.display().to_string(), report),
                     Err(why) => {
                         report.push(Diagnostic::error(format!(
                             "cannot read {}: {why}",
@@ -167,8 +167,8 @@ impl Presets {
         self.providers.values()
     }
 
-    fn take(&mut self, kind: &str, name: &str, text: &str, shown: String, report: &mut Report) {
-        let source = report.add_source(shown.clone(), text);
+    fn take(&mut self, kind: &str, name: &str, text: &str, shown: &str, report: &mut Report) {
+        let source = report.add_source(shown, text);
         let before = report.has_errors();
         let wrong = |what: &str| Diagnostic::error(format!("{shown}: {what}"));
         if kind == "providers" {

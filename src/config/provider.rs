@@ -203,23 +203,20 @@ impl Resolver<'_> {
     fn protocol(&mut self, text: Option<&Spanned<String>>) -> Option<Protocol> {
         let text = text?;
         let known = Protocol::ALL.map(Protocol::as_str);
-        match text.get_ref().parse() {
-            Ok(protocol) => Some(protocol),
-            Err(_) => {
-                let help = match nearest(text.get_ref(), known.into_iter()) {
-                    Some(near) => format!("did you mean \"{near}\"?"),
-                    None => format!("known are {}", known.join(", ")),
-                };
-                let place = self.place(text);
-                let finding = Diagnostic::error(format!("there is no protocol {:?}", text.get_ref()));
-                let finding = finding.at(place.clone()).help(help);
-                // The protocol may be asked for twice on the way to a preset.
-                if place.is_none_or(|place| !self.report.touches(&place)) {
-                    self.report.push(finding);
-                }
-                None
-            }
+        if let Ok(protocol) = text.get_ref().parse() {
+            return Some(protocol);
         }
+        let help = match nearest(text.get_ref(), known.into_iter()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("known are {}", known.join(", ")),
+        };
+        // The protocol may be asked for twice on the way to a preset.
+        let place = self.place(text);
+        if place.as_ref().is_none_or(|place| !self.report.touches(place)) {
+            let finding = Diagnostic::error(format!("there is no protocol {:?}", text.get_ref()));
+            self.report.push(finding.at(place).help(help));
+        }
+        None
     }
 
     fn base_url(

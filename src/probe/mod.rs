@@ -2,6 +2,12 @@
 //!
 //! `endturn probe` and the scheduler run the same [`run`].
 
+pub mod budget;
+pub mod plan;
 mod run;
+pub mod schedule;
 
+pub use budget::Budget;
+pub use plan::Plan;
 pub use run::{ProbeJob, ProbeKind, ProbeReport, run};
+pub use schedule::Schedule;

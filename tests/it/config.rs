@@ -126,4 +126,3 @@ fn without_a_file_the_keys_decide() {
         place.dir.path().join("state/endturn/endturn.db")
     );
 }
-
