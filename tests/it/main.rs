@@ -2,4 +2,5 @@
 
 mod tidy;
 mod detection;
+mod config;
 mod vectors;
