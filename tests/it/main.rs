@@ -1,5 +1,6 @@
 //! One binary for all integration tests.
 
+mod store;
 mod tidy;
 mod detection;
 mod config;
