@@ -1,4 +1,6 @@
 //! One binary for all integration tests.
 
+mod api;
+mod feed;
 mod tidy;
 mod vectors;
