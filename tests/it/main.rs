@@ -3,4 +3,5 @@
 mod api;
 mod feed;
 mod tidy;
+mod detection;
 mod vectors;
