@@ -1,6 +1,8 @@
 //! One binary for all integration tests.
 
 mod store;
+mod api;
+mod feed;
 mod tidy;
 mod detection;
 mod config;
