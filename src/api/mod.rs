@@ -1,1 +1,3 @@
 //! HTTP: the feed, its events, the page.
+
+pub mod page;

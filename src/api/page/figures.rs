@@ -135,7 +135,11 @@ fn latency_pair(p50: f64, p95: Option<f64>) -> String {
 
 /// One duration: `412 ms`, `1.9 s`, `12 s`.
 pub(super) fn duration(span: Duration) -> String {
-    let ms = span.as_secs_f64() * 1000.0;
+    milliseconds(span.as_secs_f64() * 1000.0)
+}
+
+/// As [`duration`], from milliseconds.
+pub(super) fn milliseconds(ms: f64) -> String {
     if ms < 999.5 {
         format!("{ms:.0}\u{a0}ms")
     } else {
@@ -297,7 +301,10 @@ mod tests {
             n: 0,
         };
         let none = Figure::rate("k", "l", empty);
-        assert_eq!((none.value.as_str(), none.note.as_str()), (NONE, "no attempts · n 0"));
+        assert_eq!(
+            (none.value.as_str(), none.note.as_str()),
+            (NONE, "no attempts · n 0")
+        );
         let some = Figure::rate(
             "k",
             "l",

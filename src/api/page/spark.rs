@@ -5,9 +5,9 @@ use std::{fmt::Write, time::Duration};
 use crate::clock::Timestamp;
 
 /// Columns of a sparkline.
-pub(crate) const BUCKETS: usize = 60;
+pub const BUCKETS: usize = 60;
 /// Length of one column.
-pub(crate) const BUCKET: Duration = Duration::from_secs(60);
+pub const BUCKET: Duration = Duration::from_secs(60);
 /// Width of the drawing: two units a column.
 const WIDTH: usize = BUCKETS * 2;
 /// Height of the drawing.
@@ -17,17 +17,17 @@ const LEAST: f64 = 3.0;
 
 /// One minute of a target.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Bucket {
+pub struct Bucket {
     /// Its beginning.
-    pub(crate) at: Timestamp,
+    pub at: Timestamp,
     /// Attempts that count.
-    pub(crate) attempts: u64,
+    pub attempts: u64,
     /// Attempts that failed, truncated ones included.
-    pub(crate) failed: u64,
+    pub failed: u64,
     /// Truncated replies.
-    pub(crate) truncated: u64,
+    pub truncated: u64,
     /// Median time to the first token of the complete ones.
-    pub(crate) ttft_p50_ms: Option<f64>,
+    pub ttft_p50_ms: Option<f64>,
 }
 
 /// A drawn hour.
@@ -131,12 +131,21 @@ mod tests {
         let spark = draw(&[], NOW);
         assert_eq!((spark.seen.as_str(), spark.failed.as_str()), ("", ""));
         assert_eq!(spark.words, "no attempts in the last hour");
-        assert_eq!(draw(&[bucket(3, 0, 0)], NOW), spark, "a minute without attempts is no data");
+        assert_eq!(
+            draw(&[bucket(3, 0, 0)], NOW),
+            spark,
+            "a minute without attempts is no data"
+        );
     }
 
     #[test]
     fn runs_are_one_stroke_and_gaps_stay_open() {
-        let buckets = [bucket(59, 1, 0), bucket(58, 1, 0), bucket(1, 1, 0), bucket(0, 1, 0)];
+        let buckets = [
+            bucket(59, 1, 0),
+            bucket(58, 1, 0),
+            bucket(1, 1, 0),
+            bucket(0, 1, 0),
+        ];
         assert_eq!(draw(&buckets, NOW).seen, "M0 20H4M116 20H120");
     }
 
