@@ -65,7 +65,7 @@ impl Figure {
     ) -> Self {
         let (value, note) = match p50 {
             Some(p50) if n > 0 => (latency_pair(p50, p95), format!("n {n}")),
-            _ => (NONE.to_owned(), "no complete reply · n 0".to_owned()),
+            _ => (NONE.to_owned(), "none complete · n 0".to_owned()),
         };
         Self {
             key,
@@ -80,7 +80,7 @@ impl Figure {
     pub(super) fn speed(key: &'static str, label: &'static str, p50: Option<f64>, n: u64) -> Self {
         let (value, note) = match p50 {
             Some(p50) if n > 0 => (format!("{p50:.0} tokens/s"), format!("n {n}")),
-            _ => (NONE.to_owned(), "no complete reply · n 0".to_owned()),
+            _ => (NONE.to_owned(), "none complete · n 0".to_owned()),
         };
         Self {
             key,

@@ -133,6 +133,7 @@ pub(super) struct Strip {
     pub(super) target: TargetId,
     pub(super) href: String,
     pub(super) what: &'static str,
+    pub(super) state: State,
     pub(super) since: Moment,
     pub(super) official: Option<State>,
 }
@@ -254,6 +255,7 @@ pub(super) fn strips(health: &Health) -> Vec<Strip> {
             } else {
                 "Recovering"
             },
+            state: target.state,
             since: Moment::new(target.since.0, now),
             official: target.official.as_ref().map(|o| o.state),
         })
