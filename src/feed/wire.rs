@@ -71,7 +71,6 @@ macro_rules! words {
         pub(crate) mod $module {
             use serde::{Deserialize, Deserializer, Serializer};
 
-            #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
             pub(crate) fn serialize<S: Serializer>(value: &$type, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(value.as_str())
             }
