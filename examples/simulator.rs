@@ -1,4 +1,4 @@
-//! The provider simulator inside a program of your own: `cargo run --example simulator -- 127.0.0.1:8484 [SEED]`.
+//! The provider simulator inside a program of your own: `cargo run --example simulator -- --listen 127.0.0.1:8484 --seed 7`.
 //!
 //! Prints its address on the first line and serves until interrupted.
 #![expect(clippy::print_stdout, reason = "the address is this program's answer")]
@@ -12,16 +12,15 @@ use endturn::{
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    let (mut addr, mut options) = (SocketAddr::from(([127, 0, 0, 1], 8484)), Options::default());
     let mut args = std::env::args().skip(1);
-    let addr: SocketAddr = args
-        .next()
-        .unwrap_or_else(|| "127.0.0.1:8484".to_owned())
-        .parse()?;
-    let seed = args.next().map_or(Ok(0), |seed| seed.parse())?;
-    let options = Options {
-        seed,
-        ..Options::default()
-    };
+    while let (Some(name), Some(value)) = (args.next(), args.next()) {
+        match name.as_str() {
+            "--listen" => addr = value.parse()?,
+            "--seed" => options.seed = value.parse()?,
+            _ => return Err(format!("unknown option {name}").into()),
+        }
+    }
     let simulator = Simulator::bind(addr, options, Clock::system()).await?;
     println!("http://{}", simulator.local_addr());
     simulator
