@@ -1,3 +1,5 @@
 //! One binary for all integration tests.
 
+mod tidy;
+mod detection;
 mod vectors;
