@@ -42,6 +42,16 @@ pub(crate) enum StatusError {
     NoTarget(String, String),
 }
 
+impl StatusError {
+    /// How to exit.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Unreachable { .. } | Self::NotOurs { .. } => Exit::Unreachable,
+            Self::NoTarget(..) => Exit::Usage,
+        }
+    }
+}
+
 /// Fetches the feed.
 async fn fetch(base: &str) -> Result<(Health, String), StatusError> {
     let url = format!("{}/v1/health", base.trim_end_matches('/'));
