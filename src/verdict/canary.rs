@@ -68,7 +68,8 @@ pub(super) fn usage_mismatch(visible: u64, full: Option<usize>, received: usize)
     match full {
         Some(words) => {
             let words = words as u64;
-            visible * 21 < 12 * words || visible * 21 > 80 * words
+            let visible = visible.saturating_mul(21);
+            visible < 12 * words || visible > 80 * words
         }
         None => visible > 2 * received as u64 + 8,
     }
