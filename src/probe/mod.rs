@@ -3,6 +3,8 @@
 //! `endturn probe` and the scheduler run the same [`run`].
 
 pub mod budget;
+#[cfg(test)]
+mod fixture;
 pub mod plan;
 mod run;
 pub mod schedule;
