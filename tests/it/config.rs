@@ -310,8 +310,13 @@ base_url = "http://localhost:4000/v1"
 models = ["gpt-5.4-nano"]
 "#;
 
-const SYNTAX: &str = r#"[[provider]
-id = "anthropic"
+const SYNTAX: &str = r#"vantage = "a" "b"
+[[provider]]
+id = anthropic
 api_key = planted-9f86d081884c7d65
+[[provider]]
+id = "openai"
+id = "gemini"
+[provider]
 api_kye = "planted-9f86d081884c7d65
 "#;
