@@ -142,7 +142,7 @@ impl Book {
     /// The summary.
     pub(crate) fn table(&self) -> String {
         let mut table = Table::new();
-        table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
         table.set_header(["TARGET", "FAULT", "ONSET", "FIRST EVIDENCE", "FEED", "ONSET TO EVIDENCE", "EVIDENCE TO FEED", "STATE"]);
         let at = |time: Option<Timestamp>| time.map_or("-".to_owned(), |time| seconds(self.since_start(time)));
         for fault in &self.faults {

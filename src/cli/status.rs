@@ -186,7 +186,7 @@ pub(crate) fn ago(span: Duration) -> String {
 
 fn table(health: &Health, now: Timestamp) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["TARGET", "STATE", "SINCE", "HINT", "TRUNCATED", "ERRORS", "TTFT p50/p95", "WHY"]);
     for target in &health.targets {
         table.add_row([

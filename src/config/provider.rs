@@ -66,7 +66,7 @@ impl Resolver<'_> {
         let limits = self.limits(file.limits.unwrap_or_default());
         let headers = self.headers(file.headers, preset);
         let usd_per_day = file.usd_per_day.and_then(|usd| self.dollars(&usd));
-        if !can_generate {
+        if !can_generate && file.api_key.is_none() {
             self.warn_without_key(&id, preset, &here);
         }
         if let Some(page) = preset.status.clone().filter(|_| !own_url) {
