@@ -1,4 +1,5 @@
 //! One binary for all integration tests.
 
 mod store;
+mod detection;
 mod vectors;
