@@ -22,7 +22,7 @@ pub use past::{MAX_INCIDENT_ID_BYTES, VERDICTS};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use query::{DEFAULT_LIMIT, MAX_CURSOR_BYTES, MAX_LIMIT};
 pub use ready::SCHEDULER_STALL;
-pub use serve::{DRAIN, HEAD_TIMEOUT, MAX_CONNECTIONS, serve};
+pub use serve::{DRAIN, HEAD_TIMEOUT, MAX_CONNECTIONS, ServeLimits, serve};
 pub use state::{
     ApiState, Checks, History, HistoryError, IncidentQuery, KeptEvent, Listing, MAX_READS, ObservationQuery,
     READ_TIMEOUT, Readiness,
