@@ -24,6 +24,7 @@ use endturn::{
     health::{Hint, Incident, Network, State},
     verdict::{Observation, Source, Verdict},
 };
+use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -721,25 +722,28 @@ async fn events_resume_where_the_reader_was() {
         }
         let response = world.send(follow).await;
         assert_eq!(header(&response, "content-type"), "text/event-stream");
-        let mut body = response.into_body();
-        assert_eq!(chunk(&mut body).await.unwrap(), b"retry: 3000\n\n", "{what}");
-        let marker = world.publish(Duration::from_secs(9999), State::Down);
-        let mut told = Vec::new();
-        loop {
-            let (revision, kind, _) = parts(&chunk(&mut body).await.unwrap());
-            if revision == marker {
-                break;
-            }
-            told.push((revision, kind));
-        }
-        // A snapshot that is first asked for now is already the marker's.
-        let expected: Vec<_> = expected
-            .into_iter()
-            .filter(|(_, kind)| *kind != "snapshot")
-            .map(|(revision, kind)| (revision, kind.to_owned()))
-            .collect();
-        assert_eq!(told, expected, "{what}");
+        assert_eq!(
+            drain(response),
+            expected
+                .into_iter()
+                .map(|(id, kind)| (id, kind.to_owned()))
+                .collect::<Vec<_>>(),
+            "{what}"
+        );
     }
+}
+
+/// The events that a stream has at once, behind its `retry` line.
+fn drain(response: Response<Body>) -> Vec<(u64, String)> {
+    let mut body = response.into_body();
+    let mut chunks = std::iter::from_fn(|| chunk(&mut body).now_or_never().flatten());
+    assert_eq!(chunks.next().unwrap(), b"retry: 3000\n\n");
+    chunks
+        .map(|chunk| {
+            let (revision, kind, _) = parts(&chunk);
+            (revision, kind)
+        })
+        .collect()
 }
 
 /// An event log of two events from before the ring, each of another provider.
@@ -766,26 +770,32 @@ fn kept() -> Vec<KeptEvent> {
 }
 
 #[tokio::test]
-async fn a_log_that_is_too_long_or_broken_is_not_replayed() {
-    for broken in [0, 1] {
+async fn a_log_that_is_too_long_broken_or_not_ours_is_not_replayed() {
+    let event = &kept()[0];
+    let many = |n: usize| vec![event.clone(); n];
+    let torn = KeptEvent {
+        json: "{}\n\nevent: forged".to_owned(),
+        ..event.clone()
+    };
+    let strange = KeptEvent {
+        kind: "forged".to_owned(),
+        ..event.clone()
+    };
+    for (what, events, broken, expected) in [
+        ("at the limit", many(MAX_REPLAY), 0, MAX_REPLAY + 1),
+        ("one too many", many(MAX_REPLAY + 1), 0, 1),
+        ("history fails", many(1), 1, 1),
+        ("two lines", vec![torn], 0, 1),
+        ("no kind of ours", vec![strange], 0, 1),
+    ] {
         let world = world();
-        let event = &kept()[0];
-        let many = (1..=u64::try_from(MAX_REPLAY + 1).unwrap()).map(|n| KeptEvent {
-            revision: n % 100,
-            ..event.clone()
-        });
-        *world.past.events.lock().unwrap() = many.filter(|e| e.revision > 0).chain(kept()).collect();
+        *world.past.events.lock().unwrap() = events;
         world.past.broken.store(broken, Ordering::SeqCst);
         let mut follow = request("/v1/events");
         follow.headers_mut().insert("last-event-id", "0".parse().unwrap());
-        let mut body = world.send(follow).await.into_body();
-        chunk(&mut body).await.unwrap();
-        let (revision, kind, _) = parts(&chunk(&mut body).await.unwrap());
-        if broken == 1 {
-            assert_eq!((revision, kind.as_str()), (101, "snapshot"));
-        } else {
-            assert_eq!(kind, "health", "at the limit it still is");
-        }
+        let told = tokio::task::unconstrained(async { drain(world.send(follow).await) }).await;
+        assert_eq!(told.len(), expected, "{what}");
+        assert_eq!(told.last().unwrap(), &(101, "snapshot".to_owned()), "{what}");
     }
 }
 

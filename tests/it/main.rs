@@ -1,7 +1,8 @@
 //! One binary for all integration tests.
 
 mod api;
-mod feed;
-mod tidy;
 mod detection;
+mod feed;
+mod serve;
+mod tidy;
 mod vectors;
