@@ -6,6 +6,7 @@
 mod events;
 mod guard;
 mod health;
+pub mod page;
 mod past;
 mod problem;
 mod query;

@@ -1,8 +1,10 @@
 //! One binary for all integration tests.
 
+mod store;
 mod api;
 mod detection;
 mod feed;
 mod serve;
 mod tidy;
+mod config;
 mod vectors;
