@@ -7,4 +7,5 @@ mod feed;
 mod serve;
 mod tidy;
 mod config;
+mod detection;
 mod vectors;
