@@ -2,9 +2,10 @@
 
 mod store;
 mod api;
-mod feed;
-mod tidy;
 mod detection;
+mod feed;
+mod serve;
+mod tidy;
 mod config;
 mod detection;
 mod vectors;
