@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::{
     clock::Timestamp,
-    feed::v1::{Identity, StoreStatus},
+    feed::v1::{Identity, StoreStatus, TargetHealth},
     health::{
         Figures, Hint, Incident, IncidentEntry, Network, Percentiles, ProviderView, Rate, Reason, ReasonCode,
         Routing, TargetView, View,
@@ -159,14 +159,16 @@ fn hours(health: &Health) -> HashMap<TargetId, Vec<Bucket>> {
     health.targets.iter().map(of).collect()
 }
 
-fn render(health: &Health) -> String {
-    overview(
+fn scene(health: &Health) -> Scene<'_> {
+    Scene {
         health,
-        Budget {
-            usd_per_day: Some(1.0),
-        },
-        &hours(health),
-    )
+        now: NOW,
+        budget: Budget { usd_per_day: Some(1.0) },
+    }
+}
+
+fn render(health: &Health) -> String {
+    scene(health).overview(&hours(health))
 }
 
 fn observation(at: Timestamp, verdict: Verdict) -> Observation {
@@ -264,7 +266,7 @@ fn plans() -> Vec<Plan> {
 }
 
 fn render_target(health: &Health, past: &Past) -> String {
-    target(health, Budget::default(), &health.targets[0], past, &plans())
+    scene(health).target(&health.targets[0].id, past, &plans()).unwrap()
 }
 
 fn title(html: &str) -> &str {
