@@ -137,7 +137,12 @@ impl Scene<'_> {
             routing: words::routing(&target.routing, now),
             last_complete: target.last_complete_at.map(|at| Moment::new(at.0, now)),
             official: target.official.as_ref().map(|o| o.state),
-            flags: target.flags.iter().map(|f| words::flag(f)).collect::<Vec<_>>().join(", "),
+            flags: target
+                .flags
+                .iter()
+                .map(|f| words::flag(f))
+                .collect::<Vec<_>>()
+                .join(", "),
             spent: dollars(target.spent_usd_today),
             attempts: target.attempts,
             figures: view::all_figures(target),

@@ -4,12 +4,13 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::Mutex;
 
-use super::{BUCKET, BUCKETS, Budget, Bucket, MAX_OBSERVATIONS, Past, Plan, Scene, serve::Shelf};
+use super::{BUCKET, BUCKETS, Bucket, Budget, MAX_OBSERVATIONS, Past, Plan, Scene, serve::Shelf};
 use crate::{
-    api::{ApiState, HistoryError, IncidentQuery, ObservationQuery},
+    api::{ApiState, History, HistoryError, IncidentQuery, ObservationQuery},
     clock::Timestamp,
     config::Config,
     id::TargetId,
+    store,
 };
 
 /// How long one reading of everybody's last hour is shown before it is read again: any number of open pages costs
@@ -28,6 +29,29 @@ pub trait LastHour: Send + Sync + 'static {
         step: Duration,
         count: usize,
     ) -> Result<Vec<Bucket>, HistoryError>;
+}
+
+impl LastHour for store::Reader {
+    fn buckets(
+        &self,
+        target: &TargetId,
+        from: Timestamp,
+        step: Duration,
+        count: usize,
+    ) -> Result<Vec<Bucket>, HistoryError> {
+        let buckets = Self::buckets(self, target, from, step, count)
+            .map_err(|error| HistoryError::Unavailable(error.to_string()))?;
+        Ok(buckets
+            .into_iter()
+            .map(|b| Bucket {
+                at: b.at,
+                attempts: b.attempts,
+                failed: b.failed,
+                truncated: b.truncated,
+                ttft_p50_ms: b.ttft_p50_ms,
+            })
+            .collect())
+    }
 }
 
 type Hours = Arc<HashMap<TargetId, Vec<Bucket>>>;
@@ -54,11 +78,6 @@ impl Pages {
             config,
             kept: Arc::default(),
         }
-    }
-
-    /// The end of the current minute's bucket lies an hour after this.
-    fn hour_from(now: Timestamp) -> Timestamp {
-        now.minus(BUCKET * BUCKETS as u32)
     }
 }
 
@@ -93,7 +112,7 @@ impl Shelf for Pages {
         let read = self.api.read(move |_| {
             ids.into_iter()
                 .map(|id| {
-                    let buckets = hour.buckets(&id, Self::hour_from(now), BUCKET, BUCKETS)?;
+                    let buckets = hour.buckets(&id, hour_from(now), BUCKET, BUCKETS)?;
                     Ok((id, buckets))
                 })
                 .collect::<Result<HashMap<_, _>, HistoryError>>()
@@ -106,30 +125,55 @@ impl Shelf for Pages {
 
     async fn past(&self, target: &TargetId) -> Past {
         let (now, hour, target) = (self.api.clock.now(), Arc::clone(&self.hour), target.clone());
-        let read = self.api.read(move |history| {
-            let observations = history.observations(&ObservationQuery {
-                target: Some(target.clone()),
-                limit: MAX_OBSERVATIONS,
-                ..ObservationQuery::default()
-            })?;
-            let incidents = history.incidents(&IncidentQuery {
-                target: Some(target.clone()),
-                open: Some(true),
-                limit: 1,
-                ..IncidentQuery::default()
-            })?;
-            Ok(Past {
-                buckets: hour.buckets(&target, Self::hour_from(now), BUCKET, BUCKETS)?,
-                observations: observations.items,
-                incident: incidents.items.into_iter().next(),
-                missing: None,
-            })
-        });
-        read.await.unwrap_or_else(|problem| Past {
-            missing: Some(problem.detail().to_owned()),
-            ..Past::default()
-        })
+        // The store's own words come back as a value: the page shows them beside what the feed still knows.
+        let read = self
+            .api
+            .read(move |history| Ok(read_past(history, hour.as_ref(), &target, now)));
+        match read.await {
+            Ok(Ok(past)) => past,
+            Ok(Err(error)) => Past::missing(error.to_string()),
+            Err(_) => Past::missing("history takes too long to read"),
+        }
     }
+}
+
+fn read_past(
+    history: &dyn History,
+    hour: &dyn LastHour,
+    target: &TargetId,
+    now: Timestamp,
+) -> Result<Past, HistoryError> {
+    let observations = history.observations(&ObservationQuery {
+        target: Some(target.clone()),
+        limit: MAX_OBSERVATIONS,
+        ..ObservationQuery::default()
+    })?;
+    let incidents = history.incidents(&IncidentQuery {
+        target: Some(target.clone()),
+        open: Some(true),
+        limit: 1,
+        ..IncidentQuery::default()
+    })?;
+    Ok(Past {
+        buckets: hour.buckets(target, hour_from(now), BUCKET, BUCKETS)?,
+        observations: observations.items,
+        incident: incidents.items.into_iter().next(),
+        missing: None,
+    })
+}
+
+impl Past {
+    fn missing(why: impl Into<String>) -> Self {
+        Self {
+            missing: Some(why.into()),
+            ..Self::default()
+        }
+    }
+}
+
+/// [`BUCKETS`] buckets from here on end now.
+fn hour_from(now: Timestamp) -> Timestamp {
+    now.minus(BUCKET * BUCKETS as u32)
 }
 
 /// What the configuration probes of a target, with its cost at that pace.
@@ -154,7 +198,10 @@ pub(super) fn plans(config: &Config, target: &TargetId) -> Vec<Plan> {
         };
         plans.push(Plan {
             kind: "canary",
-            what: format!("a short streamed reply that must end in a known word ({})", script.name),
+            what: format!(
+                "a short streamed reply that must end in a known word ({})",
+                script.name
+            ),
             every: canary.every,
             usd_per_day: model.price.map(cost),
         });

@@ -8,9 +8,7 @@ use crate::clock::Timestamp;
 pub const BUCKETS: usize = 60;
 /// Length of one column.
 pub const BUCKET: Duration = Duration::from_secs(60);
-/// Width of the drawing: two units a column.
-const WIDTH: usize = BUCKETS * 2;
-/// Height of the drawing.
+/// Height of the drawing; a column is two units wide.
 const HEIGHT: f64 = 20.0;
 /// A failure is never drawn lower than this, or one in a thousand would vanish.
 const LEAST: f64 = 3.0;
@@ -50,10 +48,10 @@ pub(super) struct Spark {
 /// Draws the hour before `now`. Buckets outside it are left out.
 pub(super) fn draw(buckets: &[Bucket], now: Timestamp) -> Spark {
     let mut columns: [Option<&Bucket>; BUCKETS] = [None; BUCKETS];
-    for bucket in buckets.iter().filter(|bucket| bucket.at <= now) {
-        let back = (now.since(bucket.at).as_secs() / BUCKET.as_secs()) as usize;
-        if back < BUCKETS && bucket.attempts > 0 {
-            columns[BUCKETS - 1 - back] = Some(bucket);
+    let from = now.minus(BUCKET * BUCKETS as u32);
+    for bucket in buckets.iter().filter(|bucket| bucket.attempts > 0) {
+        if let Some(column) = column(bucket.at, from).and_then(|i| columns.get_mut(i)) {
+            *column = Some(bucket);
         }
     }
     let mut spark = Spark {
@@ -92,8 +90,17 @@ pub(super) fn draw(buckets: &[Bucket], now: Timestamp) -> Spark {
     } else {
         format!("{failed} of {attempts} attempts failed in the last hour")
     };
-    debug_assert!(columns.len() * 2 == WIDTH);
     spark
+}
+
+/// The column that begins nearest to `at`: buckets that were read some seconds ago keep their places.
+fn column(at: Timestamp, from: Timestamp) -> Option<usize> {
+    let minute = BUCKET.as_millis() as i64;
+    let offset = at
+        .as_millis()
+        .saturating_sub(from.as_millis())
+        .saturating_add(minute / 2);
+    usize::try_from(offset.div_euclid(minute)).ok()
 }
 
 fn bar(path: &mut String, column: usize, hits: u64, attempts: u64) {
@@ -118,7 +125,7 @@ mod tests {
 
     fn bucket(minutes_ago: u64, attempts: u64, failed: u64) -> Bucket {
         Bucket {
-            at: NOW.minus(Duration::from_secs(60 * minutes_ago)),
+            at: NOW.minus(Duration::from_secs(60 * (minutes_ago + 1))),
             attempts,
             failed,
             truncated: failed,
@@ -158,12 +165,19 @@ mod tests {
 
     #[test]
     fn only_the_hour_is_drawn() {
-        let spark = draw(&[bucket(60, 5, 5)], NOW);
-        assert_eq!(spark.failed, "");
+        assert_eq!(draw(&[bucket(60, 5, 5)], NOW).failed, "");
         let ahead = Bucket {
             at: NOW.plus(Duration::from_secs(60)),
             ..bucket(0, 5, 5)
         };
         assert_eq!(draw(&[ahead], NOW).failed, "");
+    }
+
+    #[test]
+    fn buckets_read_some_seconds_ago_keep_their_places() {
+        let buckets = [bucket(59, 2, 1), bucket(0, 2, 1)];
+        let late = NOW.plus(Duration::from_secs(29));
+        assert_eq!(draw(&buckets, NOW).failed, "M1 20v-10M119 20v-10");
+        assert_eq!(draw(&buckets, late), draw(&buckets, NOW));
     }
 }

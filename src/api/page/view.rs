@@ -203,7 +203,8 @@ fn why(target: &TargetHealth) -> String {
 pub(super) fn sections(
     health: &Health,
     now: Timestamp,
-    hours: &HashMap<TargetId, Vec<Bucket>>) -> Vec<Section> {
+    hours: &HashMap<TargetId, Vec<Bucket>>,
+) -> Vec<Section> {
     let row = |target: &&TargetHealth| Row {
         href: href(&target.id),
         id: target.id.clone(),
