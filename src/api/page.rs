@@ -8,7 +8,6 @@ mod assets;
 mod figures;
 mod sentence;
 mod serve;
-mod shelf;
 mod spark;
 mod view;
 mod words;
@@ -35,8 +34,7 @@ use self::{
 };
 
 pub use self::{
-    serve::{Shelf, routes},
-    shelf::{HOURS_FRESH, LastHour, Pages},
+    serve::{HOURS_FRESH, Shelf, routes},
     spark::{BUCKET, BUCKETS, Bucket},
     view::{Budget, Past, Plan},
 };

@@ -31,7 +31,8 @@ pub struct Bucket {
 /// A drawn hour.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Spark {
-    /// Minutes with attempts, as a line along the ground.
+    /// Minutes with attempts, as a line along the middle: the stylesheet draws it as thick as the drawing is high and
+    /// dashed by the minute, so that a long run costs as little as a short one.
     pub(super) seen: String,
     /// Failed attempts, as bars: height is their share.
     pub(super) failed: String,
@@ -48,7 +49,7 @@ pub(super) struct Spark {
 /// Draws the hour before `now`. Buckets outside it are left out.
 pub(super) fn draw(buckets: &[Bucket], now: Timestamp) -> Spark {
     let mut columns: [Option<&Bucket>; BUCKETS] = [None; BUCKETS];
-    let from = now.minus(BUCKET * BUCKETS as u32);
+    let from = now.minus(BUCKET * (BUCKETS as u32 - 1));
     for bucket in buckets.iter().filter(|bucket| bucket.attempts > 0) {
         if let Some(column) = column(bucket.at, from).and_then(|i| columns.get_mut(i)) {
             *column = Some(bucket);
@@ -72,7 +73,7 @@ pub(super) fn draw(buckets: &[Bucket], now: Timestamp) -> Spark {
             let cut = spark.seen.rfind('H').unwrap_or(spark.seen.len());
             spark.seen.truncate(cut);
         } else {
-            put(&mut spark.seen, format_args!("M{} 20", i * 2));
+            put(&mut spark.seen, format_args!("M{}.2 10", i * 2));
         }
         put(&mut spark.seen, format_args!("H{}", i * 2 + 2));
         seen_until = Some(i + 1);
@@ -93,14 +94,10 @@ pub(super) fn draw(buckets: &[Bucket], now: Timestamp) -> Spark {
     spark
 }
 
-/// The column that begins nearest to `at`: buckets that were read some seconds ago keep their places.
+/// Columns are minutes of the clock, as the store's buckets are.
 fn column(at: Timestamp, from: Timestamp) -> Option<usize> {
-    let minute = BUCKET.as_millis() as i64;
-    let offset = at
-        .as_millis()
-        .saturating_sub(from.as_millis())
-        .saturating_add(minute / 2);
-    usize::try_from(offset.div_euclid(minute)).ok()
+    let minute = |time: Timestamp| time.as_millis().div_euclid(BUCKET.as_millis() as i64);
+    usize::try_from(minute(at) - minute(from)).ok()
 }
 
 fn bar(path: &mut String, column: usize, hits: u64, attempts: u64) {
@@ -125,7 +122,7 @@ mod tests {
 
     fn bucket(minutes_ago: u64, attempts: u64, failed: u64) -> Bucket {
         Bucket {
-            at: NOW.minus(Duration::from_secs(60 * (minutes_ago + 1))),
+            at: NOW.minus(Duration::from_secs(60 * minutes_ago)),
             attempts,
             failed,
             truncated: failed,
@@ -153,7 +150,7 @@ mod tests {
             bucket(1, 1, 0),
             bucket(0, 1, 0),
         ];
-        assert_eq!(draw(&buckets, NOW).seen, "M0 20H4M116 20H120");
+        assert_eq!(draw(&buckets, NOW).seen, "M0.2 10H4M116.2 10H120");
     }
 
     #[test]
@@ -174,10 +171,17 @@ mod tests {
     }
 
     #[test]
-    fn buckets_read_some_seconds_ago_keep_their_places() {
-        let buckets = [bucket(59, 2, 1), bucket(0, 2, 1)];
-        let late = NOW.plus(Duration::from_secs(29));
-        assert_eq!(draw(&buckets, NOW).failed, "M1 20v-10M119 20v-10");
-        assert_eq!(draw(&buckets, late), draw(&buckets, NOW));
+    fn columns_are_minutes_of_the_clock() {
+        let minute = Timestamp::from_millis(NOW.as_millis() / 60_000 * 60_000);
+        let this = Bucket {
+            at: minute,
+            ..bucket(0, 2, 1)
+        };
+        for seconds in [0, 1, 59] {
+            let now = minute.plus(Duration::from_secs(seconds));
+            assert_eq!(draw(&[this], now).failed, "M119 20v-10", "{seconds}");
+        }
+        let next = minute.plus(Duration::from_secs(60));
+        assert_eq!(draw(&[this], next).failed, "M117 20v-10");
     }
 }

@@ -141,7 +141,7 @@ fn hour(sick: bool) -> Vec<Bucket> {
     (0..60)
         .filter(|m| !(30..33).contains(m))
         .map(|m| Bucket {
-            at: ago(60 * (m + 1)),
+            at: ago(60 * m),
             attempts: 12,
             failed: if sick && m < 4 {
                 7
