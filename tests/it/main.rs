@@ -1,5 +1,6 @@
 //! One binary for all integration tests.
 
+mod bad_input;
 mod connections;
 mod endings;
 mod support;
