@@ -22,3 +22,6 @@ pub use client::{ClientError, ReqwestTransport};
 pub use marks::{Marks, Seen};
 pub use run::{CONNECT_EVERY, ProbeJob, ProbeKind, ProbeReport, Prober};
 pub use transport::{Call, Reply, Transport};
+
+#[cfg(test)]
+mod tests;
