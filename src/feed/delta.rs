@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    filter::Filter,
     record::Incident,
     v1::{Head, Health, ProviderHealth, Reason, Routing, TargetHealth, Word},
     wire::{self, Time},
@@ -91,6 +92,21 @@ impl IncidentChange {
             .into(),
             incident: incident.into(),
         }
+    }
+}
+
+impl Delta {
+    /// Drops what the filter doesn't want; `false` when nothing is left.
+    pub fn retain(&mut self, filter: &Filter) -> bool {
+        self.transitions.retain(|moved| filter.wants(&moved.target));
+        self.incident = self
+            .incident
+            .take()
+            .filter(|change| filter.wants(&change.incident.target));
+        self.targets.retain(|target| filter.wants(&target.id));
+        self.providers
+            .retain(|provider| filter.wants_provider(&provider.id));
+        !self.transitions.is_empty() || self.incident.is_some() || !self.targets.is_empty()
     }
 }
 

@@ -133,7 +133,7 @@ impl Frame {
                 .into_iter()
                 .map(|part| (part.key.clone(), &self.bytes[part.at.clone()]));
             out.section(section.name, section.many, kept, |bytes, out| {
-                out.extend_from_slice(bytes)
+                out.extend_from_slice(bytes);
             });
         }
         (self.always || left).then(|| out.finish())

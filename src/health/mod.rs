@@ -4,7 +4,13 @@
 //! incidents, and is the only thing that the daemon talks to.
 
 mod engine;
+pub mod histogram;
+pub mod kernel;
+mod machine;
+mod save;
 mod types;
+pub mod wilson;
 
 pub use engine::Engine;
+pub use machine::Machine;
 pub use types::*;

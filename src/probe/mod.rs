@@ -3,6 +3,7 @@
 //! `endturn probe` and the scheduler run the same [`Prober::run`].
 
 mod anchor;
+pub mod budget;
 mod canary;
 mod classify;
 mod client;
@@ -10,17 +11,22 @@ mod deadlines;
 mod exchange;
 mod hooks;
 mod marks;
+pub mod plan;
 mod reach;
 mod run;
+pub mod schedule;
 mod scrub;
 mod transport;
 mod wire;
 
 pub use anchor::{ANCHOR_LIMIT, anchors};
+pub use budget::Budget;
 pub use canary::{SENTINEL_WORD, TAIL_CHARS};
 pub use client::{ClientError, ReqwestTransport};
 pub use marks::{Marks, Seen};
+pub use plan::Plan;
 pub use run::{CONNECT_EVERY, ProbeJob, ProbeKind, ProbeReport, Prober};
+pub use schedule::Schedule;
 pub use transport::{Call, Reply, Transport};
 
 #[cfg(test)]
