@@ -22,7 +22,7 @@ mod wire;
 pub use anchor::{ANCHOR_LIMIT, anchors};
 pub use budget::Budget;
 pub use canary::{SENTINEL_WORD, TAIL_CHARS};
-pub use client::{ClientError, ReqwestTransport};
+pub use client::{ClientError, ReqwestTransport, http_client};
 pub use marks::{Marks, Seen};
 pub use plan::Plan;
 pub use run::{CONNECT_EVERY, ProbeJob, ProbeKind, ProbeReport, Prober};

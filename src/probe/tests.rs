@@ -544,7 +544,7 @@ async fn reach(key: bool, steps: Vec<Step>) -> Observation {
     assert_eq!(seen.calls[0].url, "http://sim.test/base/v1/models");
     assert_eq!(seen.slow, 0, "no token is awaited");
     assert_eq!(seen.report.observation.with_key, key);
-    assert_eq!(seen.report.observation.cost_usd, 0.0);
+    assert!(seen.report.observation.cost_usd.abs() < 1e-12);
     seen.report.observation
 }
 

@@ -1,5 +1,7 @@
 //! What several integration tests need: providers, jobs, and servers that misbehave on demand.
 
+#![expect(clippy::unwrap_used, reason = "a test helper: a failure is the test's")]
+
 pub(crate) mod h2;
 pub(crate) mod server;
 pub(crate) mod tls;
