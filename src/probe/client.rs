@@ -58,6 +58,11 @@ impl ReqwestTransport {
     }
 }
 
+/// A plain client for one-off requests to a daemon of ours, with the same trust and habits as the probes.
+pub fn http_client() -> Result<reqwest::Client, ClientError> {
+    build(tls_config(&[])?, 0).map_err(ClientError::Http)
+}
+
 fn tls_config(extra_roots: &[Vec<u8>]) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder =

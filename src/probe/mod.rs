@@ -30,3 +30,6 @@ pub use plan::Plan;
 pub use run::{CONNECT_EVERY, ProbeJob, ProbeKind, ProbeReport, Prober};
 pub use schedule::Schedule;
 pub use transport::{Call, Reply, Transport};
+
+#[cfg(test)]
+mod tests;

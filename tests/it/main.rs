@@ -1,5 +1,9 @@
 //! One binary for all integration tests.
 
+mod bad_input;
+mod connections;
+mod endings;
+mod support;
 mod store;
 mod api;
 mod detection;
