@@ -182,7 +182,7 @@ fn raw_rows_go_at_their_age_and_hours_stay() {
 
 #[test]
 fn the_size_is_held_within_five_percent_while_writing() {
-    for (max_bytes, rows) in [(2_u64 << 20, 60_000_i64), (8 << 20, 150_000)] {
+    for (max_bytes, rows) in [(2_u64 << 20, 60_000_i64), (6 << 20, 100_000)] {
         let options = Options {
             max_bytes,
             ..Options::default()
@@ -217,32 +217,32 @@ fn the_size_is_held_within_five_percent_while_writing() {
 
 #[test]
 fn a_long_read_does_not_eat_up_history() {
-    let max_bytes = 8 << 20;
+    let max_bytes = 4 << 20;
     let options = Options {
         max_bytes,
         ..Options::default()
     };
-    let (writer, reader) = Store::temporary(options, Clock::manual(at(400_000))).expect("a store");
+    let (writer, reader) = Store::temporary(options, Clock::manual(at(200_000))).expect("a store");
     let write = |from: i64, rows: i64| {
         store(
             &writer,
             (from..from + rows).map(|n| canary(&format!("p/m{}", n % 20), n, n.cast_unsigned())),
         );
     };
-    write(0, 150_000);
+    write(0, 70_000);
     let before = count(&reader);
     let long = rusqlite::Connection::open(writer.path()).expect("a connection");
     long.execute_batch("BEGIN").expect("a read");
     long.query_row("SELECT count(*) FROM observations", [], |_| Ok(()))
         .expect("a read");
-    for chunk in 0..60 {
-        write(150_000 + chunk * 1_000, 1_000);
+    for chunk in 0..40 {
+        write(70_000 + chunk * 1_000, 1_000);
     }
     let during = count(&reader);
     assert!(during as f64 >= before as f64 * 0.8, "{during} of {before}");
     long.execute_batch("COMMIT").expect("an end of the read");
-    write(210_000, 5_000);
-    write(215_000, 5_000);
+    write(110_000, 5_000);
+    write(115_000, 5_000);
     assert!(
         reader.size_bytes() as f64 <= max_bytes as f64 * 1.05,
         "{}",
