@@ -182,8 +182,13 @@ impl Shared {
         self.work.notify_one();
     }
 
-    pub(super) fn report_corrupt(&self, what: String) {
-        self.lock().corrupt = Some(what);
+    /// Damage in the file of that generation; a file that has been replaced since is not meant.
+    pub(super) fn report_corrupt(&self, what: String, generation: u64) {
+        let mut state = self.lock();
+        if self.generation.load(Ordering::Acquire) == generation {
+            state.corrupt = Some(what);
+        }
+        drop(state);
         self.work.notify_one();
     }
 
@@ -289,7 +294,10 @@ impl Shared {
     }
 
     pub(super) fn set_aside(&self, path: PathBuf) {
-        self.lock().status.corrupt_set_aside = Some(path);
+        let mut state = self.lock();
+        state.status.corrupt_set_aside = Some(path);
+        // What was reported of the old file is done with.
+        state.corrupt = None;
         self.generation.fetch_add(1, Ordering::Release);
     }
 

@@ -117,10 +117,8 @@ impl Writer {
                     None
                 }
             };
-            if let Some(damage) = damage
-                && shared.generation.load(Ordering::Acquire) == generation
-            {
-                shared.report_corrupt(damage);
+            if let Some(damage) = damage {
+                shared.report_corrupt(damage, generation);
             }
         };
         if let Err(error) = thread::Builder::new().name("store-check".into()).spawn(check) {
@@ -389,7 +387,8 @@ impl Worker {
             retention::give_back(&file.connection, TIDY_PAGES)?;
             self.tidied = Some(now);
         }
-        retention::hold_size(&file.connection, &self.path, &self.options)
+        retention::hold_size(&file.connection, &self.path, &self.options)?;
+        Ok(db::size_on_disk(&self.path))
     }
 
     /// Sets the damaged file aside and goes on with a fresh one. The batch in hand stays.
