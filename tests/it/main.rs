@@ -1,11 +1,10 @@
 //! One binary for all integration tests.
 
-mod store;
 mod api;
+mod config;
 mod detection;
 mod feed;
 mod serve;
+mod store;
 mod tidy;
-mod config;
-mod detection;
 mod vectors;
