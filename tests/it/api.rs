@@ -19,7 +19,7 @@ use endturn::{
         ApiState, COMMENT_EVERY, Checks, History, HistoryError, IncidentQuery, KeptEvent, Listing, MAX_LIMIT,
         MAX_REPLAY, MAX_WAIT, ObservationQuery, Readiness, SCHEDULER_STALL, router,
     },
-    clock::{Clock, Timestamp},
+    clock::Clock,
     feed::{Cause, HEARTBEAT, Hub, MAX_SUBSCRIBERS, RING_EVENTS, v1},
     health::{Hint, Incident, Network, State},
     verdict::{Observation, Source, Verdict},

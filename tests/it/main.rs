@@ -4,6 +4,7 @@ mod api;
 mod bad_input;
 mod config;
 mod connections;
+mod config;
 mod detection;
 mod detection;
 mod endings;
