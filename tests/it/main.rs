@@ -3,6 +3,7 @@
 mod store;
 mod api;
 mod feed;
+mod page;
 mod tidy;
 mod detection;
 mod config;
