@@ -90,7 +90,7 @@ impl Clock {
         let wall_ms = i64::try_from(wall.as_millis()).unwrap_or(i64::MAX);
         Self(Source::System {
             start: Instant::now(),
-            wall_ms,
+            wall_ms: Arc::new(AtomicI64::new(wall_ms)),
         })
     }
 

@@ -1,1 +1,11 @@
 //! Assembly: channels between the layers, supervision, shutdown.
+//!
+//! [`brain`] is the pure machine, `core` the one task that owns it, [`Daemon`] the whole.
+
+mod assemble;
+pub mod brain;
+mod core;
+mod history;
+mod pulse;
+
+pub use assemble::{Daemon, StartError, StorePlace};
