@@ -12,10 +12,11 @@ use axum::{
 use futures_util::FutureExt;
 use http_body::Body as _;
 
-use super::{
-    page::CONTENT_SECURITY_POLICY,
-    problem::{self, Problem},
-};
+use super::problem::{self, Problem};
+
+/// What a page of ours may load: its own files and nothing inline.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+    img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Host names that we answer to, whatever the port. A page of another origin that was rebound to our address by DNS
 /// comes with its own name and is turned away.

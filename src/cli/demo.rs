@@ -10,7 +10,10 @@ use crate::{
     clock::{Clock, Timestamp},
     config::{self, Config, Env},
     daemon::{Daemon, StorePlace},
-    feed::{Delta, v1::{Health, TargetHealth}},
+    feed::{
+        Delta,
+        v1::{Health, TargetHealth},
+    },
     health::ReasonCode,
     id::TargetId,
     probe::http_client,
@@ -25,8 +28,10 @@ const MAX_NEWS: usize = 1_024;
 const MAX_FRAME: usize = 1 << 20;
 
 /// The two that fail, and how the simulator knows them.
-const VICTIMS: [(&str, &str, &str); 2] =
-    [("anthropic/claude-haiku-4-5", "anthropic", "claude-haiku-4-5"), ("openai/gpt-5.2-chat", "openai", "gpt-5.2-chat")];
+const VICTIMS: [(&str, &str, &str); 2] = [
+    ("anthropic/claude-haiku-4-5", "anthropic", "claude-haiku-4-5"),
+    ("openai/gpt-5.2-chat", "openai", "gpt-5.2-chat"),
+];
 
 /// Something to write into the book.
 enum News {
@@ -37,9 +42,7 @@ enum News {
 
 /// The configuration: four providers at the simulator, free of charge, canary and reach each half second.
 fn demo_config(listen: SocketAddr, simulator: SocketAddr) -> Result<Config, config::ConfigError> {
-    let mut text = format!(
-        "vantage = \"demo\"\n[server]\nlisten = \"{listen}\"\n[network]\nanchors = []\n"
-    );
+    let mut text = format!("vantage = \"demo\"\n[server]\nlisten = \"{listen}\"\n[network]\nanchors = []\n");
     for (id, base, model) in [
         ("anthropic", "anthropic", "claude-haiku-4-5"),
         ("openai", "openai/v1", "gpt-5.2-chat"),
@@ -74,8 +77,14 @@ pub(crate) async fn run(args: &DemoArgs, clock: Clock) -> Exit {
 }
 
 async fn start(args: &DemoArgs, clock: Clock) -> Result<Exit, String> {
-    let pace = Pace { ttft: TTFT, ..Pace::default() };
-    let options = Options { seed: args.seed, pace };
+    let pace = Pace {
+        ttft: TTFT,
+        ..Pace::default()
+    };
+    let options = Options {
+        seed: args.seed,
+        pace,
+    };
     let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
     let simulator = Simulator::bind(loopback, options, clock.clone())
         .await
@@ -106,7 +115,9 @@ async fn start(args: &DemoArgs, clock: Clock) -> Result<Exit, String> {
     if exit == Exit::Failure {
         complain("error: the demo did not show what it should; please report it");
     }
-    let _ = tokio::time::timeout(Duration::ZERO, daemon.broken()).await.map(|why| complain(&why));
+    let _ = tokio::time::timeout(Duration::ZERO, daemon.broken())
+        .await
+        .map(|why| complain(&why));
     daemon.stop().await;
     over.cancel();
     let _ = serving.await;
@@ -153,7 +164,11 @@ async fn play(
             complain(&format!("failed: {failure}"));
         }
         if args.once {
-            return if failures.is_empty() { Exit::Ok } else { Exit::Failure };
+            return if failures.is_empty() {
+                Exit::Ok
+            } else {
+                Exit::Failure
+            };
         }
         say("\nonce more; Ctrl-C ends it\n\n");
     }
@@ -166,10 +181,14 @@ fn note(book: &mut Book, news: News) {
             let what = match &step.action {
                 Action::Set(fault) => {
                     let (code, what) = match fault.kind {
-                        FaultKind::Truncate { .. } => {
-                            (ReasonCode::Truncated, "60 % of replies are now cut in the middle under HTTP 200")
-                        }
-                        _ => (ReasonCode::Overloaded, "every request is now answered with HTTP 529"),
+                        FaultKind::Truncate { .. } => (
+                            ReasonCode::Truncated,
+                            "60 % of replies are now cut in the middle under HTTP 200",
+                        ),
+                        _ => (
+                            ReasonCode::Overloaded,
+                            "every request is now answered with HTTP 529",
+                        ),
                     };
                     book.fault(&target, code, at);
                     what
@@ -179,7 +198,10 @@ fn note(book: &mut Book, news: News) {
                     "well again"
                 }
             };
-            say(&format!("{:6.1} s  [script] {target}: {what}\n", book.since_start(at).as_secs_f64()));
+            say(&format!(
+                "{:6.1} s  [script] {target}: {what}\n",
+                book.since_start(at).as_secs_f64()
+            ));
         }
         News::Told(target, at) => {
             if let Some(line) = book.told(&target, at) {
@@ -191,14 +213,19 @@ fn note(book: &mut Book, news: News) {
 }
 
 fn victim(key: &FaultKey) -> Option<TargetId> {
-    let found = VICTIMS.iter().find(|(_, provider, model)| &key.provider == provider && key.model.as_deref() == Some(model));
+    let found = VICTIMS
+        .iter()
+        .find(|(_, provider, model)| &key.provider == provider && key.model.as_deref() == Some(model));
     found.and_then(|(target, _, _)| target.parse().ok())
 }
 
 /// Follows the feed over HTTP like any subscriber, so that the delays include the way to one.
 fn follow(addr: SocketAddr, clock: Clock, news: mpsc::Sender<News>) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let why = read_events(addr, &clock, &news).await.err().unwrap_or_else(|| "end of stream".to_owned());
+        let why = read_events(addr, &clock, &news)
+            .await
+            .err()
+            .unwrap_or_else(|| "end of stream".to_owned());
         let _ = news.send(News::FeedEnded(why)).await;
     })
 }
@@ -229,11 +256,20 @@ async fn read_events(addr: SocketAddr, clock: &Clock, news: &mpsc::Sender<News>)
 /// The targets of one frame of our own feed, which writes one `event` and one `data` line.
 fn targets(frame: &[u8]) -> Vec<TargetHealth> {
     let text = String::from_utf8_lossy(frame);
-    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name).map(str::trim));
-    let Some(data) = field("data:") else { return Vec::new() };
+    let field = |name: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(name).map(str::trim))
+    };
+    let Some(data) = field("data:") else {
+        return Vec::new();
+    };
     if field("event:") == Some("snapshot") {
-        serde_json::from_str::<Health>(data).map(|health| health.targets).unwrap_or_default()
+        serde_json::from_str::<Health>(data)
+            .map(|health| health.targets)
+            .unwrap_or_default()
     } else {
-        serde_json::from_str::<Delta>(data).map(|delta| delta.targets).unwrap_or_default()
+        serde_json::from_str::<Delta>(data)
+            .map(|delta| delta.targets)
+            .unwrap_or_default()
     }
 }

@@ -49,7 +49,13 @@ pub(crate) struct Book {
 
 impl Book {
     pub(crate) fn new(start: Timestamp) -> Self {
-        Self { start, faults: Vec::new(), recoveries: Vec::new(), states: HashMap::new(), false_alarms: Vec::new() }
+        Self {
+            start,
+            faults: Vec::new(),
+            recoveries: Vec::new(),
+            states: HashMap::new(),
+            false_alarms: Vec::new(),
+        }
     }
 
     /// Time since the start of the script.
@@ -84,7 +90,9 @@ impl Book {
     }
 
     fn in_force(&mut self, target: &TargetId) -> Option<&mut Fault> {
-        self.faults.iter_mut().find(|fault| &fault.target == target && fault.until.is_none())
+        self.faults
+            .iter_mut()
+            .find(|fault| &fault.target == target && fault.until.is_none())
     }
 
     /// The daemon judged a reply.
@@ -109,7 +117,12 @@ impl Book {
                     delays = fault.delays();
                 }
             } else if !before.is_some_and(State::is_impaired) {
-                let line = format!("{} {} at {:.1} s", target.id, target.state, at.since(start).as_secs_f64());
+                let line = format!(
+                    "{} {} at {:.1} s",
+                    target.id,
+                    target.state,
+                    at.since(start).as_secs_f64()
+                );
                 self.false_alarms.push(line);
             }
         } else if target.state == State::Operational {
@@ -124,18 +137,29 @@ impl Book {
         if before == target.state.as_str() && delays.is_empty() {
             return None;
         }
-        let arrow = if before.is_empty() { String::new() } else { format!("{before} -> ") };
-        Some(format!("{}  {arrow}{}: {}{delays}", target.id, target.state, target.reason.text))
+        let arrow = if before.is_empty() {
+            String::new()
+        } else {
+            format!("{before} -> ")
+        };
+        Some(format!(
+            "{}  {arrow}{}: {}{delays}",
+            target.id, target.state, target.reason.text
+        ))
     }
 
     /// What is missing for a full success; empty is good.
     pub(crate) fn failures(&self) -> Vec<String> {
         let missed = self.faults.iter().filter(|fault| fault.told.is_none());
-        let missed = missed.map(|fault| format!("{} on {} was not told", fault.expected.as_str(), fault.target));
+        let missed =
+            missed.map(|fault| format!("{} on {} was not told", fault.expected.as_str(), fault.target));
         let lost = self.recoveries.iter().filter(|(_, _, back)| back.is_none());
         let lost = lost.map(|(target, _, _)| format!("{target} did not recover"));
         let nothing = self.faults.is_empty().then(|| "no fault was played".to_owned());
-        let accused = self.false_alarms.iter().map(|alarm| format!("false alarm: {alarm}"));
+        let accused = self
+            .false_alarms
+            .iter()
+            .map(|alarm| format!("false alarm: {alarm}"));
         missed.chain(lost).chain(accused).chain(nothing).collect()
     }
 
@@ -143,8 +167,18 @@ impl Book {
     pub(crate) fn table(&self) -> String {
         let mut table = Table::new();
         table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-        table.set_header(["TARGET", "FAULT", "ONSET", "FIRST EVIDENCE", "FEED", "ONSET TO EVIDENCE", "EVIDENCE TO FEED", "STATE"]);
-        let at = |time: Option<Timestamp>| time.map_or("-".to_owned(), |time| seconds(self.since_start(time)));
+        table.set_header([
+            "TARGET",
+            "FAULT",
+            "ONSET",
+            "FIRST EVIDENCE",
+            "FEED",
+            "ONSET TO EVIDENCE",
+            "EVIDENCE TO FEED",
+            "STATE",
+        ]);
+        let at =
+            |time: Option<Timestamp>| time.map_or("-".to_owned(), |time| seconds(self.since_start(time)));
         for fault in &self.faults {
             table.add_row([
                 fault.target.to_string(),
@@ -154,7 +188,11 @@ impl Book {
                 at(fault.told),
                 span(Some(fault.onset), fault.evidence),
                 span(fault.evidence, fault.told),
-                if fault.told.is_some() { fault.state.to_string() } else { "not told".to_owned() },
+                if fault.told.is_some() {
+                    fault.state.to_string()
+                } else {
+                    "not told".to_owned()
+                },
             ]);
         }
         for (target, cleared, back) in &self.recoveries {
@@ -166,7 +204,11 @@ impl Book {
                 at(*back),
                 "-".to_owned(),
                 span(Some(*cleared), *back),
-                if back.is_some() { State::Operational.to_string() } else { "not told".to_owned() },
+                if back.is_some() {
+                    State::Operational.to_string()
+                } else {
+                    "not told".to_owned()
+                },
             ]);
         }
         for column in 2..7 {
@@ -205,7 +247,7 @@ mod tests {
     use crate::{
         feed::v1::{Health, Identity, StoreStatus},
         health::{Figures, Hint, Network, Reason, Routing, TargetView, View},
-        verdict::{Failure, FailedAt, Source, Truncation},
+        verdict::{FailedAt, Failure, Source, Truncation},
     };
 
     fn at(ms: i64) -> Timestamp {
@@ -217,7 +259,11 @@ mod tests {
     }
 
     fn says(state: State, code: ReasonCode) -> TargetHealth {
-        let reason = Reason { code, text: "why".to_owned(), sources: vec![Source::Canary] };
+        let reason = Reason {
+            code,
+            text: "why".to_owned(),
+            sources: vec![Source::Canary],
+        };
         let view = View {
             at: at(0),
             network: Network::Online,
@@ -226,7 +272,11 @@ mod tests {
                 state,
                 since: at(0),
                 reason,
-                routing: Routing { hint: Hint::Allow, weight: Some(1.0), retry_at: None },
+                routing: Routing {
+                    hint: Hint::Allow,
+                    weight: Some(1.0),
+                    retry_at: None,
+                },
                 figures: Figures::default(),
                 soft_deadline: Duration::from_secs(10),
                 last_complete_at: None,
@@ -237,8 +287,13 @@ mod tests {
             }],
             providers: Vec::new(),
         };
-        let identity = Identity { instance: "i".to_owned(), vantage: "v".to_owned() };
-        Health::new(&identity, 1, &view, &StoreStatus::default()).targets.remove(0)
+        let identity = Identity {
+            instance: "i".to_owned(),
+            vantage: "v".to_owned(),
+        };
+        Health::new(&identity, 1, &view, &StoreStatus::default())
+            .targets
+            .remove(0)
     }
 
     fn saw(ms: i64, verdict: Verdict) -> Observation {
@@ -246,12 +301,17 @@ mod tests {
     }
 
     const CUT: Verdict = Verdict::Truncated(Truncation::Cut);
-    const BUSY: Verdict =
-        Verdict::Errored(Failure { class: ErrorClass::Overloaded, at: FailedAt::Status(529) });
+    const BUSY: Verdict = Verdict::Errored(Failure {
+        class: ErrorClass::Overloaded,
+        at: FailedAt::Status(529),
+    });
 
     fn played() -> Book {
         let mut book = Book::new(at(0));
-        assert!(book.told(&says(State::Operational, ReasonCode::Healthy), at(500)).is_some());
+        assert!(
+            book.told(&says(State::Operational, ReasonCode::Healthy), at(500))
+                .is_some()
+        );
         book.fault(&id(), ReasonCode::Truncated, at(10_000));
         book.observed(&saw(10_400, CUT));
         book.observed(&saw(10_500, CUT));
@@ -261,13 +321,24 @@ mod tests {
     #[test]
     fn a_full_play_has_no_failures_and_its_delays() {
         let mut book = played();
-        let line = book.told(&says(State::Partial, ReasonCode::Truncated), at(11_000)).expect("news");
-        assert!(line.ends_with("onset to evidence 0.400 s, evidence to feed 0.600 s"), "{line}");
+        let line = book
+            .told(&says(State::Partial, ReasonCode::Truncated), at(11_000))
+            .expect("news");
+        assert!(
+            line.ends_with("onset to evidence 0.400 s, evidence to feed 0.600 s"),
+            "{line}"
+        );
         book.fault(&id(), ReasonCode::Overloaded, at(30_000));
         book.observed(&saw(30_300, BUSY));
-        assert!(book.told(&says(State::Down, ReasonCode::Overloaded), at(31_000)).is_some());
+        assert!(
+            book.told(&says(State::Down, ReasonCode::Overloaded), at(31_000))
+                .is_some()
+        );
         book.clear(&id(), at(50_000));
-        assert!(book.told(&says(State::Operational, ReasonCode::Healthy), at(60_000)).is_some());
+        assert!(
+            book.told(&says(State::Operational, ReasonCode::Healthy), at(60_000))
+                .is_some()
+        );
         assert_eq!(book.failures(), Vec::<String>::new());
         assert!(book.table().contains("false alarms: 0"), "{}", book.table());
     }

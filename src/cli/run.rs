@@ -14,7 +14,9 @@ use crate::{
 
 /// Done at SIGTERM or Ctrl-C.
 pub(crate) async fn stopped() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         tracing::error!("signals can't be received; end the process by force");
         return std::future::pending().await;
     };
@@ -44,9 +46,16 @@ pub(crate) async fn run(args: &RunArgs, clock: Clock) -> Exit {
     };
     match &loaded.origin {
         Origin::File(path) => tracing::info!(path = %path.display(), "configuration"),
-        Origin::Environment => tracing::info!("no configuration file: watching what the environment has keys for"),
+        Origin::Environment => {
+            tracing::info!("no configuration file: watching what the environment has keys for")
+        }
     }
-    let targets: usize = loaded.config.providers.iter().map(|provider| provider.models.len()).sum();
+    let targets: usize = loaded
+        .config
+        .providers
+        .iter()
+        .map(|provider| provider.models.len())
+        .sum();
     // The schedule's phases and the sentinels should differ from one start to the next.
     let seed = clock.now().as_millis().cast_unsigned();
     let mut daemon = match Daemon::start(loaded.config, StorePlace::File, seed, clock).await {

@@ -23,11 +23,17 @@ pub(crate) async fn run(args: &SimulateArgs, clock: Clock) -> Exit {
             }
         }
     };
-    let options = Options { seed: args.seed, ..Options::default() };
+    let options = Options {
+        seed: args.seed,
+        ..Options::default()
+    };
     let simulator = match Simulator::bind(args.listen, options, clock).await {
         Ok(simulator) => simulator,
         Err(error) => {
-            complain(&format!("error: {} can't be bound: {error}\n\nhelp: choose another address with --listen", args.listen));
+            complain(&format!(
+                "error: {} can't be bound: {error}\n\nhelp: choose another address with --listen",
+                args.listen
+            ));
             return Exit::Failure;
         }
     };
@@ -36,7 +42,9 @@ pub(crate) async fn run(args: &SimulateArgs, clock: Clock) -> Exit {
     for provider in PROVIDERS {
         text.push_str(&format!("  base URL http://{addr}/{provider}\n"));
     }
-    text.push_str(&format!("  faults   PUT http://{addr}/control/faults/PROVIDER[/MODEL]\n"));
+    text.push_str(&format!(
+        "  faults   PUT http://{addr}/control/faults/PROVIDER[/MODEL]\n"
+    ));
     say(&text);
     let faults = simulator.faults();
     let play = tokio::spawn(async move {

@@ -58,11 +58,6 @@ impl ReqwestTransport {
     }
 }
 
-/// A plain client for one-off requests to a daemon of ours, with the same trust and habits as the probes.
-pub fn http_client() -> Result<reqwest::Client, ClientError> {
-    build(tls_config(&[])?, 0).map_err(ClientError::Http)
-}
-
 fn tls_config(extra_roots: &[Vec<u8>]) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder =
@@ -85,7 +80,7 @@ fn tls_config(extra_roots: &[Vec<u8>]) -> Result<ClientConfig, rustls::Error> {
     Ok(config)
 }
 
-/// A client for our own HTTP surface: no redirects, no proxy, no retries.
+/// A client for one-off requests to a daemon of ours: no redirects, no retries, and no proxy between us and it.
 pub fn http_client() -> Result<reqwest::Client, ClientError> {
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls_config(&[])?)

@@ -1,18 +1,18 @@
 //! One binary for all integration tests.
 
-mod bad_input;
-mod connections;
-mod endings;
-mod support;
-mod store;
 mod api;
 mod feed;
 mod page;
 mod tidy;
+mod bad_input;
+mod config;
+mod connections;
 mod detection;
+mod detection;
+mod endings;
 mod feed;
 mod serve;
+mod store;
+mod support;
 mod tidy;
-mod config;
-mod detection;
 mod vectors;
