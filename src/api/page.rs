@@ -1,8 +1,9 @@
 //! The status page: HTML from the server, complete without script, kept live by a small one.
 //!
 //! Rendering is pure: [`Scene`] takes the feed and what the store remembers and gives
-//! HTML. Nothing on a page needs more than the policy that the API's guard sends along: no inline script, no inline
-//! style, nothing from elsewhere.
+//! HTML. Nothing on a page needs more than
+//! [`CONTENT_SECURITY_POLICY`], which the API's guard sends along: no inline script, no inline style, nothing from
+//! elsewhere.
 
 mod assets;
 mod figures;
@@ -39,6 +40,10 @@ pub use self::{
     view::{Budget, Past, Plan},
 };
 
+/// What a browser may do with a page of ours, and with every other response: nothing that a page does not bring along.
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+                                           connect-src 'self'; base-uri 'none'; form-action 'none'; \
+                                           frame-ancestors 'none'";
 /// Most observations on a target's page.
 pub const MAX_OBSERVATIONS: usize = 50;
 

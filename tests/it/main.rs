@@ -1,6 +1,9 @@
 //! One binary for all integration tests.
 
 mod api;
+mod feed;
+mod page;
+mod tidy;
 mod bad_input;
 mod config;
 mod connections;

@@ -73,7 +73,7 @@ pub(super) fn draw(buckets: &[Bucket], now: Timestamp) -> Spark {
             let cut = spark.seen.rfind('H').unwrap_or(spark.seen.len());
             spark.seen.truncate(cut);
         } else {
-            put(&mut spark.seen, format_args!("M{}.2 10", i * 2));
+            put(&mut spark.seen, format_args!("M{} 10", i * 2));
         }
         put(&mut spark.seen, format_args!("H{}", i * 2 + 2));
         seen_until = Some(i + 1);
@@ -150,7 +150,7 @@ mod tests {
             bucket(1, 1, 0),
             bucket(0, 1, 0),
         ];
-        assert_eq!(draw(&buckets, NOW).seen, "M0.2 10H4M116.2 10H120");
+        assert_eq!(draw(&buckets, NOW).seen, "M0 10H4M116 10H120");
     }
 
     #[test]

@@ -350,6 +350,8 @@ fn dump() {
     }
     let health = feed(vec![cut()]);
     std::fs::write(dir.join("target.html"), render_target(&health, &past())).unwrap();
+    let snapshot = serde_json::to_string(&feed(four())).unwrap();
+    std::fs::write(dir.join("snapshot.json"), snapshot).unwrap();
     for asset in [&*assets::STYLE, &*assets::SCRIPT] {
         let path = dir.join(asset.path.trim_start_matches('/'));
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
