@@ -6,4 +6,5 @@ mod feed;
 mod tidy;
 mod detection;
 mod config;
+mod simulate;
 mod vectors;
