@@ -69,7 +69,10 @@ fn exchange_class(error: &reqwest::Error) -> ErrorClass {
             .downcast_ref::<hyper::Error>()
             .is_some_and(|hyper| hyper.is_parse() || hyper.is_parse_too_large());
         // h2 says "detected" where it found the peer in breach, "received" where the peer told.
-        let http2 = cause.to_string().contains("error detected");
+        let text = cause.to_string();
+        let http2 = ["stream error detected", "connection error detected"]
+            .iter()
+            .any(|start| text.starts_with(start));
         let io = cause.downcast_ref::<io::Error>().is_some_and(|io| {
             matches!(
                 io.kind(),

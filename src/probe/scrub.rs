@@ -79,8 +79,11 @@ impl Scrub {
                 }
             }
             StreamEvent::Garbled { detail } => self.string(detail),
-            StreamEvent::KeepAlive | StreamEvent::Usage(_) | StreamEvent::Terminal | StreamEvent::Note(_) => {
-            }
+            StreamEvent::KeepAlive
+            | StreamEvent::Usage(_)
+            | StreamEvent::TerminalByEnd
+            | StreamEvent::Terminal
+            | StreamEvent::Note(_) => {}
         }
     }
 }

@@ -297,10 +297,8 @@ impl Worker {
         loop {
             let turn = self.shared.next_turn(&mut batch, IDLE);
             reserve |= turn.reserve;
-            let done = match turn.corrupt {
-                Some(damage) => self.replace(&damage),
-                None => self.work(&mut batch, &mut lost, &mut reserve),
-            };
+            let replaced = turn.corrupt.map_or(Ok(()), |damage| self.replace(&damage));
+            let done = replaced.and_then(|()| self.work(&mut batch, &mut lost, &mut reserve));
             match done {
                 Ok(size) => {
                     self.shared.settle(&lost, size);
@@ -395,7 +393,7 @@ impl Worker {
     }
 
     /// Sets the damaged file aside and goes on with a fresh one. The batch in hand stays.
-    fn replace(&mut self, damage: &str) -> Result<u64, String> {
+    fn replace(&mut self, damage: &str) -> Result<(), String> {
         self.file = None;
         match db::set_aside(&self.path, self.clock.now()) {
             Ok(aside) => {
@@ -410,7 +408,7 @@ impl Worker {
         file.reserve(end).map_err(|error| error.to_string())?;
         self.revisions.set_reserved(end);
         self.file = Some(file);
-        Ok(db::size_on_disk(&self.path))
+        Ok(())
     }
 
     /// Leaves a tidy file behind, or none where it was a temporary one.
@@ -444,3 +442,6 @@ fn reopen(path: &Path, manner: Manner, instance: &str) -> rusqlite::Result<File>
     )?;
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,16 @@
 //! One binary for all integration tests.
 
-mod store;
 mod api;
-mod feed;
-mod tidy;
-mod detection;
+mod bad_input;
 mod config;
 mod simulate;
+mod connections;
+mod detection;
+mod detection;
+mod endings;
+mod feed;
+mod serve;
+mod store;
+mod support;
+mod tidy;
 mod vectors;
