@@ -6,6 +6,7 @@ mod page;
 mod tidy;
 mod bad_input;
 mod config;
+mod simulate;
 mod connections;
 mod config;
 mod detection;
