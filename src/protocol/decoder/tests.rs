@@ -382,6 +382,7 @@ fn gemini_is_over_at_the_end_of_the_body_and_the_last_reason_counts() {
 
 #[test]
 fn whole_bodies_are_read_for_what_they_are() {
+    use Protocol::{Anthropic, Gemini, OpenaiChat, OpenaiResponses};
     let kinds = |protocol, body: &str| -> String {
         decode_body(protocol, body.as_bytes())
             .iter()
@@ -400,7 +401,6 @@ fn whole_bodies_are_read_for_what_they_are() {
             })
             .collect()
     };
-    use Protocol::{Anthropic, Gemini, OpenaiChat, OpenaiResponses};
     let rows = [
         (OpenaiChat, "<!DOCTYPE html><title>Sign in</title>", "P"),
         (OpenaiChat, "OK", "P"),

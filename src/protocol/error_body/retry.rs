@@ -137,7 +137,9 @@ fn go_duration(text: &str) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn after(headers: &[(&str, &str)]) -> Option<Duration> {
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+
+    fn after(headers: Headers<'_>) -> Option<Duration> {
         let headers: Vec<_> = headers
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -150,7 +152,6 @@ mod tests {
     #[test]
     fn every_form_of_a_wait_is_read() {
         let ms = |n| Some(Duration::from_millis(n));
-        type Headers<'a> = &'a [(&'a str, &'a str)];
         let rows: [(Headers<'_>, Option<Duration>); 15] = [
             (&[("retry-after", "17")], ms(17_000)),
             (&[("retry-after", " 0.5 ")], ms(500)),

@@ -1,3 +1,5 @@
+#![expect(clippy::too_many_lines, reason = "tables of cases are long")]
+
 use std::time::Duration;
 
 use super::*;
