@@ -19,7 +19,7 @@ pub(super) struct BaseRate {
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Hour {
-    hour: i64,
+    at: i64,
     bad: u64,
     n: u64,
 }
@@ -29,12 +29,12 @@ impl BaseRate {
     pub(super) fn count(&mut self, now_ms: i64, bad: bool) {
         let hour = now_ms.div_euclid(HOUR_MS);
         match self.hours.back_mut() {
-            Some(last) if last.hour >= hour => {
+            Some(last) if last.at >= hour => {
                 last.bad += u64::from(bad);
                 last.n += 1;
             }
             _ => self.hours.push_back(Hour {
-                hour,
+                at: hour,
                 bad: u64::from(bad),
                 n: 1,
             }),
@@ -48,11 +48,7 @@ impl BaseRate {
             return None;
         }
         self.computed_hour = hour;
-        while self
-            .hours
-            .front()
-            .is_some_and(|first| first.hour <= hour - HOURS - 1)
-        {
+        while self.hours.front().is_some_and(|first| first.at < hour - HOURS) {
             self.hours.pop_front();
         }
         Some(self.rate())

@@ -242,4 +242,6 @@ impl Engine {
 }
 
 #[cfg(test)]
-mod tests {}
+mod cases;
+#[cfg(test)]
+mod tests;

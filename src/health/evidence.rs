@@ -272,10 +272,9 @@ fn errored(failure: Failure, observation: &Observation, canary: bool, hard: Dura
         (C::Timeout, Status(_) | Stream) => bad(Kind::Timeout, count),
         (C::Overloaded, _) => bad(Kind::Overloaded, count),
         (C::ServerError, _) => bad(Kind::ServerError, count),
-        (C::Protocol, Stream | Status(200)) => bad(Kind::Other, count),
         (C::Reset, Stream) => bad(Kind::Cut, count),
-        // An error event inside a stream that had begun is the provider's, whatever it calls it.
-        (C::InvalidRequest, Stream) => bad(Kind::Other, count),
+        // A broken 200, and an error event in a stream that had begun: the provider's, whatever it calls it.
+        (C::Protocol, Stream | Status(200)) | (C::InvalidRequest, Stream) => bad(Kind::Other, count),
         (C::Protocol, _) | (C::Dns | C::Connect | C::Tls | C::Reset, Status(_) | Stream) => Evidence {
             model: UNCLASSIFIED,
             ..says(Model::Ignored, count)
@@ -292,11 +291,18 @@ fn errored(failure: Failure, observation: &Observation, canary: bool, hard: Dura
             key: Key::Refused,
             ..ours
         },
-        (C::Auth | C::Permission, _) => ours,
-        // Content policy, size, shape and model name are the caller's business.
-        (C::ModelNotFound | C::ContentPolicy | C::RequestTooLarge | C::InvalidRequest, _) => ours,
         (C::Cancelled, _) if waited => bad(Kind::Timeout, Count::Error),
-        (C::Cancelled, _) => ours,
+        // A refusal without a key says nothing; policy, size, shape and model name are the caller's business.
+        (
+            C::Auth
+            | C::Permission
+            | C::ModelNotFound
+            | C::ContentPolicy
+            | C::RequestTooLarge
+            | C::InvalidRequest
+            | C::Cancelled,
+            _,
+        ) => ours,
     }
 }
 
@@ -308,4 +314,4 @@ fn connected(observation: &Observation) -> bool {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -14,7 +14,9 @@ const HALF: f64 = 0.5;
 /// Length of one step of the ramp, in milliseconds.
 const STEP_MS: i64 = 10_000;
 /// Weights of the ramp's steps; after the last the target is as any other.
-const RAMP: [f64; 3] = [0.05, 0.25, 0.5];
+const RAMP: [f64; RAMP_STEPS as usize] = [0.05, 0.25, 0.5];
+/// Number of steps.
+const RAMP_STEPS: i64 = 3;
 
 /// Trouble with our own credential, as a hint.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -99,7 +101,7 @@ impl Advice {
     pub(super) fn next_wake(&self, now_ms: i64) -> Option<i64> {
         let since = self.ramp_since_ms?;
         let step = (now_ms - since).max(0) / STEP_MS + 1;
-        Some(since + step.min(RAMP.len() as i64) * STEP_MS)
+        Some(since + step.min(RAMP_STEPS) * STEP_MS)
     }
 }
 

@@ -101,6 +101,14 @@ impl Machine {
             && self.state.is_impaired() == self.alarmed()
     }
 
+    /// After a restart: no time in here may lie ahead of `now_ms`, or the detectors would stand still until then.
+    pub fn rebase(&mut self, now_ms: i64) {
+        self.kernel.rebase(now_ms);
+        for entry in &mut self.entries {
+            *entry = (*entry).min(now_ms);
+        }
+    }
+
     /// Takes one counted observation and returns the state after it.
     pub fn observe(&mut self, input: &Input) -> State {
         let t = self.kernel.feed(input, &self.tuning, self.hold_ms);

@@ -23,6 +23,9 @@ mod vantage;
 pub mod wilson;
 mod window;
 
+#[cfg(test)]
+mod properties;
+
 pub use engine::Engine;
 pub use machine::Machine;
 pub use types::*;

@@ -8,7 +8,7 @@ use crate::verdict::Source;
 /// Length of one slice, in milliseconds.
 const SLICE_MS: i64 = 10_000;
 /// Slices that are kept.
-const SLICES: usize = 30;
+const SLICES: i64 = 30;
 /// Failures whose kinds decide the code.
 const LAST: usize = 8;
 /// How long a failure may decide the code, in milliseconds.
@@ -68,7 +68,7 @@ impl Recent {
     pub(super) fn count(&mut self, now_ms: i64, source: Source, failed: Option<Kind>, pending: bool) {
         let start = now_ms - now_ms.rem_euclid(SLICE_MS);
         if self.slices.back().is_none_or(|last| last.start < start) {
-            if self.slices.len() == SLICES {
+            if self.slices.len() == SLICES as usize {
                 self.slices.pop_front();
             }
             self.slices.push_back(Slice {
@@ -131,7 +131,7 @@ impl Recent {
         if short.bad > 0 || short.n > 0 && code == ReasonCode::Healthy {
             short
         } else {
-            self.sum(now_ms, SLICE_MS * SLICES as i64, code)
+            self.sum(now_ms, SLICE_MS * SLICES, code)
         }
     }
 

@@ -370,10 +370,11 @@ impl Target {
 fn same_model(a: &str, b: &str) -> bool {
     let bare = |text: &str| text.rsplit('/').next().unwrap_or(text).to_ascii_lowercase();
     let (a, b) = (bare(a), bare(b));
+    let undated = |text: String| text.strip_suffix("-latest").map(str::to_owned).unwrap_or(text);
+    let (a, b) = (undated(a), undated(b));
     let (short, long) = if a.len() <= b.len() { (&a, &b) } else { (&b, &a) };
-    let short = short.strip_suffix("-latest").unwrap_or(short);
-    match long.strip_prefix(short) {
-        Some("" | "-latest") => true,
+    match long.strip_prefix(short.as_str()) {
+        Some("") => true,
         Some(rest) => {
             let digits = rest.chars().filter(char::is_ascii_digit).count();
             rest.starts_with(['-', '@'])

@@ -122,6 +122,9 @@ fn counted(code: ReasonCode, tally: &Tally, target: &Target) -> String {
     }
     let mixed = code == ReasonCode::Errors;
     let hits = if mixed { tally.bad } else { tally.code };
+    if tally.n == 0 {
+        return "no evidence since the restart".to_owned();
+    }
     if hits == 0 {
         return "no failure in the last minutes, waiting for enough good replies".to_owned();
     }
