@@ -14,7 +14,7 @@ use serde::Deserialize;
 use tokio::time::Interval;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::{ApiState, problem::Problem, query, state::KeptEvent};
+use super::{ApiState, history::KeptEvent, problem::Problem, query};
 use crate::feed::{Delta, Filter, Kind, Known, Subscription};
 
 /// How long a client waits before it connects again, in milliseconds.

@@ -6,6 +6,7 @@
 mod events;
 mod guard;
 mod health;
+mod history;
 pub mod page;
 mod past;
 mod problem;
@@ -19,17 +20,15 @@ use axum::{Router, http::StatusCode, routing::get};
 pub use events::{COMMENT_EVERY, MAX_REPLAY, RETRY_MS};
 pub use guard::HOSTS;
 pub use health::MAX_WAIT;
+pub use history::{History, HistoryError, IncidentQuery, KeptEvent, Listing, ObservationQuery};
 pub use past::{MAX_INCIDENT_ID_BYTES, VERDICTS};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use query::{DEFAULT_LIMIT, MAX_CURSOR_BYTES, MAX_LIMIT};
 pub use ready::SCHEDULER_STALL;
-pub use serve::{DRAIN, HEAD_TIMEOUT, MAX_CONNECTIONS, serve};
-pub use state::{
-    ApiState, Checks, History, HistoryError, IncidentQuery, KeptEvent, Listing, MAX_READS, ObservationQuery,
-    READ_TIMEOUT, Readiness,
-};
+pub use serve::{DRAIN, HEAD_TIMEOUT, MAX_CONNECTIONS, ServeLimits, serve};
+pub use state::{ApiState, Checks, MAX_READS, READ_TIMEOUT, Readiness};
 
-/// Every path of this API. `pages` are further routes (the status page) that share its guard.
+/// Every path of this API. `pages` are further routes that share its guard: `page::routes().with_state(shelf)`.
 pub fn router(state: ApiState, pages: Router<ApiState>) -> Router {
     Router::new()
         .route("/v1/health", get(health::all))

@@ -45,11 +45,32 @@ const MAX_STREAMS: u32 = 128;
 /// How often a silent HTTP/2 connection is asked whether it lives.
 const H2_PING_EVERY: Duration = Duration::from_secs(20);
 
-/// Serves `router` on `listener` until `closing` is cancelled, then lets open exchanges end for at most [`DRAIN`].
-/// Event streams end by the same token, which they share through [`super::ApiState`].
-pub async fn serve(listener: TcpListener, router: Router, closing: CancellationToken) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let server = Arc::new(builder());
+/// Bounds of one server. The default is for the daemon; tests make them small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServeLimits {
+    /// [`MAX_CONNECTIONS`].
+    pub connections: usize,
+    /// [`HEAD_TIMEOUT`].
+    pub head: Duration,
+    /// [`DRAIN`].
+    pub drain: Duration,
+}
+
+impl Default for ServeLimits {
+    fn default() -> Self {
+        Self {
+            connections: MAX_CONNECTIONS,
+            head: HEAD_TIMEOUT,
+            drain: DRAIN,
+        }
+    }
+}
+
+/// Serves `router` on `listener` until `closing` is cancelled, then lets open exchanges end for as long as the limits
+/// allow. Event streams end by the same token, which they share through [`super::ApiState`].
+pub async fn serve(listener: TcpListener, router: Router, closing: CancellationToken, limits: ServeLimits) {
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let server = Arc::new(builder(limits.head));
     let graceful = GracefulShutdown::new();
     let cut = CancellationToken::new();
     loop {
@@ -66,7 +87,7 @@ pub async fn serve(listener: TcpListener, router: Router, closing: CancellationT
         };
         // Without a place the stream is dropped, and so closed.
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            tracing::warn!(limit = MAX_CONNECTIONS, "too many connections, one was closed");
+            tracing::warn!(limit = limits.connections, "too many connections, one was closed");
             continue;
         };
         let connection = Connection {
@@ -74,23 +95,27 @@ pub async fn serve(listener: TcpListener, router: Router, closing: CancellationT
             router: router.clone(),
             watcher: graceful.watcher(),
             cut: cut.clone(),
+            head_timeout: limits.head,
             place,
         };
         tokio::spawn(connection.run(stream));
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(limits.drain, graceful.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("connections were still open after the drain, they were cut");
     }
     cut.cancel();
 }
 
-fn builder() -> Builder<TokioExecutor> {
+fn builder(head_timeout: Duration) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(head_timeout)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_BUFFER);
     builder
@@ -99,7 +124,7 @@ fn builder() -> Builder<TokioExecutor> {
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(u32::try_from(MAX_BUFFER).unwrap_or(u32::MAX))
         .keep_alive_interval(H2_PING_EVERY)
-        .keep_alive_timeout(HEAD_TIMEOUT);
+        .keep_alive_timeout(head_timeout);
     builder
 }
 
@@ -120,6 +145,7 @@ struct Connection {
     router: Router,
     watcher: Watcher,
     cut: CancellationToken,
+    head_timeout: Duration,
     place: OwnedSemaphorePermit,
 }
 
@@ -148,7 +174,7 @@ impl Connection {
         let result = tokio::select! {
             result = &mut served => result,
             () = self.cut.cancelled() => return,
-            () = tokio::time::sleep(HEAD_TIMEOUT) => {
+            () = tokio::time::sleep(self.head_timeout) => {
                 if !asked.load(Ordering::Relaxed) {
                     tracing::debug!("a client sent no request in time");
                     return;

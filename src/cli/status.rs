@@ -22,7 +22,9 @@ const MAX_FEED_BYTES: usize = 16 << 20;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StatusError {
     /// Nobody answers there.
-    #[error("no endturn answers at {url}: {why}\n\nhelp: start one with `endturn run` or `endturn demo`, or name it with --url")]
+    #[error(
+        "no endturn answers at {url}: {why}\n\nhelp: start one with `endturn run` or `endturn demo`, or name it with --url"
+    )]
     Unreachable {
         /// Where we asked.
         url: String,
@@ -30,7 +32,9 @@ pub(crate) enum StatusError {
         why: String,
     },
     /// Somebody answers, but not endturn.
-    #[error("{url} answers, but not with a health feed: {why}\n\nhelp: --url takes the address of an endturn daemon")]
+    #[error(
+        "{url} answers, but not with a health feed: {why}\n\nhelp: --url takes the address of an endturn daemon"
+    )]
     NotOurs {
         /// Where we asked.
         url: String,
@@ -42,10 +46,23 @@ pub(crate) enum StatusError {
     NoTarget(String, String),
 }
 
+impl StatusError {
+    /// How to exit.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Unreachable { .. } | Self::NotOurs { .. } => Exit::Unreachable,
+            Self::NoTarget(..) => Exit::Usage,
+        }
+    }
+}
+
 /// Fetches the feed.
 async fn fetch(base: &str) -> Result<(Health, String), StatusError> {
     let url = format!("{}/v1/health", base.trim_end_matches('/'));
-    let unreachable = |why: String| StatusError::Unreachable { url: base.to_owned(), why };
+    let unreachable = |why: String| StatusError::Unreachable {
+        url: base.to_owned(),
+        why,
+    };
     let client = http_client().map_err(|error| unreachable(error.to_string()))?;
     let mut response = client
         .get(&url)
@@ -53,12 +70,19 @@ async fn fetch(base: &str) -> Result<(Health, String), StatusError> {
         .send()
         .await
         .map_err(|error| unreachable(innermost(&error)))?;
-    let not_ours = |why: String| StatusError::NotOurs { url: base.to_owned(), why };
+    let not_ours = |why: String| StatusError::NotOurs {
+        url: base.to_owned(),
+        why,
+    };
     if !response.status().is_success() {
         return Err(not_ours(format!("HTTP {}", response.status().as_u16())));
     }
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(innermost(&error)))? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| unreachable(innermost(&error)))?
+    {
         if body.len() + chunk.len() > MAX_FEED_BYTES {
             return Err(not_ours(format!("more than {MAX_FEED_BYTES} bytes")));
         }
@@ -83,7 +107,11 @@ pub(crate) async fn run(args: &StatusArgs, clock: &Clock) -> Result<(String, Exi
     let now = clock.now();
     let exit = verdict(&health, now);
     let text = if args.json {
-        if args.targets.is_empty() { raw } else { serde_json::to_string(&health).unwrap_or(raw) }
+        if args.targets.is_empty() {
+            raw
+        } else {
+            serde_json::to_string(&health).unwrap_or(raw)
+        }
     } else if args.oneline {
         oneline(&health, now)
     } else {
@@ -129,7 +157,11 @@ fn oneline(health: &Health, now: Timestamp) -> String {
         .filter(|target| target.state.is_impaired())
         .map(|target| format!("{} {}", target.id, target.state))
         .collect();
-    let unknown = health.targets.iter().filter(|target| target.state == State::Unknown).count();
+    let unknown = health
+        .targets
+        .iter()
+        .filter(|target| target.state == State::Unknown)
+        .count();
     let mut parts = Vec::new();
     if health.head.network == Network::Offline {
         parts.push("own network offline".to_owned());
@@ -150,7 +182,13 @@ fn oneline(health: &Health, now: Timestamp) -> String {
 pub(crate) fn rate(rate: &Rate) -> String {
     match (rate.value, rate.low, rate.high) {
         (Some(value), Some(low), Some(high)) => {
-            format!("{:.1} % ({:.1} to {:.1}, n {})", value * 1e2, low * 1e2, high * 1e2, rate.n)
+            format!(
+                "{:.1} % ({:.1} to {:.1}, n {})",
+                value * 1e2,
+                low * 1e2,
+                high * 1e2,
+                rate.n
+            )
         }
         _ => "-".to_owned(),
     }
@@ -176,8 +214,19 @@ pub(crate) fn ago(span: Duration) -> String {
 
 fn table(health: &Health, now: Timestamp) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["TARGET", "STATE", "SINCE", "HINT", "TRUNCATED", "ERRORS", "TTFT p50/p95", "WHY"]);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header([
+        "TARGET",
+        "STATE",
+        "SINCE",
+        "HINT",
+        "TRUNCATED",
+        "ERRORS",
+        "TTFT p50/p95",
+        "WHY",
+    ]);
     for target in &health.targets {
         table.add_row([
             target.id.to_string(),

@@ -106,6 +106,15 @@ fn secret_values(line: &str, all: bool) -> Vec<Range<usize>> {
                         _ => value + rest.len(),
                     };
                     found.push(value..end);
+                } else if all {
+                    // A value that lacks its quotes.
+                    let bare = rest
+                        .find([',', '}', '#', '"', '\''])
+                        .map_or(rest, |end| &rest[..end])
+                        .trim_end();
+                    if bare.starts_with(|c: char| c.is_alphanumeric()) && !["true", "false"].contains(&bare) {
+                        found.push(value..value + bare.len());
+                    }
                 }
             }
             _ => {}
@@ -167,13 +176,14 @@ mod tests {
 
     #[test]
     fn hidden_lines_show_no_string() {
+        assert_eq!(mask("kye = ab-c # x", &vec![0..3; 1]), "kye = **** # x");
         let text = "a = \"b\"\napi_kye = \"ünseen\" # x\n\"q\" = 'open";
         assert_eq!(
-            mask(text, &[8..15]),
+            mask(text, &vec![8..15; 1]),
             "a = \"b\"\napi_kye = \"*******\" # x\n\"q\" = 'open"
         );
         assert_eq!(
-            mask(text, &[32..33]),
+            mask(text, &vec![32..33; 1]),
             "a = \"b\"\napi_kye = \"ünseen\" # x\n\"q\" = '****"
         );
     }

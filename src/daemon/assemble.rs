@@ -18,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     brain::Brain,
     core::{Core, Handle, Input, store_status},
-    history::{Archive, PageShelf},
     pulse::Pulse,
+    shelf::PageShelf,
 };
 use crate::{
     api,
@@ -89,7 +89,10 @@ fn open_store(config: &Config, place: StorePlace, clock: &Clock) -> Result<(Writ
         StorePlace::File => Store::open(&config.store.path, options, clock.clone()),
         StorePlace::Temporary => Store::temporary(options, clock.clone()),
     };
-    opened.map_err(|source| StartError::Store { path: config.store.path.clone(), source })
+    opened.map_err(|source| StartError::Store {
+        path: config.store.path.clone(),
+        source,
+    })
 }
 
 /// Takes up what an earlier process left.
@@ -98,7 +101,10 @@ fn restore(brain: &mut Brain, reader: &Reader, clock: &Clock) {
     match reader.saved_state() {
         Ok(Some(state)) => {
             if let Err(error) = brain.restore(&state.saved, now) {
-                tracing::warn!(error, "the kept detector state was not taken up; targets start unknown");
+                tracing::warn!(
+                    error,
+                    "the kept detector state was not taken up; targets start unknown"
+                );
             }
         }
         Ok(None) => {}
@@ -115,8 +121,16 @@ impl Daemon {
     ///
     /// # Errors
     /// The address or the database can't be had; nothing runs then.
-    pub async fn start(config: Config, place: StorePlace, seed: u64, clock: Clock) -> Result<Self, StartError> {
-        let bind = |source| StartError::Bind { addr: config.server.listen, source };
+    pub async fn start(
+        config: Config,
+        place: StorePlace,
+        seed: u64,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        let bind = |source| StartError::Bind {
+            addr: config.server.listen,
+            source,
+        };
         let listener = TcpListener::bind(config.server.listen).await.map_err(bind)?;
         let addr = listener.local_addr().map_err(bind)?;
         let prober = Arc::new(Prober::new(clock.clone())?);
@@ -125,7 +139,10 @@ impl Daemon {
         let mut brain = Brain::new(&config, seed, clock.now());
         restore(&mut brain, &reader, &clock);
 
-        let identity = v1::Identity { instance: writer.instance().to_owned(), vantage: config.vantage.clone() };
+        let identity = v1::Identity {
+            instance: writer.instance().to_owned(),
+            vantage: config.vantage.clone(),
+        };
         let revisions = writer.revisions();
         let hub = Arc::new(Hub::new(
             identity,
@@ -147,13 +164,31 @@ impl Daemon {
         );
         let handle = core.handle();
         let config = Arc::new(RwLock::new(Arc::new(config)));
-        let archive = Archive::new(reader);
-        let shelf = PageShelf { hub: Arc::clone(&hub), archive: archive.clone(), config: Arc::clone(&config), clock: clock.clone() };
-        let state = api::ApiState::new(hub, Arc::new(archive), pulse, clock, closing.clone());
+        let shelf = PageShelf {
+            hub: Arc::clone(&hub),
+            reader: reader.clone(),
+            config: Arc::clone(&config),
+            clock: clock.clone(),
+        };
+        let state = api::ApiState::new(hub, Arc::new(reader), pulse, clock, closing.clone());
         let router = api::router(state, api::page::routes().with_state(shelf));
-        let server = tokio::spawn(api::serve(listener, router, closing.clone()));
+        let server = tokio::spawn(api::serve(
+            listener,
+            router,
+            closing.clone(),
+            api::ServeLimits::default(),
+        ));
         let core = tokio::spawn(core.run());
-        Ok(Self { addr, handle, config, stop, closing, core, server, writer })
+        Ok(Self {
+            addr,
+            handle,
+            config,
+            stop,
+            closing,
+            core,
+            server,
+            writer,
+        })
     }
 
     /// Where it listens.
@@ -183,9 +218,21 @@ impl Daemon {
                 tracing::warn!(what, "changed in the configuration; takes a restart");
             }
         }
-        let config = Config { server: old.server.clone(), store: old.store.clone(), vantage: old.vantage.clone(), ..config };
+        let config = Config {
+            server: old.server.clone(),
+            store: old.store.clone(),
+            vantage: old.vantage.clone(),
+            ..config
+        };
         let (done, in_force) = oneshot::channel();
-        if self.handle.inputs.send(Input::Reload(Box::new(config.clone()), done)).await.is_ok() && in_force.await.is_ok() {
+        if self
+            .handle
+            .inputs
+            .send(Input::Reload(Box::new(config.clone()), done))
+            .await
+            .is_ok()
+            && in_force.await.is_ok()
+        {
             *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         }
     }

@@ -10,8 +10,10 @@ use std::{
 use crate::{
     clock::Timestamp,
     config::{Config, Model, Provider},
-    health::{Deadlines, Effect, Engine, Incident, IncidentPhase, Length, Network, ProbeOrder, Saved, Setup, Subject,
-        TargetSetup, Transition, View},
+    health::{
+        Deadlines, Effect, Engine, Incident, IncidentPhase, Length, Network, ProbeOrder, Saved, Setup,
+        Subject, TargetSetup, Transition, View,
+    },
     id::{ProviderId, TargetId},
     probe::{
         ProbeKind,
@@ -116,7 +118,10 @@ fn setup(config: &Config) -> Setup {
             })
         })
         .collect();
-    Setup { targets, anchors: config.anchors.len() }
+    Setup {
+        targets,
+        anchors: config.anchors.len(),
+    }
 }
 
 impl Brain {
@@ -140,7 +145,11 @@ impl Brain {
     }
 
     fn index(&mut self, config: &Config) {
-        self.providers = config.providers.iter().map(|p| (p.id.clone(), Arc::new(p.clone()))).collect();
+        self.providers = config
+            .providers
+            .iter()
+            .map(|p| (p.id.clone(), Arc::new(p.clone())))
+            .collect();
         let models = config.providers.iter().flat_map(|p| &p.models);
         self.models = models.map(|m| (m.id.clone(), Arc::new(m.clone()))).collect();
     }
@@ -178,8 +187,12 @@ impl Brain {
 
     /// A probe passed its soft deadline without a first token.
     pub fn pending_slow(&mut self, id: u64, now: Timestamp) -> Vec<Act> {
-        let Some(flight) = self.flights.get(&id) else { return Vec::new() };
-        let effects = self.engine.pending_slow(&flight.target, flight.length, flight.purpose, now);
+        let Some(flight) = self.flights.get(&id) else {
+            return Vec::new();
+        };
+        let effects = self
+            .engine
+            .pending_slow(&flight.target, flight.length, flight.purpose, now);
         self.acts(effects, now)
     }
 
@@ -236,7 +249,10 @@ impl Brain {
 
     /// What was not done.
     pub fn skipped(&self) -> Skipped {
-        Skipped { overdue: self.skipped.overdue + self.schedule.skipped(), ..self.skipped }
+        Skipped {
+            overdue: self.skipped.overdue + self.schedule.skipped(),
+            ..self.skipped
+        }
     }
 
     /// Probes under way.
@@ -265,7 +281,10 @@ impl Brain {
     /// A probe died without a result: its place is free again, its money counts as spent.
     pub fn lost(&mut self, id: u64, now: Timestamp) {
         if let Some(flight) = self.flights.remove(&id) {
-            let cost = self.models.get(&flight.target).map_or(0.0, |model| worst_case(model));
+            let cost = self
+                .models
+                .get(&flight.target)
+                .map_or(0.0, |model| worst_case(model));
             self.land(flight, cost, now);
         }
     }
@@ -320,7 +339,11 @@ impl Brain {
             Subject::Model(target, length) => (target.clone(), *length, ProbeKind::Canary),
             Subject::Edge(id) => {
                 let provider = self.providers.get(id)?;
-                (provider.models.first()?.id.clone(), Length::Short, ProbeKind::Reach)
+                (
+                    provider.models.first()?.id.clone(),
+                    Length::Short,
+                    ProbeKind::Reach,
+                )
             }
         };
         let provider = Arc::clone(self.providers.get(target.provider())?);
@@ -351,7 +374,16 @@ impl Brain {
             check_text: self.engine.check_text(&target),
             seed: self.seed ^ id.wrapping_mul(0x9E37_79B9_7F4A_7C15),
         };
-        self.flights.insert(id, Flight { subject, purpose, target, length, grant });
+        self.flights.insert(
+            id,
+            Flight {
+                subject,
+                purpose,
+                target,
+                length,
+                grant,
+            },
+        );
         Some(launch)
     }
 

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     clock::{Clock, Timestamp},
     config::Config,
-    feed::{Cause, HEARTBEAT, Hub, FIGURES_EVERY, v1},
+    feed::{Cause, FIGURES_EVERY, HEARTBEAT, Hub, v1},
     health::{Incident, IncidentPhase, Network, Transition},
     probe::{ProbeJob, Prober, anchors},
     store::{Record, Writer},
@@ -153,7 +153,10 @@ impl Core {
     fn follow_wall(&mut self, news: &mut News) {
         if self.clock.wall().since(self.clock.now()) > CLOCK_JUMP {
             let ahead = self.clock.follow_wall();
-            tracing::warn!(ahead_ms = ahead.as_millis() as u64, "the wall clock jumped ahead: the machine slept or was set");
+            tracing::warn!(
+                ahead_ms = ahead.as_millis() as u64,
+                "the wall clock jumped ahead: the machine slept or was set"
+            );
             news.add(self.brain.clock_jumped(self.clock.now()));
         }
     }
@@ -245,7 +248,11 @@ impl Core {
     }
 
     fn launch(&self, launch: Launch) {
-        let (prober, inputs, slow) = (Arc::clone(&self.prober), self.handle.inputs.clone(), self.handle.inputs.clone());
+        let (prober, inputs, slow) = (
+            Arc::clone(&self.prober),
+            self.handle.inputs.clone(),
+            self.handle.inputs.clone(),
+        );
         let id = launch.id;
         let probe = async move {
             let job = ProbeJob {
@@ -318,7 +325,11 @@ impl News {
 pub(crate) fn store_status(writer: &Writer) -> v1::StoreStatus {
     let status = writer.status();
     v1::StoreStatus {
-        state: if status.failing.is_some() { v1::StoreState::Failing } else { v1::StoreState::Ok },
+        state: if status.failing.is_some() {
+            v1::StoreState::Failing
+        } else {
+            v1::StoreState::Ok
+        },
         dropped: status.dropped.total(),
         detail: status.failing.map(|failing| failing.error),
     }

@@ -5,7 +5,8 @@
 mod assemble;
 pub mod brain;
 mod core;
-mod history;
+
 mod pulse;
+mod shelf;
 
 pub use assemble::{Daemon, StartError, StorePlace};

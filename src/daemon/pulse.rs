@@ -17,7 +17,10 @@ pub(crate) struct Pulse {
 
 impl Pulse {
     pub(crate) fn new(writer: Writer, now: Timestamp) -> Self {
-        Self { beat_ms: AtomicI64::new(now.as_millis()), writer }
+        Self {
+            beat_ms: AtomicI64::new(now.as_millis()),
+            writer,
+        }
     }
 
     pub(crate) fn beat(&self, now: Timestamp) {

@@ -60,11 +60,6 @@ impl ReqwestTransport {
     }
 }
 
-/// A plain client for one-off requests to a daemon of ours, with the same trust and habits as the probes.
-pub fn http_client() -> Result<reqwest::Client, ClientError> {
-    build(tls_config(&[])?, 0).map_err(ClientError::Http)
-}
-
 fn tls_config(extra_roots: &[Vec<u8>]) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder =
@@ -85,6 +80,18 @@ fn tls_config(extra_roots: &[Vec<u8>]) -> Result<ClientConfig, rustls::Error> {
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// A client for one-off requests to a daemon of ours: no redirects, no retries, and no proxy between us and it.
+pub fn http_client() -> Result<reqwest::Client, ClientError> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls_config(&[])?)
+        .user_agent(USER_AGENT)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .build()
+        .map_err(ClientError::Http)
 }
 
 fn build(tls: ClientConfig, idle_per_host: usize) -> reqwest::Result<reqwest::Client> {

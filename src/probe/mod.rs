@@ -9,6 +9,8 @@ mod classify;
 mod client;
 mod deadlines;
 mod exchange;
+#[cfg(test)]
+mod fixture;
 mod hooks;
 mod marks;
 pub mod plan;

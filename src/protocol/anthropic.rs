@@ -68,6 +68,7 @@ struct Block<'a> {
 }
 
 #[derive(Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names on the wire")]
 struct Tokens {
     #[serde(default)]
     input_tokens: Count,

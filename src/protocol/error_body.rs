@@ -25,7 +25,7 @@ pub fn classify(protocol: Protocol, status: u16, headers: &[(String, String)], b
         .iter()
         .find(|(name, _)| name == "date")
         .and_then(|(_, value)| retry::http_date(value));
-    let hint = retry_hint(headers, &info.delays(), class, now);
+    let hint = retry_hint(headers, info.delay(), class, now);
     ProviderError {
         class,
         code: info.code(),
@@ -56,7 +56,7 @@ fn in_stream(protocol: Protocol, info: Info) -> ProviderError {
     ProviderError {
         class: class_of(protocol, info.status, &info),
         code: info.code(),
-        retry_after: retry_hint(&[], &info.delays(), ErrorClass::RateLimit, None::<Timestamp>).after,
+        retry_after: retry_hint(&[], info.delay(), ErrorClass::RateLimit, None::<Timestamp>).after,
         message: info.message,
     }
 }
@@ -78,89 +78,156 @@ fn class_of(protocol: Protocol, status: Option<u16>, info: &Info) -> ErrorClass 
         })
 }
 
-/// Codes that mean one thing whatever status they come with, in the order of the master classification.
+/// One line of the master classification.
+struct Rule {
+    class: ErrorClass,
+    /// Parts of codes, lower case.
+    codes: &'static [&'static str],
+    /// Phrases of messages, lower case.
+    phrases: &'static [&'static str],
+    /// With which status, if any.
+    when: fn(Option<u16>) -> bool,
+}
+
+impl Rule {
+    const fn codes(class: ErrorClass, codes: &'static [&'static str], when: fn(Option<u16>) -> bool) -> Self {
+        Self {
+            class,
+            codes,
+            phrases: &[],
+            when,
+        }
+    }
+
+    const fn phrases(
+        class: ErrorClass,
+        phrases: &'static [&'static str],
+        when: fn(Option<u16>) -> bool,
+    ) -> Self {
+        Self {
+            class,
+            codes: &[],
+            phrases,
+            when,
+        }
+    }
+}
+
+const AUTH: [Rule; 2] = [
+    Rule::codes(
+        ErrorClass::Auth,
+        &[
+            "authentication",
+            "invalid_api_key",
+            "api_key_invalid",
+            "unauthenticated",
+            "unauthorized",
+            "unrecognizedclient",
+            "invalidsignature",
+            "expiredtoken",
+        ],
+        |_| true,
+    ),
+    // xAI and Gemini answer a wrong key with 400.
+    Rule::phrases(
+        ErrorClass::Auth,
+        &["incorrect api key", "api key not valid"],
+        |status| status == Some(400),
+    ),
+];
+
+/// After authentication and quota, in the order of the master classification.
+const BY_CODE: [Rule; 10] = [
+    Rule::codes(
+        ErrorClass::ContentPolicy,
+        &["content_filter", "content_policy", "bio_policy", "moderation"],
+        |_| true,
+    ),
+    Rule::phrases(ErrorClass::ContentPolicy, &["moderation", "flagged"], |status| {
+        status == Some(403)
+    }),
+    Rule::codes(
+        ErrorClass::Permission,
+        &[
+            "organization_on_hold",
+            "permission",
+            "forbidden",
+            "failed_precondition",
+            "data_residency",
+        ],
+        |_| true,
+    ),
+    Rule::codes(
+        ErrorClass::ModelNotFound,
+        &["deploymentnotfound", "invalid_model", "not_found"],
+        |status| matches!(status, None | Some(400 | 404)),
+    ),
+    Rule::phrases(
+        ErrorClass::ModelNotFound,
+        &["model identifier is invalid"],
+        |status| status == Some(400),
+    ),
+    Rule::codes(
+        ErrorClass::RequestTooLarge,
+        &[
+            "context_length_exceeded",
+            "exceed_context_size",
+            "string_too_long",
+            "request_too_large",
+            "payload_too_large",
+            "max_tokens_exceeded",
+            "token_limit_exceeded",
+        ],
+        |_| true,
+    ),
+    // A traffic ramp in today's words (429), an overload in yesterday's (503).
+    Rule::codes(ErrorClass::Overloaded, &["slow_down"], |status| {
+        status == Some(503)
+    }),
+    Rule::codes(
+        ErrorClass::RateLimit,
+        &[
+            "rate_limit",
+            "resource_exhausted",
+            "slow_down",
+            "throttling",
+            "ramp_limit",
+        ],
+        |_| true,
+    ),
+    Rule::codes(
+        ErrorClass::Overloaded,
+        &[
+            "overloaded",
+            "over_capacity",
+            "capacity_exceeded",
+            "insufficient_system_resource",
+        ],
+        |status| status != Some(429),
+    ),
+    Rule::codes(ErrorClass::Timeout, &["timeout", "deadline_exceeded"], |status| {
+        status != Some(429)
+    }),
+];
+
+/// Codes that mean one thing whatever status they come with.
 fn by_code(protocol: Protocol, status: Option<u16>, info: &Info) -> Option<ErrorClass> {
-    let code = |needles: &[&str]| info.has_code(needles);
-    let says = |needles: &[&str]| info.says(needles);
-    let is_auth = code(&[
-        "authentication",
-        "invalid_api_key",
-        "api_key_invalid",
-        "unauthenticated",
-        "unauthorized",
-        "unrecognizedclient",
-        "invalidsignature",
-        "expiredtoken",
-        "missingauthentication",
-    ]) || (status == Some(400) && says(&["incorrect api key", "api key not valid"]));
-    if is_auth {
-        return Some(ErrorClass::Auth);
+    let first = |rules: &[Rule]| {
+        rules
+            .iter()
+            .find(|rule| (rule.when)(status) && (info.has_code(rule.codes) || info.says(rule.phrases)))
+            .map(|rule| rule.class)
+    };
+    if let Some(class) = first(&AUTH) {
+        return Some(class);
     }
     if is_quota(status, info) {
         return Some(ErrorClass::Quota);
     }
-    let policy = ["content_filter", "content_policy", "bio_policy", "moderation"];
-    if code(&policy) || (protocol == Protocol::OpenaiResponses && code(&["invalid_prompt"])) {
+    if protocol == Protocol::OpenaiResponses && info.has_code(&["invalid_prompt"]) {
         return Some(ErrorClass::ContentPolicy);
     }
-    if status == Some(403) && says(&["moderation", "flagged"]) {
-        return Some(ErrorClass::ContentPolicy);
-    }
-    if code(&[
-        "organization_on_hold",
-        "permission",
-        "forbidden",
-        "failed_precondition",
-        "data_residency",
-    ]) {
-        return Some(ErrorClass::Permission);
-    }
-    let no_model = code(&[
-        "model_not_found",
-        "deploymentnotfound",
-        "invalid_model",
-        "not_found",
-    ]) || says(&["model identifier is invalid"]);
-    if no_model && matches!(status, None | Some(400 | 404)) {
-        return Some(ErrorClass::ModelNotFound);
-    }
-    let too_large = [
-        "context_length_exceeded",
-        "exceed_context_size",
-        "string_too_long",
-        "request_too_large",
-        "payload_too_large",
-        "max_tokens_exceeded",
-        "token_limit_exceeded",
-    ];
-    if code(&too_large) {
-        return Some(ErrorClass::RequestTooLarge);
-    }
-    if status == Some(503) && code(&["slow_down"]) {
-        return Some(ErrorClass::Overloaded);
-    }
-    if code(&[
-        "rate_limit",
-        "resource_exhausted",
-        "slow_down",
-        "throttling",
-        "ramp_limit",
-    ]) {
-        return Some(ErrorClass::RateLimit);
-    }
-    if status == Some(429) {
-        return None;
-    }
-    if code(&[
-        "overloaded",
-        "over_capacity",
-        "capacity_exceeded",
-        "insufficient_system_resource",
-        "modelnotready",
-    ]) {
-        return Some(ErrorClass::Overloaded);
-    }
-    code(&["timeout", "deadline_exceeded"]).then_some(ErrorClass::Timeout)
+    first(&BY_CODE)
 }
 
 fn is_quota(status: Option<u16>, info: &Info) -> bool {
@@ -188,15 +255,14 @@ fn is_quota(status: Option<u16>, info: &Info) -> bool {
 
 fn by_status(protocol: Protocol, status: u16) -> Option<ErrorClass> {
     Some(match status {
-        401 => ErrorClass::Auth,
+        // Groq's 498 is an overload, but names it by its code; elsewhere it is an invalid token.
+        401 | 498 => ErrorClass::Auth,
         402 | 412 => ErrorClass::Quota,
         403 => ErrorClass::Permission,
         404 => ErrorClass::ModelNotFound,
         413 => ErrorClass::RequestTooLarge,
         429 => ErrorClass::RateLimit,
         503 | 529 => ErrorClass::Overloaded,
-        // Groq's flex tier has no capacity; the code of the others that use it speaks of the token.
-        498 => ErrorClass::Auth,
         408 | 504 | 522 | 524 => ErrorClass::Timeout,
         499 => ErrorClass::Cancelled,
         // A conflict is worth a retry in the SDKs of both vendors.

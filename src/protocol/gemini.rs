@@ -81,6 +81,7 @@ struct PromptFeedback<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names on the wire")]
 struct Tokens {
     #[serde(default)]
     prompt_token_count: Count,

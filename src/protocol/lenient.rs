@@ -96,7 +96,7 @@ impl<'de> Deserialize<'de> for Count {
                 Ok(Count(u64::try_from(n).ok()))
             }
             fn visit_f64<E>(self, n: f64) -> Result<Count, E> {
-                Ok(Count((n >= 0.0 && n < 1e15).then_some(n as u64)))
+                Ok(Count((0.0..1e15).contains(&n).then_some(n as u64)))
             }
             fn visit_str<E>(self, text: &str) -> Result<Count, E> {
                 Ok(Count(text.parse().ok()))

@@ -99,6 +99,7 @@ struct Function<'a> {
 }
 
 #[derive(Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names on the wire")]
 struct Tokens {
     #[serde(default)]
     prompt_tokens: Count,

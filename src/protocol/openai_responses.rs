@@ -98,6 +98,7 @@ struct Content<'a> {
 }
 
 #[derive(Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names on the wire")]
 struct Tokens {
     #[serde(default)]
     input_tokens: Count,
@@ -164,7 +165,7 @@ impl Reader {
                 if let Some(response) = event.response.0 {
                     self.said.meta(response.model.get(), response.id.get(), out);
                 }
-                if kind.ends_with(".delta") && (kind.contains("_call") || kind.contains("code_interpreter")) {
+                if kind.contains("_call") {
                     delta(Channel::Tool, event.delta.take(), out);
                 }
             }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    health::{Incident, Transition},
+    health::{Incident, Transition, histogram::Histogram},
     id::TargetId,
     verdict::{Observation, Verdict},
 };
@@ -52,13 +52,21 @@ pub(super) const fn time_of_id(id: i64) -> Timestamp {
     Timestamp::from_millis((id >> SEQUENCE_BITS) + EPOCH_MS)
 }
 
+/// What one batch adds to one hour of one target.
+#[derive(Default)]
+struct HourSum {
+    counts: Counts,
+    spent_usd: f64,
+    ttft: Histogram,
+}
+
 /// What the writer remembers of the tables, so that a healthy row costs one insert.
 #[derive(Default)]
 pub(super) struct Memory {
     targets: HashMap<TargetId, i64>,
     words: HashMap<String, u64>,
     last_id: Option<i64>,
-    hours: BTreeMap<(i64, i64), (Counts, f64)>,
+    hours: BTreeMap<(i64, i64), HourSum>,
     spend: BTreeMap<(i64, i64), f64>,
 }
 
@@ -133,19 +141,6 @@ impl Memory {
                 "INSERT OR REPLACE INTO events (revision, at, kind, json) VALUES (?1, ?2, ?3, ?4)",
                 params![revision.cast_signed(), at.as_millis(), kind, json],
             ),
-            Record::HourTtft {
-                target,
-                at,
-                histogram,
-            } => {
-                let target = self.target(connection, target)?;
-                run(
-                    connection,
-                    "INSERT INTO hours VALUES (?1, ?2, 0, 0, 0, 0, 0, 0, 0.0, ?3)
-                     ON CONFLICT (target, hour) DO UPDATE SET ttft = excluded.ttft",
-                    params![target, at.as_millis().div_euclid(HOUR_MS), histogram],
-                )
-            }
         }
     }
 
@@ -197,8 +192,13 @@ impl Memory {
         let cost = if o.cost_usd.is_finite() { o.cost_usd } else { 0.0 };
         if counts != Counts::default() || cost != 0.0 {
             let hour = self.hours.entry((target, ms.div_euclid(HOUR_MS))).or_default();
-            hour.0 += counts;
-            hour.1 += cost;
+            hour.counts += counts;
+            hour.spent_usd += cost;
+            if counts.complete > 0
+                && let Some(ttft) = o.ttft()
+            {
+                hour.ttft.record(ttft.as_secs_f64() * 1e3);
+            }
         }
         if cost != 0.0 {
             *self.spend.entry((ms.div_euclid(DAY_MS), target)).or_default() += cost;
@@ -207,15 +207,18 @@ impl Memory {
 
     /// Adds what the batch counted to the tables.
     fn sums(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        for ((target, hour), (c, usd)) in &self.hours {
+        for ((target, hour), sum) in &mut self.hours {
+            let blob = merged(connection, *target, *hour, &mut sum.ttft)?;
+            let c = sum.counts;
             run(
                 connection,
-                "INSERT INTO hours VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL)
+                "INSERT INTO hours (target, hour, attempts, began, errors, truncated, complete, ours, spent_usd, ttft)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
                  ON CONFLICT (target, hour) DO UPDATE SET
                    attempts = attempts + excluded.attempts, began = began + excluded.began,
                    errors = errors + excluded.errors, truncated = truncated + excluded.truncated,
                    complete = complete + excluded.complete, ours = ours + excluded.ours,
-                   spent_usd = spent_usd + excluded.spent_usd",
+                   spent_usd = spent_usd + excluded.spent_usd, ttft = coalesce(excluded.ttft, ttft)",
                 params![
                     target,
                     hour,
@@ -225,7 +228,8 @@ impl Memory {
                     c.truncated.cast_signed(),
                     c.complete.cast_signed(),
                     c.ours.cast_signed(),
-                    usd
+                    sum.spent_usd,
+                    blob
                 ],
             )?;
         }
@@ -348,6 +352,29 @@ impl Memory {
             ],
         )
     }
+}
+
+/// The hour's histogram with the new values in it, as it is to be stored; `None` where there are no new ones.
+fn merged(
+    connection: &Connection,
+    target: i64,
+    hour: i64,
+    new: &mut Histogram,
+) -> rusqlite::Result<Option<Vec<u8>>> {
+    if new.is_empty() {
+        return Ok(None);
+    }
+    let old: Option<Option<Vec<u8>>> = connection
+        .prepare_cached("SELECT ttft FROM hours WHERE target = ?1 AND hour = ?2")?
+        .query_row([target, hour], |row| row.get(0))
+        .optional()?;
+    if let Some(blob) = old.flatten() {
+        match Histogram::from_blob(&blob) {
+            Ok(old) => new.merge(&old),
+            Err(error) => tracing::warn!(%error, target, hour, "stored histogram is left out"),
+        }
+    }
+    Ok(Some(new.to_blob()))
 }
 
 fn run(connection: &Connection, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<()> {

@@ -483,3 +483,6 @@ fn phases(c: &mut Cursor<'_>) -> Option<Phases> {
         gap_max: c.part(HAS_GAP)?.map(Duration::from_micros),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -368,7 +368,8 @@ impl Session {
         let mut sql = format!("SELECT {INCIDENT_COLUMNS} FROM incidents WHERE seq < ?1");
         if let Some(target) = &query.target {
             match self.number_of(target)? {
-                Some(number) => sql += &format!(" AND target = {number}"),
+                // A number, never a text.
+                Some(number) => sql.extend([" AND target = ", &number.to_string()]),
                 None => {
                     return Ok(Page {
                         items: Vec::new(),

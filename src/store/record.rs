@@ -5,7 +5,6 @@ use std::mem::size_of;
 use crate::{
     clock::Timestamp,
     health::{Incident, Reason, Saved, Transition},
-    id::TargetId,
     verdict::Observation,
 };
 
@@ -35,15 +34,6 @@ pub enum Record {
         /// The event as it was sent.
         json: String,
     },
-    /// The first-token histogram of one target and hour; replaces the one before.
-    HourTtft {
-        /// Whose.
-        target: TargetId,
-        /// Any time within the hour.
-        at: Timestamp,
-        /// The encoded histogram, opaque to the store.
-        histogram: Vec<u8>,
-    },
 }
 
 /// Kinds of records, for counting what was dropped.
@@ -59,19 +49,16 @@ pub enum RecordKind {
     State,
     /// [`Record::Event`].
     Event,
-    /// [`Record::HourTtft`].
-    Histogram,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 5] = [
         Self::Observation,
         Self::Transition,
         Self::Incident,
         Self::State,
         Self::Event,
-        Self::Histogram,
     ];
 
     /// The name in metrics and status.
@@ -82,7 +69,6 @@ impl RecordKind {
             Self::Incident => "incident",
             Self::State => "state",
             Self::Event => "event",
-            Self::Histogram => "histogram",
         }
     }
 }
@@ -116,7 +102,6 @@ impl Record {
             Self::Incident(_) => RecordKind::Incident,
             Self::State(_) => RecordKind::State,
             Self::Event { .. } => RecordKind::Event,
-            Self::HourTtft { .. } => RecordKind::Histogram,
         }
     }
 
@@ -145,7 +130,6 @@ impl Record {
                 }
                 Self::State(saved) => saved.blob.len(),
                 Self::Event { kind, json, .. } => kind.len() + json.len(),
-                Self::HourTtft { histogram, .. } => histogram.len(),
             }
     }
 }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use super::{
     Counts, Reader, StoreError,
     apply::{DAY_MS, HOUR_MS, SPILL_MS, first_id},
     query::{RawObservation, rows},
 };
-use crate::{clock::Timestamp, id::TargetId, verdict::Verdict};
+use crate::{clock::Timestamp, health::histogram::Histogram, id::TargetId, verdict::Verdict};
 
 /// Most buckets of one answer.
 pub const MAX_BUCKETS: usize = 500;
@@ -25,8 +25,8 @@ pub struct HourRow {
     pub at: Timestamp,
     /// What happened in it.
     pub counts: Counts,
-    /// The encoded first-token histogram, if one was stored.
-    pub ttft: Option<Vec<u8>>,
+    /// First tokens of its complete replies, in milliseconds.
+    pub ttft: Histogram,
     /// Dollars spent on probes in it.
     pub spent_usd: f64,
 }
@@ -67,24 +67,12 @@ impl Reader {
                  WHERE target = ?1 AND hour >= ?2 AND hour < ?3 ORDER BY hour LIMIT ?4",
             )?;
             let hour = |at: Timestamp| at.as_millis().div_euclid(HOUR_MS);
-            let rows =
-                statement.query_map(params![number, hour(from), hour(to), rows(MAX_HOURS)], |row| {
-                    let count = |index| row.get::<_, i64>(index).map(i64::cast_unsigned);
-                    Ok(HourRow {
-                        at: Timestamp::from_millis(row.get::<_, i64>(0)? * HOUR_MS),
-                        counts: Counts {
-                            attempts: count(1)?,
-                            began: count(2)?,
-                            errors: count(3)?,
-                            truncated: count(4)?,
-                            complete: count(5)?,
-                            ours: count(6)?,
-                        },
-                        spent_usd: row.get(7)?,
-                        ttft: row.get(8)?,
-                    })
-                })?;
-            Ok(rows.collect::<Result<_, _>>()?)
+            let mut raws = statement.query(params![number, hour(from), hour(to), rows(MAX_HOURS)])?;
+            let mut hours = Vec::new();
+            while let Some(row) = raws.next()? {
+                hours.push(hour_row(row)?);
+            }
+            Ok(hours)
         })
     }
 
@@ -172,6 +160,32 @@ impl Reader {
             })
             .collect())
     }
+}
+
+/// Columns in the order of the statement in [`Reader::hours`].
+fn hour_row(row: &Row<'_>) -> Result<HourRow, StoreError> {
+    let count = |index| row.get::<_, i64>(index).map(i64::cast_unsigned);
+    let hour: i64 = row.get(0)?;
+    let ttft = match row.get_ref(8)?.as_blob_or_null().unwrap_or_default() {
+        Some(blob) => Histogram::from_blob(blob).map_err(|_| StoreError::Row {
+            table: "hours",
+            id: hour,
+        })?,
+        None => Histogram::new(),
+    };
+    Ok(HourRow {
+        at: Timestamp::from_millis(hour * HOUR_MS),
+        counts: Counts {
+            attempts: count(1)?,
+            began: count(2)?,
+            errors: count(3)?,
+            truncated: count(4)?,
+            complete: count(5)?,
+            ours: count(6)?,
+        },
+        spent_usd: row.get(7)?,
+        ttft,
+    })
 }
 
 fn median(mut values: Vec<f64>) -> Option<f64> {

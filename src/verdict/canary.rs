@@ -68,7 +68,8 @@ pub(super) fn usage_mismatch(visible: u64, full: Option<usize>, received: usize)
     match full {
         Some(words) => {
             let words = words as u64;
-            visible * 21 < 12 * words || visible * 21 > 80 * words
+            let visible = visible.saturating_mul(21);
+            visible < 12 * words || visible > 80 * words
         }
         None => visible > 2 * received as u64 + 8,
     }
@@ -110,7 +111,7 @@ fn words(text: &str, digits: Digits) -> Vec<String> {
     let folded: String = text.nfkc().flat_map(char::to_lowercase).collect();
     folded
         .split(|c: char| !c.is_ascii_alphanumeric())
-        .flat_map(|token| token.split_inclusive_kind())
+        .flat_map(pieces)
         .filter_map(|piece| match piece {
             Piece::Letters(word) => Some(word.to_owned()),
             Piece::Digits(number) if digits == Digits::Spell => {
@@ -127,29 +128,22 @@ enum Piece<'a> {
     Digits(&'a str),
 }
 
-trait SplitKind {
-    fn split_inclusive_kind(&self) -> impl Iterator<Item = Piece<'_>>;
-}
-
-impl SplitKind for str {
-    /// Runs of letters and runs of digits of an alphanumeric token.
-    fn split_inclusive_kind(&self) -> impl Iterator<Item = Piece<'_>> {
-        let mut rest = self;
-        std::iter::from_fn(move || {
-            let first = rest.chars().next()?;
-            let is_digit = first.is_ascii_digit();
-            let end = rest
-                .find(|c: char| c.is_ascii_digit() != is_digit)
-                .unwrap_or(rest.len());
-            let (piece, after) = rest.split_at(end);
-            rest = after;
-            Some(if is_digit {
-                Piece::Digits(piece)
-            } else {
-                Piece::Letters(piece)
-            })
+/// Runs of letters and runs of digits of an alphanumeric token.
+fn pieces(token: &str) -> impl Iterator<Item = Piece<'_>> {
+    let mut rest = token;
+    std::iter::from_fn(move || {
+        let is_digit = rest.chars().next()?.is_ascii_digit();
+        let end = rest
+            .find(|c: char| c.is_ascii_digit() != is_digit)
+            .unwrap_or(rest.len());
+        let (piece, after) = rest.split_at(end);
+        rest = after;
+        Some(if is_digit {
+            Piece::Digits(piece)
+        } else {
+            Piece::Letters(piece)
         })
-    }
+    })
 }
 
 fn compare(words: &[String], expected: &[String], flags: &mut Flags) -> Match {

@@ -1,13 +1,16 @@
 //! One binary for all integration tests.
 
-mod bad_input;
-mod connections;
-mod endings;
-mod support;
-mod store;
 mod api;
-mod feed;
-mod tidy;
-mod detection;
+mod bad_input;
 mod config;
+mod connections;
+mod detection;
+mod endings;
+mod feed;
+mod page;
+mod serve;
+mod simulate;
+mod store;
+mod support;
+mod tidy;
 mod vectors;

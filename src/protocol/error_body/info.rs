@@ -181,8 +181,8 @@ impl Info {
         needles.iter().any(|needle| message.contains(needle))
     }
 
-    /// Waits that the body asks for.
-    pub(super) fn delays(&self) -> Option<&str> {
+    /// The wait that the body asks for.
+    pub(super) fn delay(&self) -> Option<&str> {
         self.retry_delay.as_deref()
     }
 }

@@ -21,7 +21,7 @@ pub struct RetryHint {
 /// they are left out. Values at or below zero are no hint.
 pub fn retry_hint(
     headers: &[(String, String)],
-    body_delay: &Option<&str>,
+    body_delay: Option<&str>,
     class: ErrorClass,
     now: Option<Timestamp>,
 ) -> RetryHint {
@@ -37,7 +37,7 @@ pub fn retry_hint(
             let text = header("retry-after")?;
             seconds(text, 1.0).or_else(|| until(http_date(text)?, now?))
         })
-        .or_else(|| seconds((*body_delay)?.strip_suffix('s')?, 1.0))
+        .or_else(|| seconds(body_delay?.strip_suffix('s')?, 1.0))
         .or_else(|| {
             if class == ErrorClass::RateLimit {
                 reset(headers, now)
@@ -72,6 +72,7 @@ fn reset(headers: &[(String, String)], now: Option<Timestamp>) -> Option<Duratio
         .max()
 }
 
+#[derive(Clone, Copy)]
 enum ResetKind {
     Date,
     Span,
@@ -143,13 +144,14 @@ mod tests {
             .collect();
         let now = http_date("Sun, 22 Nov 2026 01:00:00 GMT");
         assert!(now.is_some());
-        retry_hint(&headers, &None, ErrorClass::RateLimit, now).after
+        retry_hint(&headers, None, ErrorClass::RateLimit, now).after
     }
 
     #[test]
     fn every_form_of_a_wait_is_read() {
         let ms = |n| Some(Duration::from_millis(n));
-        let rows: [(&[(&str, &str)], Option<Duration>); 15] = [
+        type Headers<'a> = &'a [(&'a str, &'a str)];
+        let rows: [(Headers<'_>, Option<Duration>); 15] = [
             (&[("retry-after", "17")], ms(17_000)),
             (&[("retry-after", " 0.5 ")], ms(500)),
             (&[("retry-after", "1"), ("retry-after-ms", "21")], ms(21)),
@@ -213,7 +215,7 @@ mod tests {
             "Sun, 22 Nov 2026 01:00:30 GMT".to_owned(),
         )];
         assert_eq!(
-            retry_hint(&headers, &None, ErrorClass::RateLimit, None).after,
+            retry_hint(&headers, None, ErrorClass::RateLimit, None).after,
             None
         );
     }

@@ -1,5 +1,7 @@
 //! Reading the index and running a body through decoder, timeline and judge, as a probe does.
 
+#![expect(clippy::unwrap_used, reason = "a broken index should fail the test loudly")]
+
 use std::{fs, path::Path, time::Duration};
 
 use endturn::{
