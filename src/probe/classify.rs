@@ -17,9 +17,16 @@ pub(super) enum Stage {
     Body,
 }
 
-/// Classifies a failure of the HTTP client.
-pub(super) fn fault(error: &reqwest::Error, stage: Stage, seen: Seen) -> Fault {
-    let class = if error.is_builder() {
+/// Classifies a failure of the HTTP client. The URL, whose query may hold a secret, is left out of the words.
+pub(super) fn fault(error: reqwest::Error, stage: Stage, seen: Seen) -> Fault {
+    Fault {
+        class: class(&error, stage, seen),
+        detail: innermost(&error.without_url()),
+    }
+}
+
+fn class(error: &reqwest::Error, stage: Stage, seen: Seen) -> ErrorClass {
+    if error.is_builder() {
         ErrorClass::InvalidRequest
     } else if stage == Stage::Head && (error.is_dns() || (seen.dns_start.is_some() && seen.dns_end.is_none()))
     {
@@ -28,10 +35,6 @@ pub(super) fn fault(error: &reqwest::Error, stage: Stage, seen: Seen) -> Fault {
         connect_class(error)
     } else {
         exchange_class(error)
-    };
-    Fault {
-        class,
-        detail: innermost(error),
     }
 }
 

@@ -642,3 +642,46 @@ async fn the_tail_keeps_the_last_characters() {
         Some(Ending::Failed(fault(ErrorClass::Reset)))
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_200_that_is_no_stream_is_read_whole() {
+    const JSON: &str = "content-type: application/json";
+    let busy = "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}";
+    let (first, rest) = busy.split_at(20);
+    let body = |text: &str| Say(text.to_owned());
+    let table = [
+        (vec![body(first), Wait(100), body(rest)], ErrorClass::Overloaded),
+        (vec![body("hello")], ErrorClass::Protocol),
+        (vec![body("{"), Hang], ErrorClass::Timeout),
+    ];
+    for (rest, class) in table {
+        let told = format!("{rest:?}");
+        let seen = play([vec![Handed, Head(200, JSON)], rest].concat()).await;
+        assert_eq!(
+            seen.report.observation.verdict,
+            errored(class, FailedAt::Stream),
+            "{told}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_secret_of_a_provider_is_scrubbed() {
+    let mut job = job(ProbeKind::Canary);
+    let mut provider = (*job.provider).clone();
+    provider.base_url = "http://user:pass-1234@sim.test/base?sig=query-5678"
+        .parse()
+        .unwrap();
+    provider.headers = vec![
+        ("X-Proxy-Token".to_owned(), "header-9012".to_owned()),
+        ("x-team".to_owned(), "red team".to_owned()),
+    ];
+    job.provider = Arc::new(provider);
+    let text = format!("{{\"error\":{{\"message\":\"{KEY} pass-1234 query-5678 header-9012 red team\"}}}}");
+    let seen = play_job(&job, vec![vec![Handed, Head(403, SSE), Say(text)]]).await;
+    assert_eq!(
+        seen.report.observation.detail.as_deref(),
+        Some("*** *** *** *** red team")
+    );
+    assert!(!String::from_utf8_lossy(&seen.report.timeline.raw).contains(KEY));
+}
