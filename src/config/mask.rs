@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn hidden_lines_show_no_string() {
-        assert_eq!(mask("kye = ab-c5678 # x", &vec![0..3; 1]), "kye = ********* # x");
+        assert_eq!(mask("kye = ab-c5678 # x", &vec![0..3; 1]), "kye = ******** # x");
         let text = "a = \"b\"\napi_kye = \"ünseen\" # x\n\"q\" = 'open";
         assert_eq!(
             mask(text, &vec![8..15; 1]),
