@@ -24,7 +24,7 @@ pub use endpoint::{MAX_HEADER_BYTES, MAX_HEADERS};
 pub use env::Env;
 pub use error::{ConfigError, Diagnostic, Diagnostics, Found, MAX_FINDINGS, Position, Severity};
 pub use key::MAX_SECRET_BYTES;
-pub use load::{Loaded, MAX_FILE_BYTES, Note, Origin, load};
+pub use load::{Loaded, MAX_FILE_BYTES, Note, Origin, load, load_text};
 pub use model::MAX_TOKENS;
 pub use preset::{
     DatedPrice, MAX_PRESET_BYTES, MAX_PRESET_FILES, Preset, PresetCanary, PresetReach, Presets,

@@ -1,4 +1,16 @@
 //! One binary for all integration tests.
 
+mod api;
+mod bad_input;
 mod config;
+mod connections;
+mod detection;
+mod endings;
+mod feed;
+mod page;
+mod serve;
+mod simulate;
+mod store;
+mod support;
+mod tidy;
 mod vectors;

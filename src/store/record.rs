@@ -1,0 +1,135 @@
+//! What the writer takes.
+
+use std::mem::size_of;
+
+use crate::{
+    clock::Timestamp,
+    health::{Incident, Reason, Saved, Transition},
+    verdict::Observation,
+};
+
+/// One thing to be kept.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all records are observations: boxing them would cost an allocation each and save nothing"
+)]
+pub enum Record {
+    /// A verdict. Also counts into its hour and its day's spend.
+    Observation(Observation),
+    /// A change of state or hint.
+    Transition(Transition),
+    /// An incident as it now stands; replaces the one of the same id.
+    Incident(Incident),
+    /// The detector state; replaces the one before.
+    State(Saved),
+    /// An event of the feed, for `Last-Event-ID`. A revision that is already there is replaced.
+    Event {
+        /// Its revision.
+        revision: u64,
+        /// When.
+        at: Timestamp,
+        /// `snapshot`, `health`, `incident`, `heartbeat`.
+        kind: String,
+        /// The event as it was sent.
+        json: String,
+    },
+}
+
+/// Kinds of records, for counting what was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RecordKind {
+    /// [`Record::Observation`].
+    Observation,
+    /// [`Record::Transition`].
+    Transition,
+    /// [`Record::Incident`].
+    Incident,
+    /// [`Record::State`].
+    State,
+    /// [`Record::Event`].
+    Event,
+}
+
+impl RecordKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::Observation,
+        Self::Transition,
+        Self::Incident,
+        Self::State,
+        Self::Event,
+    ];
+
+    /// The name in metrics and status.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Observation => "observation",
+            Self::Transition => "transition",
+            Self::Incident => "incident",
+            Self::State => "state",
+            Self::Event => "event",
+        }
+    }
+}
+
+/// Records that were lost, by kind, since the store was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Dropped([u64; RecordKind::ALL.len()]);
+
+impl Dropped {
+    /// How many of that kind.
+    pub const fn of(&self, kind: RecordKind) -> u64 {
+        self.0[kind as usize]
+    }
+
+    /// How many of all kinds.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    pub(super) fn add(&mut self, kind: RecordKind) {
+        self.0[kind as usize] += 1;
+    }
+}
+
+impl Record {
+    /// Its kind.
+    pub const fn kind(&self) -> RecordKind {
+        match self {
+            Self::Observation(_) => RecordKind::Observation,
+            Self::Transition(_) => RecordKind::Transition,
+            Self::Incident(_) => RecordKind::Incident,
+            Self::State(_) => RecordKind::State,
+            Self::Event { .. } => RecordKind::Event,
+        }
+    }
+
+    /// Bytes that it holds in the queue, roughly.
+    pub(super) fn weight(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let reason = |reason: &Reason| reason.text.len() + reason.sources.len();
+        size_of::<Self>()
+            + match self {
+                Self::Observation(o) => {
+                    text(&o.stop_reason)
+                        + text(&o.served_model)
+                        + text(&o.request_id)
+                        + text(&o.detail)
+                        + text(&o.tail)
+                        + text(&o.reporter)
+                }
+                Self::Transition(t) => reason(&t.reason),
+                Self::Incident(i) => {
+                    i.id.len()
+                        + reason(&i.reason)
+                        + i.timeline
+                            .iter()
+                            .map(|e| size_of_val(e) + e.text.len())
+                            .sum::<usize>()
+                }
+                Self::State(saved) => saved.blob.len(),
+                Self::Event { kind, json, .. } => kind.len() + json.len(),
+            }
+    }
+}

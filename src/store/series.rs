@@ -1,0 +1,211 @@
+//! Counts over time: hours, days of spend, and buckets for sparklines.
+
+use std::time::Duration;
+
+use rusqlite::{Row, params};
+
+use super::{
+    Counts, Reader, StoreError,
+    apply::{DAY_MS, HOUR_MS, SPILL_MS, first_id},
+    query::{RawObservation, rows},
+};
+use crate::{clock::Timestamp, health::histogram::Histogram, id::TargetId, verdict::Verdict};
+
+/// Most buckets of one answer.
+pub const MAX_BUCKETS: usize = 500;
+/// Most hours of one answer: some thirteen months.
+pub const MAX_HOURS: usize = 24 * 400;
+/// Most raw rows that buckets are made from; the newest ones count.
+const MAX_BUCKET_ROWS: i64 = 200_000;
+
+/// One hour of one target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HourRow {
+    /// When the hour began.
+    pub at: Timestamp,
+    /// What happened in it.
+    pub counts: Counts,
+    /// First tokens of its complete replies, in milliseconds.
+    pub ttft: Histogram,
+    /// Dollars spent on probes in it.
+    pub spent_usd: f64,
+}
+
+/// One column of a sparkline, from raw observations.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bucket {
+    /// When it began.
+    pub at: Timestamp,
+    /// Requests that count.
+    pub attempts: u64,
+    /// Errors and truncations.
+    pub failed: u64,
+    /// Truncations.
+    pub truncated: u64,
+    /// Median first token of complete replies in milliseconds; `None` without one.
+    pub ttft_p50_ms: Option<f64>,
+}
+
+impl Reader {
+    /// Hours that have rows, oldest first, from the hour of `from` to the one before that of `to`; at most
+    /// [`MAX_HOURS`]. **Blocks.**
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn hours(
+        &self,
+        target: &TargetId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<HourRow>, StoreError> {
+        self.with(|session| {
+            let Some(number) = session.number_of(target)? else {
+                return Ok(Vec::new());
+            };
+            let mut statement = session.connection.prepare_cached(
+                "SELECT hour, attempts, began, errors, truncated, complete, ours, spent_usd, ttft FROM hours
+                 WHERE target = ?1 AND hour >= ?2 AND hour < ?3 ORDER BY hour LIMIT ?4",
+            )?;
+            let hour = |at: Timestamp| at.as_millis().div_euclid(HOUR_MS);
+            let mut raws = statement.query(params![number, hour(from), hour(to), rows(MAX_HOURS)])?;
+            let mut hours = Vec::new();
+            while let Some(row) = raws.next()? {
+                hours.push(hour_row(row)?);
+            }
+            Ok(hours)
+        })
+    }
+
+    /// Dollars spent on probes in the UTC day of `day`, per target in the order of their names. **Blocks.**
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn spent_today(&self, day: Timestamp) -> Result<Vec<(TargetId, f64)>, StoreError> {
+        self.with(|session| {
+            let raws: Vec<(i64, f64)> = session
+                .connection
+                .prepare_cached("SELECT target, usd FROM spend WHERE day = ?1")?
+                .query_map([day.as_millis().div_euclid(DAY_MS)], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?
+                .collect::<Result<_, _>>()?;
+            let mut spent = raws
+                .into_iter()
+                .map(|(target, usd)| Ok((session.target(target)?, usd)))
+                .collect::<Result<Vec<_>, StoreError>>()?;
+            spent.sort_by(|a, b| a.0.cmp(&b.0));
+            Ok(spent)
+        })
+    }
+
+    /// `count` buckets of `step` each from `from` on, empty ones included, from raw observations without `reach`; at
+    /// most [`MAX_BUCKETS`] over the newest 200,000 rows of the span. A step below a millisecond counts as one.
+    /// **Blocks.**
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn buckets(
+        &self,
+        target: &TargetId,
+        from: Timestamp,
+        step: Duration,
+        count: usize,
+    ) -> Result<Vec<Bucket>, StoreError> {
+        let count = count.min(MAX_BUCKETS);
+        let step = i64::try_from(step.as_millis()).unwrap_or(i64::MAX).max(1);
+        let mut filling: Vec<(Counts, Vec<f64>)> = vec![Default::default(); count];
+        let to = Timestamp::from_millis(from.as_millis().saturating_add(step.saturating_mul(rows(count))));
+        self.with(|session| {
+            let Some(number) = session.number_of(target)? else {
+                return Ok(());
+            };
+            let until = first_id(Timestamp::from_millis(to.as_millis().saturating_add(SPILL_MS)));
+            let raws: Vec<RawObservation> = session
+                .connection
+                .prepare_cached(
+                    "SELECT id, target, kind, data FROM observations INDEXED BY observations_by_target
+                     WHERE target = ?1 AND id >= ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4",
+                )?
+                .query_map(
+                    params![number, first_id(from), until, MAX_BUCKET_ROWS],
+                    RawObservation::read,
+                )?
+                .collect::<Result<_, _>>()?;
+            for raw in raws {
+                let o = session.unpack_bare(&raw)?;
+                if o.at < from || o.at >= to {
+                    continue;
+                }
+                let index = (o.at.as_millis() - from.as_millis()) / step;
+                if let Some((counts, ttfts)) = filling.get_mut(index as usize) {
+                    let one = Counts::of(&o);
+                    *counts += one;
+                    if o.verdict == Verdict::Complete && one.complete > 0 {
+                        ttfts.extend(o.ttft().map(|ttft| ttft.as_secs_f64() * 1e3));
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        let at = |index: usize| Timestamp::from_millis(from.as_millis().saturating_add(step * rows(index)));
+        Ok(filling
+            .into_iter()
+            .enumerate()
+            .map(|(index, (counts, ttfts))| Bucket {
+                at: at(index),
+                attempts: counts.attempts,
+                failed: counts.failed(),
+                truncated: counts.truncated,
+                ttft_p50_ms: median(ttfts),
+            })
+            .collect())
+    }
+}
+
+/// Columns in the order of the statement in [`Reader::hours`].
+fn hour_row(row: &Row<'_>) -> Result<HourRow, StoreError> {
+    let count = |index| row.get::<_, i64>(index).map(i64::cast_unsigned);
+    let hour: i64 = row.get(0)?;
+    let ttft = match row.get_ref(8)?.as_blob_or_null().unwrap_or_default() {
+        Some(blob) => Histogram::from_blob(blob).map_err(|_| StoreError::Row {
+            table: "hours",
+            id: hour,
+        })?,
+        None => Histogram::new(),
+    };
+    Ok(HourRow {
+        at: Timestamp::from_millis(hour * HOUR_MS),
+        counts: Counts {
+            attempts: count(1)?,
+            began: count(2)?,
+            errors: count(3)?,
+            truncated: count(4)?,
+            complete: count(5)?,
+            ours: count(6)?,
+        },
+        spent_usd: row.get(7)?,
+        ttft,
+    })
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len().saturating_sub(1) / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_lower_middle() {
+        for (values, expected) in [
+            (vec![], None),
+            (vec![3.0], Some(3.0)),
+            (vec![4.0, 2.0], Some(2.0)),
+            (vec![9.0, 1.0, 5.0], Some(5.0)),
+        ] {
+            assert_eq!(median(values), expected);
+        }
+    }
+}
