@@ -219,9 +219,9 @@ fn plain_table<const N: usize>(header: [&str; N]) -> Table {
     table
 }
 
-/// Without the blanks at line ends.
+/// Without the blanks around each line.
 fn trimmed(table: &Table) -> String {
-    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    let lines: Vec<String> = table.lines().map(|line| line.trim().to_owned()).collect();
     lines.join("\n")
 }
 

@@ -18,7 +18,7 @@ const HARMLESS_NAMES: [&str; 8] = [
 ];
 /// How the vendors' keys begin.
 const SECRET_PREFIXES: [&str; 6] = ["sk-", "AIza", "gsk_", "xai-", "ghp_", "Bearer "];
-/// A word shorter than this after such a beginning is not a key.
+/// A word shorter than this, after such a beginning or without quotes, is not a key.
 const MIN_SECRET_BYTES: usize = 8;
 
 /// The text with values of secret-sounding keys, words that look like a vendor's key, and every string on the lines
@@ -112,7 +112,7 @@ fn secret_values(line: &str, all: bool) -> Vec<Range<usize>> {
                         .find([',', '}', '#', '"', '\''])
                         .map_or(rest, |end| &rest[..end])
                         .trim_end();
-                    if bare.starts_with(|c: char| c.is_alphanumeric()) && !["true", "false"].contains(&bare) {
+                    if bare.len() >= MIN_SECRET_BYTES && bare.starts_with(|c: char| c.is_alphanumeric()) {
                         found.push(value..value + bare.len());
                     }
                 }
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn hidden_lines_show_no_string() {
-        assert_eq!(mask("kye = ab-c # x", &vec![0..3; 1]), "kye = **** # x");
+        assert_eq!(mask("kye = ab-c5678 # x", &vec![0..3; 1]), "kye = ******** # x");
         let text = "a = \"b\"\napi_kye = \"ünseen\" # x\n\"q\" = 'open";
         assert_eq!(
             mask(text, &vec![8..15; 1]),

@@ -37,3 +37,6 @@ pub use resolve::{
 };
 pub use secret::Secret;
 pub use types::*;
+
+#[cfg(test)]
+mod tests;

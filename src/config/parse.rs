@@ -108,7 +108,8 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>)
 
 /// `invalid type: string "sk-..", expected a map` in words of TOML and without the value, which might be a secret.
 fn without_values(message: &str) -> String {
-    const WORDS: [(&str, &str); 6] = [
+    const WORDS: [(&str, &str); 7] = [
+        ("missing field", "missing key"),
         ("expected f64", "expected a number"),
         ("expected u32", "expected a whole number"),
         ("expected a sequence", "expected a list"),
@@ -187,7 +188,7 @@ mod tests {
             without_values("invalid type: map, expected a sequence"),
             "invalid type: table, expected a list"
         );
-        assert_eq!(without_values("missing field `id`\n"), "missing field `id`");
+        assert_eq!(without_values("missing field `id`\n"), "missing key `id`");
     }
 
     #[test]
