@@ -78,7 +78,7 @@ pub struct Clock(Source);
 
 #[derive(Clone)]
 enum Source {
-    System { start: Instant, wall_ms: i64 },
+    System { start: Instant, wall_ms: Arc<AtomicI64> },
     Manual(Arc<AtomicI64>),
 }
 
@@ -90,7 +90,7 @@ impl Clock {
         let wall_ms = i64::try_from(wall.as_millis()).unwrap_or(i64::MAX);
         Self(Source::System {
             start: Instant::now(),
-            wall_ms,
+            wall_ms: Arc::new(AtomicI64::new(wall_ms)),
         })
     }
 
@@ -104,7 +104,7 @@ impl Clock {
     /// The time, in wall terms but never stepping back.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Source::System { wall_ms, .. } => Timestamp(*wall_ms).plus(self.mono()),
+            Source::System { wall_ms, .. } => Timestamp(wall_ms.load(Ordering::Relaxed)).plus(self.mono()),
             Source::Manual(nanos) => Timestamp(nanos.load(Ordering::SeqCst) / 1_000_000),
         }
     }
@@ -131,6 +131,16 @@ impl Clock {
             }
             Source::Manual(_) => self.now(),
         }
+    }
+
+    /// Follows a wall clock that ran ahead (a suspend, a correction) and tells by how much; a wall clock that was set
+    /// back is not followed, so that [`Clock::now`] never steps back.
+    pub fn follow_wall(&self) -> Duration {
+        let ahead = self.wall().since(self.now());
+        if let Source::System { wall_ms, .. } = &self.0 {
+            wall_ms.fetch_add(i64::try_from(ahead.as_millis()).unwrap_or(0), Ordering::Relaxed);
+        }
+        ahead
     }
 
     /// Moves a manual clock; a system clock ignores it.

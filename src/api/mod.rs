@@ -1,1 +1,48 @@
-//! HTTP: the feed, its events, the page.
+//! HTTP: the feed, its events, the past, the page. Paths and meaning: `docs/api.md`.
+//!
+//! [`router`] is everything that answers; [`serve`] is the loop that accepts. Handlers see the daemon only through
+//! the doors in [`ApiState`].
+
+mod events;
+mod guard;
+mod health;
+mod history;
+pub mod page;
+mod past;
+mod problem;
+mod query;
+mod ready;
+mod serve;
+mod state;
+
+use axum::{Router, http::StatusCode, routing::get};
+
+pub use events::{COMMENT_EVERY, MAX_REPLAY, RETRY_MS};
+pub use guard::HOSTS;
+pub use health::MAX_WAIT;
+pub use history::{History, HistoryError, IncidentQuery, KeptEvent, Listing, ObservationQuery};
+pub use past::{MAX_INCIDENT_ID_BYTES, VERDICTS};
+pub use problem::{PROBLEM_JSON, Problem};
+pub use query::{DEFAULT_LIMIT, MAX_CURSOR_BYTES, MAX_LIMIT};
+pub use ready::SCHEDULER_STALL;
+pub use serve::{DRAIN, HEAD_TIMEOUT, MAX_CONNECTIONS, ServeLimits, serve};
+pub use state::{ApiState, Checks, MAX_READS, READ_TIMEOUT, Readiness};
+
+/// Every path of this API. `pages` are further routes that share its guard: `page::routes().with_state(shelf)`.
+pub fn router(state: ApiState, pages: Router<ApiState>) -> Router {
+    Router::new()
+        .route("/v1/health", get(health::all))
+        .route("/v1/health/{*target}", get(health::one))
+        .route("/v1/up/{*target}", get(health::up))
+        .route("/v1/events", get(events::follow))
+        .route("/v1/observations", get(past::observations))
+        .route("/v1/incidents", get(past::incidents))
+        .route("/v1/incidents/{id}", get(past::incident))
+        .route("/livez", get(ready::live))
+        .route("/readyz", get(ready::ready))
+        .merge(pages)
+        .fallback(async || StatusCode::NOT_FOUND)
+        .method_not_allowed_fallback(async || StatusCode::METHOD_NOT_ALLOWED)
+        .with_state(state)
+        .layer(axum::middleware::from_fn(guard::guard))
+}

@@ -1,1 +1,20 @@
 //! The published health: wire types of v1 and the hub that hands them out.
+
+mod delta;
+mod filter;
+mod frame;
+mod hub;
+pub mod record;
+mod subscription;
+pub mod v1;
+mod wire;
+
+pub use delta::{Delta, IncidentChange, Transition};
+pub use filter::{Filter, FilterError, MAX_PATTERNS};
+pub use frame::Kind;
+pub use hub::{
+    Cause, Event, FIGURES_EVERY, Full, HEARTBEAT, Hub, Known, MAX_SUBSCRIBERS, RING_BYTES, RING_EVENTS,
+    Snapshot,
+};
+pub use subscription::Subscription;
+pub use wire::Time;

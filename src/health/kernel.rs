@@ -137,9 +137,7 @@ impl Detector {
     }
 
     fn settle(&mut self, p: &Params) {
-        self.s = (self.base + self.acc.clamp(-p.clip, p.clip))
-            .max(0.0)
-            .min(p.cap);
+        self.s = (self.base + self.acc.clamp(-p.clip, p.clip)).max(0.0).min(p.cap);
     }
 
     /// Steps 2 and 3. Evidence that may not convict leaves the sum below the alarm line unless it stood there.

@@ -124,7 +124,11 @@ impl Machine {
             };
         }
         if k.e().alarm() {
-            let line = if self.elevated_partial { PARTIAL_BELOW } else { PARTIAL_FROM };
+            let line = if self.elevated_partial {
+                PARTIAL_BELOW
+            } else {
+                PARTIAL_FROM
+            };
             self.elevated_partial = k.f_e() >= line;
             return if self.elevated_partial {
                 State::Partial

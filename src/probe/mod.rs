@@ -1,7 +1,35 @@
 //! Probes: the request over the wire, its timetable and its budget.
 //!
-//! `endturn probe` and the scheduler run the same [`run`].
+//! `endturn probe` and the scheduler run the same [`Prober::run`].
 
+mod anchor;
+pub mod budget;
+mod canary;
+mod classify;
+mod client;
+mod deadlines;
+mod exchange;
+#[cfg(test)]
+mod fixture;
+mod hooks;
+mod marks;
+pub mod plan;
+mod reach;
 mod run;
+pub mod schedule;
+mod scrub;
+mod transport;
+mod wire;
 
-pub use run::{ProbeJob, ProbeKind, ProbeReport, run};
+pub use anchor::{ANCHOR_LIMIT, anchors};
+pub use budget::Budget;
+pub use canary::{SENTINEL_WORD, TAIL_CHARS};
+pub use client::{ClientError, ReqwestTransport, http_client};
+pub use marks::{Marks, Seen};
+pub use plan::Plan;
+pub use run::{CONNECT_EVERY, ProbeJob, ProbeKind, ProbeReport, Prober};
+pub use schedule::Schedule;
+pub use transport::{Call, Reply, Transport};
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,30 @@
 //! One probe, from job to observation.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
+use super::{
+    Call, ClientError, ReqwestTransport, Transport, canary,
+    exchange::{Outcome, Plan, exchange},
+    reach,
+    scrub::Scrub,
+    wire,
+};
 use crate::{
-    clock::Clock,
+    clock::{Clock, Timestamp},
     config::{Model, Provider},
     health::{Deadlines, Length},
-    id::TargetId,
-    verdict::{Judgement, Observation, Purpose, Timeline},
+    id::{ProviderId, TargetId},
+    protocol::ErrorClass,
+    verdict::{Connection, Ending, Flags, Judgement, Observation, Purpose, Timeline},
 };
+
+/// A scheduled probe opens a new connection when the provider's last was opened this long ago: pooled connections
+/// alone would not notice that new ones fail.
+pub const CONNECT_EVERY: Duration = Duration::from_secs(15);
 
 /// What to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,13 +65,147 @@ pub struct ProbeReport {
     pub judgement: Option<Judgement>,
 }
 
-/// Runs one probe. A failed probe is data, not an error. `on_slow` is called once, at the soft deadline, while no
-/// first token has come.
-pub async fn run(
-    job: &ProbeJob,
-    clock: &Clock,
-    on_slow: impl FnOnce(TargetId, Length) + Send,
-) -> ProbeReport {
-    let _ = (clock, on_slow, job);
-    std::future::pending().await
+/// Sends probes. Holds the HTTP clients, so that connections are kept between probes. One per process.
+pub struct Prober {
+    clock: Clock,
+    transport: Arc<dyn Transport>,
+    /// When each provider last had a new connection opened, as [`Clock::mono`].
+    opened: Mutex<HashMap<ProviderId, Duration>>,
+}
+
+impl Prober {
+    /// Over the network, trusting the system's root certificates. Loads them: some milliseconds.
+    pub fn new(clock: Clock) -> Result<Self, ClientError> {
+        Self::with_roots(clock, &[])
+    }
+
+    /// Over the network, trusting these root certificates (DER) beside the system's.
+    pub fn with_roots(clock: Clock, extra_roots: &[Vec<u8>]) -> Result<Self, ClientError> {
+        let transport = ReqwestTransport::new(extra_roots)?;
+        Ok(Self::with_transport(clock, Arc::new(transport)))
+    }
+
+    /// Over any transport.
+    pub fn with_transport(clock: Clock, transport: Arc<dyn Transport>) -> Self {
+        Self {
+            clock,
+            transport,
+            opened: Mutex::default(),
+        }
+    }
+
+    /// Runs one probe. A failed probe is data, not an error. `on_slow` is called at most once: at the soft deadline
+    /// of a generation probe, while no first token has come. Dropping the future closes the exchange.
+    pub async fn run(&self, job: &ProbeJob, on_slow: impl FnOnce(TargetId, Length) + Send) -> ProbeReport {
+        let mut on_slow = Some(on_slow);
+        let mut told = || {
+            if let Some(on_slow) = on_slow.take() {
+                on_slow(job.model.id.clone(), Length::Short);
+            }
+        };
+        let started = self.clock.now();
+        let sentinel = canary::sentinel(job);
+        let call = match job.kind {
+            ProbeKind::Reach => reach::call(&job.provider),
+            ProbeKind::Canary => canary::call(job, sentinel),
+        };
+        let done = match call {
+            Ok(call) => self.exchange(job, call, &mut told).await,
+            Err(fault) => unsent(Ending::Failed(fault)),
+        };
+        self.report(job, started, sentinel, done)
+    }
+
+    /// Sends, and once more where a kept connection died before the answer began: that is a race with the server's
+    /// idle limit, not an outage.
+    async fn exchange(&self, job: &ProbeJob, mut call: Call, on_slow: &mut (dyn FnMut() + Send)) -> Done {
+        call.fresh = job.purpose != Purpose::Scheduled || self.connect_is_due(&job.provider.id);
+        let plan = |call| Plan {
+            call,
+            limits: job.provider.limits,
+            stream: (job.kind == ProbeKind::Canary).then_some((job.provider.protocol, job.deadlines)),
+        };
+        let first = exchange(&*self.transport, &self.clock, plan(call.clone()), on_slow).await;
+        let retried = !call.fresh && died_stale(&first);
+        let outcome = if retried {
+            call.fresh = true;
+            let again = exchange(&*self.transport, &self.clock, plan(call), on_slow).await;
+            Outcome {
+                slow: again.slow || first.slow,
+                ..again
+            }
+        } else {
+            first
+        };
+        if outcome.connection == Connection::Fresh {
+            self.lock_opened()
+                .insert(job.provider.id.clone(), self.clock.mono());
+        }
+        let mut flags = Flags::none();
+        flags.set(Flags::RETRIED_STALE_CONNECTION, retried);
+        flags.set(Flags::SLOW, outcome.slow);
+        Done {
+            timeline: outcome.timeline,
+            connection: Some(outcome.connection),
+            flags,
+        }
+    }
+
+    fn connect_is_due(&self, provider: &ProviderId) -> bool {
+        let now = self.clock.mono();
+        let opened = self.lock_opened().get(provider).copied();
+        opened.is_none_or(|at| now.saturating_sub(at) >= CONNECT_EVERY)
+    }
+
+    fn lock_opened(&self) -> std::sync::MutexGuard<'_, HashMap<ProviderId, Duration>> {
+        // One time per provider: whole even if another holder panicked.
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn report(&self, job: &ProbeJob, started: Timestamp, sentinel: &str, mut done: Done) -> ProbeReport {
+        Scrub::new(&job.provider).timeline(&mut done.timeline);
+        let at = self.clock.now();
+        let (mut observation, judgement) = match job.kind {
+            ProbeKind::Reach => (reach::observe(job, at, &done.timeline), None),
+            ProbeKind::Canary => {
+                let (observation, judgement) = canary::observe(job, sentinel, at, &done.timeline);
+                (observation, Some(judgement))
+            }
+        };
+        observation.started = started;
+        observation.purpose = job.purpose;
+        observation.flags.insert(done.flags);
+        observation.phases = done.timeline.phases;
+        observation.connection = done.connection;
+        observation.http_status = done.timeline.status;
+        observation.with_key = wire::sends_key(&job.provider);
+        ProbeReport {
+            observation,
+            timeline: done.timeline,
+            judgement,
+        }
+    }
+}
+
+struct Done {
+    timeline: Timeline,
+    connection: Option<Connection>,
+    flags: Flags,
+}
+
+/// A request that could not be put into words that HTTP allows.
+fn unsent(ending: Ending) -> Done {
+    let mut timeline = Timeline::default();
+    timeline.end(Duration::ZERO, ending);
+    Done {
+        timeline,
+        connection: None,
+        flags: Flags::none(),
+    }
+}
+
+fn died_stale(outcome: &Outcome) -> bool {
+    let reset =
+        matches!(&outcome.timeline.ending, Some(Ending::Failed(fault)) if fault.class == ErrorClass::Reset);
+    reset && outcome.timeline.status.is_none() && outcome.connection == Connection::Reused
 }

@@ -1,1 +1,34 @@
-//! The provider simulator: speaks every protocol that we probe, with faults on demand.
+//! The provider simulator: speaks every protocol that we probe, with faults on demand. `docs/simulator.md` is its manual.
+//!
+//! [`Simulator`] binds a port and serves; [`Faults`] changes what is wrong while it runs, [`RequestLog`] tells what it
+//! really did and when, [`Scenario`] plays a sequence. A reply is a script, a list of timed byte strings with an end,
+//! built by pure code from the request, the fault and a seeded generator; only the body that plays it touches time.
+
+mod body;
+mod control;
+mod endpoint;
+mod fault;
+mod fault_spec;
+mod faults;
+mod log;
+mod pace;
+mod prompt;
+mod scenario;
+mod script;
+mod server;
+mod service;
+mod status_page;
+mod vendor;
+
+pub use fault::{Cut, Fault, FaultKind, Scope};
+pub use fault_spec::{FaultSpec, SpecError};
+pub use faults::{FaultKey, Faults, MAX_RULES};
+pub use log::{Entry, LogPage, MAX_ENTRIES, RequestLog};
+pub use pace::Pace;
+pub use scenario::{Action, DEMO_PHASES, MAX_STEPS, Phase, Scenario, ScenarioError, ScenarioStep};
+pub use server::{MAX_CONNECTIONS, Options, Simulator};
+pub use service::MAX_REQUEST_BYTES;
+pub use status_page::{ComponentStatus, PageState, StatusPages};
+
+/// The providers that are simulated, as their base paths name them.
+pub const PROVIDERS: [&str; 3] = ["anthropic", "openai", "gemini"];

@@ -1,5 +1,15 @@
 //! One binary for all integration tests.
 
-mod store;
+mod api;
+mod bad_input;
+mod config;
+mod connections;
 mod detection;
+mod detection;
+mod endings;
+mod feed;
+mod serve;
+mod store;
+mod support;
+mod tidy;
 mod vectors;

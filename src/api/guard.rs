@@ -1,0 +1,133 @@
+//! What every request passes: host, body, panics, security headers, problem documents.
+
+use std::panic::AssertUnwindSafe;
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use futures_util::FutureExt;
+use http_body::Body as _;
+
+use super::problem::{self, Problem};
+
+/// What a page of ours may load: its own files and nothing inline.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+    img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Host names that we answer to, whatever the port. A page of another origin that was rebound to our address by DNS
+/// comes with its own name and is turned away.
+pub const HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+/// Headers of every response. No inline script or style, no frames, no guessing of media types.
+const SECURITY: [(HeaderName, &str); 3] = [
+    (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+];
+
+/// The layer itself.
+pub(super) async fn guard(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let response = match check(&request) {
+        Err(problem) => problem.into_response(),
+        Ok(()) => AssertUnwindSafe(next.run(request))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| {
+                tracing::error!(path, "a request handler panicked");
+                Problem::internal().into_response()
+            }),
+    };
+    let mut response = problem::complete(response, &path);
+    for (name, value) in SECURITY {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn check(request: &Request) -> Result<(), Problem> {
+    let host = host(request)?;
+    if !host.is_none_or(is_allowed) {
+        return Err(Problem::misdirected(format!(
+            "this server answers to {}, not to the host of this request",
+            HOSTS.join(", ")
+        )));
+    }
+    let takes_none = matches!(*request.method(), Method::GET | Method::HEAD);
+    if takes_none && has_body(request.headers(), request.body()) {
+        return Err(Problem::body_too_large("GET takes no body here"));
+    }
+    Ok(())
+}
+
+/// The host that the request names. Only HTTP/1.0, as simple health checks speak it, may name none: every browser
+/// does.
+fn host(request: &Request) -> Result<Option<&str>, Problem> {
+    if let Some(authority) = request.uri().authority() {
+        return Ok(Some(authority.as_str()));
+    }
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host
+            .to_str()
+            .map(Some)
+            .map_err(|_| Problem::bad_request("the Host header is not text")),
+        (None, _) if request.version() <= Version::HTTP_10 => Ok(None),
+        (None, _) => Err(Problem::bad_request("the request has no Host header")),
+        (Some(_), Some(_)) => Err(Problem::bad_request("the request has two Host headers")),
+    }
+}
+
+/// Whether `host`, with or without port, is one of [`HOSTS`].
+fn is_allowed(host: &str) -> bool {
+    HOSTS.iter().any(|name| {
+        let rest = host
+            .get(..name.len())
+            .filter(|start| start.eq_ignore_ascii_case(name))
+            .map(|_| &host[name.len()..]);
+        match rest {
+            Some("") => true,
+            Some(rest) => rest
+                .strip_prefix(':')
+                .is_some_and(|port| port.parse::<u16>().is_ok()),
+            None => false,
+        }
+    })
+}
+
+fn has_body(headers: &HeaderMap, body: &Body) -> bool {
+    headers.contains_key(header::TRANSFER_ENCODING) || body.size_hint().lower() > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_names_are_ours() {
+        for (host, allowed) in [
+            ("localhost", true),
+            ("LOCALHOST:7411", true),
+            ("127.0.0.1:7411", true),
+            ("[::1]", true),
+            ("[::1]:80", true),
+            ("localhost:", false),
+            ("localhost:99999", false),
+            ("localhost.evil.example", false),
+            ("127.0.0.1.evil.example", false),
+            ("127.0.0.2", false),
+            ("::1", false),
+            ("evil.example:7411", false),
+            ("user@localhost", false),
+            ("", false),
+        ] {
+            assert_eq!(is_allowed(host), allowed, "{host}");
+        }
+    }
+}

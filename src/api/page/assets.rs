@@ -1,0 +1,67 @@
+//! Stylesheet and script, embedded. Their address holds a hash of their bytes, so that they may be kept for ever.
+
+use std::{fmt::Write, sync::LazyLock};
+
+use sha2::{Digest, Sha256};
+
+const CSS: &str = include_str!("../../../dashboards/status/status.css");
+const JS: &str = include_str!("../../../dashboards/status/status.js");
+/// Hexadecimal digits of the hash in an address: 64 bits, plenty to tell releases apart.
+const HASH_DIGITS: usize = 16;
+
+/// One embedded file.
+#[derive(Debug)]
+pub(super) struct Asset {
+    /// Its address on the server.
+    pub(super) path: String,
+    /// Its media type.
+    pub(super) mime: &'static str,
+    /// Its bytes.
+    pub(super) body: &'static str,
+}
+
+/// The stylesheet.
+pub(super) static STYLE: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("css", "text/css; charset=utf-8", CSS));
+/// The script.
+pub(super) static SCRIPT: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("js", "text/javascript; charset=utf-8", JS));
+
+impl Asset {
+    fn new(extension: &str, mime: &'static str, body: &'static str) -> Self {
+        let hash = Sha256::digest(body.as_bytes()).iter().take(HASH_DIGITS / 2).fold(
+            String::new(),
+            |mut hex, byte| {
+                write!(hex, "{byte:02x}").expect("a String takes every write");
+                hex
+            },
+        );
+        Self {
+            path: format!("/assets/status.{hash}.{extension}"),
+            mime,
+            body,
+        }
+    }
+}
+
+/// The asset at that address.
+pub(super) fn find(path: &str) -> Option<&'static Asset> {
+    [&*STYLE, &*SCRIPT].into_iter().find(|asset| asset.path == path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_stays_small() {
+        assert!(JS.len() < 15_000, "{} bytes", JS.len());
+    }
+
+    #[test]
+    fn an_asset_is_found_by_its_hash_alone() {
+        assert_eq!(find(&STYLE.path).map(|a| a.mime), Some("text/css; charset=utf-8"));
+        assert!(find("/assets/status.0000000000000000.css").is_none());
+        assert!(find("/assets/../Cargo.toml").is_none());
+    }
+}

@@ -1,0 +1,354 @@
+//! Figures and times in words. A figure never comes without its n, and one that is missing says why.
+//!
+//! `dashboards/status/status.js` formats the same way when values arrive live; the next copy of the page from the
+//! server corrects it should the two ever differ.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+
+/// Shown where there is no figure.
+pub(super) const NONE: &str = "–";
+/// A rate is marked once its whole interval lies above this share: below, a failure or two may be chance.
+pub(super) const NOTABLE_SHARE: f64 = 0.01;
+
+/// One figure as the page shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Figure {
+    /// The feed's name of it; the script finds it by this.
+    pub(super) key: &'static str,
+    /// What it is, for people.
+    pub(super) label: &'static str,
+    /// `17 %`, `0.41 / 0.90 s` or [`NONE`].
+    pub(super) value: String,
+    /// Interval and n, or why there is none.
+    pub(super) note: String,
+    /// Out of bounds: to be marked.
+    pub(super) marked: bool,
+}
+
+/// A share with its interval.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Share {
+    pub(super) value: Option<f64>,
+    pub(super) low: Option<f64>,
+    pub(super) high: Option<f64>,
+    pub(super) n: u64,
+}
+
+impl Figure {
+    /// A rate with its interval and n.
+    pub(super) fn rate(key: &'static str, label: &'static str, share: Share) -> Self {
+        let (value, note) = match (share.value, share.low, share.high) {
+            (Some(value), Some(low), Some(high)) if share.n > 0 => (
+                percent(value),
+                format!("{}–{} · n {}", bare_percent(low), percent(high), share.n),
+            ),
+            _ => (NONE.to_owned(), "no attempt · n 0".to_owned()),
+        };
+        let marked = value != NONE && share.low.is_some_and(|low| low > NOTABLE_SHARE);
+        Self {
+            key,
+            label,
+            value,
+            note,
+            marked,
+        }
+    }
+
+    /// Median and 95th percentile in milliseconds, with n.
+    pub(super) fn latency(
+        key: &'static str,
+        label: &'static str,
+        (p50, p95): (Option<f64>, Option<f64>),
+        n: u64,
+    ) -> Self {
+        let (value, note) = match p50 {
+            Some(p50) if n > 0 => (latency_pair(p50, p95), format!("n {n}")),
+            _ => (NONE.to_owned(), "no reply · n 0".to_owned()),
+        };
+        Self {
+            key,
+            label,
+            value,
+            note,
+            marked: false,
+        }
+    }
+
+    /// Median tokens a second, with n.
+    pub(super) fn speed(key: &'static str, label: &'static str, p50: Option<f64>, n: u64) -> Self {
+        let (value, note) = match p50 {
+            Some(p50) if n > 0 => (format!("{p50:.0} tokens/s"), format!("n {n}")),
+            _ => (NONE.to_owned(), "no reply · n 0".to_owned()),
+        };
+        Self {
+            key,
+            label,
+            value,
+            note,
+            marked: false,
+        }
+    }
+}
+
+fn bare_percent(share: f64) -> String {
+    let points = share * 100.0;
+    if points < 0.05 {
+        "0".to_owned()
+    } else if points < 9.95 {
+        format!("{points:.1}")
+    } else {
+        format!("{points:.0}")
+    }
+}
+
+/// `0 %`, `1.2 %`, `58 %`. The space does not break.
+pub(super) fn percent(share: f64) -> String {
+    format!("{}\u{a0}%", bare_percent(share))
+}
+
+fn seconds(ms: f64) -> String {
+    let s = ms / 1000.0;
+    if s < 0.995 {
+        format!("{s:.2}")
+    } else if s < 9.95 {
+        format!("{s:.1}")
+    } else {
+        format!("{s:.0}")
+    }
+}
+
+/// Two percentiles with one unit: `0.41 / 0.90 s`; milliseconds where both are below 100 ms.
+fn latency_pair(p50: f64, p95: Option<f64>) -> String {
+    let small = p95.unwrap_or(p50).max(p50) < 99.5;
+    let (show, unit): (fn(f64) -> String, _) = if small {
+        (|ms| format!("{ms:.0}"), "ms")
+    } else {
+        (seconds, "s")
+    };
+    match p95 {
+        Some(p95) => format!("{} / {}\u{a0}{unit}", show(p50), show(p95)),
+        None => format!("{}\u{a0}{unit}", show(p50)),
+    }
+}
+
+/// One duration: `412 ms`, `1.9 s`, `12 s`.
+pub(super) fn duration(span: Duration) -> String {
+    milliseconds(span.as_secs_f64() * 1000.0)
+}
+
+/// As [`duration`], from milliseconds.
+pub(super) fn milliseconds(ms: f64) -> String {
+    if ms < 999.5 {
+        format!("{ms:.0}\u{a0}ms")
+    } else {
+        format!("{}\u{a0}s", seconds(ms))
+    }
+}
+
+/// How long ago, in one unit: `5 s`, `4 min`, `3 h`, `2 d`.
+pub(super) fn age(span: Duration) -> String {
+    let s = span.as_secs();
+    let (n, unit) = match s {
+        0..60 => (s, "s"),
+        60..3_600 => (s / 60, "min"),
+        3_600..172_800 => (s / 3_600, "h"),
+        _ => (s / 86_400, "d"),
+    };
+    format!("{n}\u{a0}{unit}")
+}
+
+/// Dollars: cents from one cent on, else two significant digits, so that a cheap probe does not read as free.
+pub(super) fn dollars(usd: f64) -> String {
+    if usd <= 0.0 {
+        "$0".to_owned()
+    } else if usd < 0.000_1 {
+        "under $0.0001".to_owned()
+    } else if usd < 0.01 {
+        format!("${usd:.4}")
+    } else {
+        format!("${usd:.2}")
+    }
+}
+
+/// A point in time: for machines, in full, in short and as an age.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Moment {
+    /// RFC 3339, for `datetime`.
+    pub(super) iso: String,
+    /// `2026-06-20 13:01:00 UTC`, for `title`.
+    pub(super) full: String,
+    /// `13:01 UTC`, with the day where it is not today's.
+    pub(super) short: String,
+    /// `13:01:07`, for tables.
+    pub(super) second: String,
+    /// `4 min`.
+    pub(super) age: String,
+}
+
+impl Moment {
+    /// `at`, seen from `now`.
+    pub(super) fn new(at: Timestamp, now: Timestamp) -> Self {
+        let same = |pattern| strftime(at, pattern) == strftime(now, pattern);
+        let pattern = if same("%F") {
+            "%H:%M UTC"
+        } else if same("%Y") {
+            "%-d %b %H:%M UTC"
+        } else {
+            "%-d %b %Y %H:%M UTC"
+        };
+        Self {
+            iso: strftime(at, "%FT%TZ"),
+            full: strftime(at, "%F %T UTC"),
+            short: strftime(at, pattern),
+            second: strftime(at, if same("%F") { "%T" } else { "%-d %b %T" }),
+            age: age(now.since(at)),
+        }
+    }
+}
+
+/// `at` in UTC by a `strftime` pattern. A time outside the calendar shows as none.
+pub(super) fn strftime(at: Timestamp, pattern: &str) -> String {
+    jiff::Timestamp::from_millisecond(at.as_millis())
+        .map_or_else(|_| NONE.to_owned(), |time| time.strftime(pattern).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_keep_two_digits_where_they_matter() {
+        for (share, text) in [
+            (0.0, "0\u{a0}%"),
+            (0.0004, "0\u{a0}%"),
+            (0.004, "0.4\u{a0}%"),
+            (0.012, "1.2\u{a0}%"),
+            (0.0994, "9.9\u{a0}%"),
+            (0.0996, "10\u{a0}%"),
+            (0.583, "58\u{a0}%"),
+            (1.0, "100\u{a0}%"),
+        ] {
+            assert_eq!(percent(share), text, "{share}");
+        }
+    }
+
+    #[test]
+    fn latencies_share_one_unit() {
+        for (p50, p95, text) in [
+            (412.0, Some(903.0), "0.41 / 0.90\u{a0}s"),
+            (620.0, Some(1400.0), "0.62 / 1.4\u{a0}s"),
+            (61.0, Some(80.0), "61 / 80\u{a0}ms"),
+            (61.0, Some(120.0), "0.06 / 0.12\u{a0}s"),
+            (12_300.0, None, "12\u{a0}s"),
+            (61.0, None, "61\u{a0}ms"),
+        ] {
+            assert_eq!(latency_pair(p50, p95), text);
+        }
+    }
+
+    #[test]
+    fn ages_use_one_unit() {
+        for (s, text) in [
+            (0, "0\u{a0}s"),
+            (59, "59\u{a0}s"),
+            (60, "1\u{a0}min"),
+            (3_599, "59\u{a0}min"),
+            (3_600, "1\u{a0}h"),
+            (172_799, "47\u{a0}h"),
+            (172_800, "2\u{a0}d"),
+        ] {
+            assert_eq!(age(Duration::from_secs(s)), text);
+        }
+    }
+
+    #[test]
+    fn durations_and_dollars() {
+        assert_eq!(duration(Duration::from_millis(412)), "412\u{a0}ms");
+        assert_eq!(duration(Duration::from_millis(1_900)), "1.9\u{a0}s");
+        assert_eq!(duration(Duration::from_millis(999)), "999\u{a0}ms");
+        for (usd, text) in [
+            (0.0, "$0"),
+            (0.000_03, "under $0.0001"),
+            (0.0031, "$0.0031"),
+            (0.42, "$0.42"),
+            (12.0, "$12.00"),
+        ] {
+            assert_eq!(dollars(usd), text);
+        }
+    }
+
+    #[test]
+    fn a_day_is_named_only_where_it_is_not_today() {
+        let now = Timestamp::from_rfc3339("2026-06-20T13:05:00Z").unwrap();
+        for (at, short, age) in [
+            ("2026-06-20T13:01:00Z", "13:01 UTC", "4\u{a0}min"),
+            ("2026-06-19T23:59:00Z", "19 Jun 23:59 UTC", "13\u{a0}h"),
+            ("2025-12-31T10:00:00Z", "31 Dec 2025 10:00 UTC", "171\u{a0}d"),
+        ] {
+            let moment = Moment::new(Timestamp::from_rfc3339(at).unwrap(), now);
+            assert_eq!((moment.short.as_str(), moment.age.as_str()), (short, age));
+        }
+    }
+
+    #[test]
+    fn a_figure_never_comes_without_its_n() {
+        let empty = Share {
+            value: None,
+            low: None,
+            high: None,
+            n: 0,
+        };
+        let none = Figure::rate("k", "l", empty);
+        assert_eq!(
+            (none.value.as_str(), none.note.as_str()),
+            (NONE, "no attempt · n 0")
+        );
+        let some = Figure::rate(
+            "k",
+            "l",
+            Share {
+                value: Some(0.17),
+                low: Some(0.14),
+                high: Some(0.21),
+                n: 405,
+            },
+        );
+        assert_eq!(
+            (some.value.as_str(), some.note.as_str(), some.marked),
+            ("17\u{a0}%", "14–21\u{a0}% · n 405", true)
+        );
+        assert_eq!(Figure::latency("k", "l", (Some(9.0), None), 0).value, NONE);
+        assert_eq!(Figure::latency("k", "l", (Some(9.0), None), 3).note, "n 3");
+        assert_eq!(
+            Figure::speed("k", "l", Some(61.2), 8),
+            Figure {
+                key: "k",
+                label: "l",
+                value: "61 tokens/s".into(),
+                note: "n 8".into(),
+                marked: false
+            }
+        );
+    }
+
+    #[test]
+    fn a_rate_is_marked_once_its_whole_interval_is_above_the_bound() {
+        let mark = |low| {
+            Figure::rate(
+                "k",
+                "l",
+                Share {
+                    value: Some(0.03),
+                    low: Some(low),
+                    high: Some(0.2),
+                    n: 9,
+                },
+            )
+            .marked
+        };
+        assert!(!mark(NOTABLE_SHARE));
+        assert!(mark(NOTABLE_SHARE + 1e-6));
+    }
+}

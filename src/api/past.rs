@@ -1,0 +1,133 @@
+//! `/v1/observations`, `/v1/incidents` and `/v1/incidents/{id}`: what was.
+
+use axum::{
+    Json,
+    extract::{Path, State, rejection::PathRejection},
+    http::Uri,
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{ApiState, IncidentQuery, Listing, ObservationQuery, problem::Problem, query};
+use crate::{feed::record, verdict::Source};
+
+/// Verdict families that `verdict` may name.
+pub const VERDICTS: [&str; 7] = [
+    "complete",
+    "truncated",
+    "limited",
+    "refused",
+    "off_script",
+    "errored",
+    "unknown",
+];
+
+/// Longest incident id in a path, in bytes.
+pub const MAX_INCIDENT_ID_BYTES: usize = 64;
+
+/// A list in the answer.
+#[derive(Debug, Serialize)]
+struct Page<T> {
+    items: Vec<T>,
+    next_cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    fn of<D>(listing: &Listing<D>) -> Self
+    where
+        for<'a> T: From<&'a D>,
+    {
+        Self {
+            items: listing.items.iter().map(T::from).collect(),
+            next_cursor: listing.next_cursor.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Observations {
+    target: Option<String>,
+    verdict: Option<String>,
+    source: Option<String>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// `GET /v1/observations`.
+pub(super) async fn observations(State(api): State<ApiState>, uri: Uri) -> Result<Response, Problem> {
+    let asked: Observations = query::query(&uri)?;
+    let verdict = asked
+        .verdict
+        .map(|text| {
+            if VERDICTS.contains(&text.as_str()) {
+                Ok(text)
+            } else {
+                Err(unknown_word("verdict", &text, &VERDICTS))
+            }
+        })
+        .transpose()?;
+    let source = asked
+        .source
+        .map(|text| {
+            Source::ALL
+                .into_iter()
+                .find(|source| source.as_str() == text)
+                .ok_or_else(|| unknown_word("source", &text, &Source::ALL.map(Source::as_str)))
+        })
+        .transpose()?;
+    let wanted = ObservationQuery {
+        target: query::target_filter(asked.target.as_deref())?,
+        verdict,
+        source,
+        limit: query::limit(asked.limit)?,
+        cursor: query::cursor(asked.cursor)?,
+    };
+    let listing = api.read(move |history| history.observations(&wanted)).await?;
+    Ok(Json(Page::<record::Observation>::of(&listing)).into_response())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Incidents {
+    target: Option<String>,
+    open: Option<bool>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// `GET /v1/incidents`.
+pub(super) async fn incidents(State(api): State<ApiState>, uri: Uri) -> Result<Response, Problem> {
+    let asked: Incidents = query::query(&uri)?;
+    let wanted = IncidentQuery {
+        target: query::target_filter(asked.target.as_deref())?,
+        open: asked.open,
+        limit: query::limit(asked.limit)?,
+        cursor: query::cursor(asked.cursor)?,
+    };
+    let listing = api.read(move |history| history.incidents(&wanted)).await?;
+    Ok(Json(Page::<record::Incident>::of(&listing)).into_response())
+}
+
+/// `GET /v1/incidents/{id}`.
+pub(super) async fn incident(
+    State(api): State<ApiState>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Response, Problem> {
+    let Path(id) = path.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    if id.len() > MAX_INCIDENT_ID_BYTES {
+        return Err(Problem::not_found("no incident has an id that long"));
+    }
+    let found = api
+        .read(move |history| history.incident(&id))
+        .await?
+        .ok_or_else(|| Problem::not_found("no incident has this id"))?;
+    Ok(Json(record::Incident::from(&found)).into_response())
+}
+
+fn unknown_word(name: &str, found: &str, known: &[&str]) -> Problem {
+    Problem::bad_query(format!(
+        "{name} {found:?} is unknown, known are {}",
+        known.join(", ")
+    ))
+}

@@ -1,0 +1,164 @@
+//! Errors as RFC 9457 problem documents: everything that is not an answer looks like this.
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, Response, StatusCode, header},
+    response::IntoResponse,
+};
+use serde::Serialize;
+
+/// Media type of a problem.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Longest request path that is repeated in a problem, in bytes.
+pub(super) const MAX_INSTANCE_BYTES: usize = 512;
+
+/// Why a request got no answer. The response gets its `instance` from the guard around the router.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    retry_after_s: Option<u64>,
+}
+
+/// The document.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    instance: &'a str,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            retry_after_s: None,
+        }
+    }
+
+    /// 400: the request can't be understood; asking again the same way won't help.
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-request", detail)
+    }
+
+    /// 400: a query parameter is unknown or has a bad value.
+    pub fn bad_query(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-query", detail)
+    }
+
+    /// 404: nothing is there.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", detail)
+    }
+
+    /// 413: the request has a body that nobody asked for.
+    pub fn body_too_large(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
+    }
+
+    /// 421: the request was meant for another host name.
+    pub fn misdirected(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", detail)
+    }
+
+    /// 500: a fault of ours.
+    pub fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the request hit a fault in endturn",
+        )
+    }
+
+    /// 503: not now; asking again later may help.
+    pub fn unavailable(detail: impl Into<String>, retry_after_s: u64) -> Self {
+        Self {
+            retry_after_s: Some(retry_after_s),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+        }
+    }
+
+    /// The problem for a bare status that some layer answered with.
+    fn from_status(status: StatusCode) -> Self {
+        let (code, detail) = match status {
+            StatusCode::NOT_FOUND => ("not-found", "there is nothing at this path"),
+            StatusCode::METHOD_NOT_ALLOWED => ("method-not-allowed", "this path does not take that method"),
+            StatusCode::PAYLOAD_TOO_LARGE => ("body-too-large", "the request is too large"),
+            StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => {
+                ("timeout", "the request took too long")
+            }
+            _ if status.is_client_error() => ("bad-request", "the request can't be answered"),
+            _ => ("internal", "the request hit a fault in endturn"),
+        };
+        Self::new(status, code, detail)
+    }
+
+    fn response(&self, instance: &str) -> Response<Body> {
+        let instance = instance.get(..MAX_INSTANCE_BYTES).unwrap_or(instance);
+        let document = Document {
+            r#type: format!("urn:endturn:problem:{}", self.code),
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            instance,
+        };
+        let body = serde_json::to_vec(&document).expect("a document of texts and a number");
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    /// A bare response that carries the problem; [`complete`] writes the document once the path is at hand.
+    fn into_response(self) -> Response<Body> {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.status;
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Writes the document of a problem; error responses that brought their own body (pages, `/v1/up`, `/readyz`) pass.
+/// Headers of the bare response, such as `Allow`, are kept.
+pub(super) fn complete(mut response: Response<Body>, path: &str) -> Response<Body> {
+    let problem = match response.extensions_mut().remove::<Problem>() {
+        Some(problem) => problem,
+        None if is_bare_error(&response) => Problem::from_status(response.status()),
+        None => return response,
+    };
+    let mut complete = problem.response(path);
+    for name in [header::ALLOW, header::RETRY_AFTER] {
+        if let Some(value) = response.headers_mut().remove(&name) {
+            complete.headers_mut().insert(name, value);
+        }
+    }
+    complete
+}
+
+/// An error without a body of its own, or with the plain text of a framework's rejection.
+fn is_bare_error(response: &Response<Body>) -> bool {
+    let status = response.status();
+    (status.is_client_error() || status.is_server_error())
+        && response.extensions().get::<Own>().is_none()
+        && response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .is_none_or(|value| value.as_bytes().starts_with(b"text/plain"))
+}
+
+/// Marks a plain-text error response as meant: `/v1/up` says `down ..` with a 503.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Own;

@@ -1,0 +1,94 @@
+//! Query parameters and path ids, checked at the door.
+
+use std::time::Duration;
+
+use axum::{
+    extract::{Path, Query, rejection::PathRejection},
+    http::{HeaderMap, Uri, header},
+};
+use serde::de::DeserializeOwned;
+
+use super::problem::Problem;
+use crate::{feed::Filter, id::TargetId};
+
+/// Items of a list where the request says no `limit`.
+pub const DEFAULT_LIMIT: usize = 100;
+/// Most items of a list in one answer.
+pub const MAX_LIMIT: usize = 500;
+/// Longest cursor in bytes.
+pub const MAX_CURSOR_BYTES: usize = 128;
+
+/// The query as `T`; parameters that `T` doesn't know are an error.
+pub(super) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
+    Query::<T>::try_from_uri(uri)
+        .map(|Query(query)| query)
+        .map_err(|rejection| Problem::bad_query(rejection.body_text()))
+}
+
+/// The rest of a path as a target id; its slashes came raw or as `%2F`.
+pub(super) fn target(path: Result<Path<String>, PathRejection>) -> Result<TargetId, Problem> {
+    let Path(text) = path.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    text.parse()
+        .map_err(|error: crate::id::IdError| Problem::bad_request(error.to_string()))
+}
+
+/// A `target` parameter.
+pub(super) fn target_filter(text: Option<&str>) -> Result<Option<TargetId>, Problem> {
+    text.map(|text| {
+        text.parse()
+            .map_err(|error: crate::id::IdError| Problem::bad_query(error.to_string()))
+    })
+    .transpose()
+}
+
+/// A `targets` parameter.
+pub(super) fn targets(text: Option<&str>) -> Result<Option<Filter>, Problem> {
+    text.map(|text| Filter::parse(text).map_err(|error| Problem::bad_query(error.to_string())))
+        .transpose()
+}
+
+/// A `limit` parameter: 1 to [`MAX_LIMIT`].
+pub(super) fn limit(limit: Option<usize>) -> Result<usize, Problem> {
+    match limit {
+        None => Ok(DEFAULT_LIMIT),
+        Some(limit) if (1..=MAX_LIMIT).contains(&limit) => Ok(limit),
+        Some(limit) => Err(Problem::bad_query(format!(
+            "limit is {limit}, allowed are 1 to {MAX_LIMIT}"
+        ))),
+    }
+}
+
+/// A `cursor` parameter.
+pub(super) fn cursor(cursor: Option<String>) -> Result<Option<String>, Problem> {
+    match cursor {
+        Some(text) if text.len() > MAX_CURSOR_BYTES => Err(Problem::bad_query(format!(
+            "cursor has {} bytes, at most {MAX_CURSOR_BYTES} are allowed",
+            text.len()
+        ))),
+        other => Ok(other),
+    }
+}
+
+/// A `wait` parameter: `30s`, or seconds alone. Longer waits than `max` are cut.
+pub(super) fn wait(text: Option<&str>, max: Duration) -> Result<Duration, Problem> {
+    let Some(text) = text else {
+        return Ok(Duration::ZERO);
+    };
+    let wait = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => humantime::parse_duration(text)
+            .map_err(|error| Problem::bad_query(format!("wait {text:?} is no duration: {error}")))?,
+    };
+    Ok(wait.min(max))
+}
+
+/// Whether `If-None-Match` names this strong tag.
+pub(super) fn matches_tag(headers: &HeaderMap, etag: &str) -> bool {
+    headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}

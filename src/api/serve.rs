@@ -1,0 +1,196 @@
+//! The accept loop. Our own, because the framework's never drops a client that sends its head slowly and waits
+//! forever for open event streams at the end.
+
+use std::{
+    convert::Infallible,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Router, body::Body, extract::Request, response::Response};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{
+        conn::auto::Builder,
+        graceful::{GracefulShutdown, Watcher},
+    },
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+/// Most open connections; one more is closed at once. Above the subscriber limit, so that event streams alone can't
+/// shut out a health check.
+pub const MAX_CONNECTIONS: usize = 13_000;
+/// Longest wait for a whole request head, on a new connection as well as between two requests.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long open exchanges may go on after the server was told to end.
+pub const DRAIN: Duration = Duration::from_secs(10);
+/// Pause after an accept that failed for want of something of ours, such as file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Most request headers.
+const MAX_HEADERS: usize = 64;
+/// Largest request head, and largest write buffer of a connection, in bytes.
+const MAX_BUFFER: usize = 64 << 10;
+/// Most concurrent streams of one HTTP/2 connection.
+const MAX_STREAMS: u32 = 128;
+/// How often a silent HTTP/2 connection is asked whether it lives.
+const H2_PING_EVERY: Duration = Duration::from_secs(20);
+
+/// Bounds of one server. The default is for the daemon; tests make them small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServeLimits {
+    /// [`MAX_CONNECTIONS`].
+    pub connections: usize,
+    /// [`HEAD_TIMEOUT`].
+    pub head: Duration,
+    /// [`DRAIN`].
+    pub drain: Duration,
+}
+
+impl Default for ServeLimits {
+    fn default() -> Self {
+        Self {
+            connections: MAX_CONNECTIONS,
+            head: HEAD_TIMEOUT,
+            drain: DRAIN,
+        }
+    }
+}
+
+/// Serves `router` on `listener` until `closing` is cancelled, then lets open exchanges end for as long as the limits
+/// allow. Event streams end by the same token, which they share through [`super::ApiState`].
+pub async fn serve(listener: TcpListener, router: Router, closing: CancellationToken, limits: ServeLimits) {
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let server = Arc::new(builder(limits.head));
+    let graceful = GracefulShutdown::new();
+    let cut = CancellationToken::new();
+    loop {
+        let stream = tokio::select! {
+            biased;
+            () = closing.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    pause(&error).await;
+                    continue;
+                }
+            },
+        };
+        // Without a place the stream is dropped, and so closed.
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            tracing::warn!(limit = limits.connections, "too many connections, one was closed");
+            continue;
+        };
+        let connection = Connection {
+            server: Arc::clone(&server),
+            router: router.clone(),
+            watcher: graceful.watcher(),
+            cut: cut.clone(),
+            head_timeout: limits.head,
+            place,
+        };
+        tokio::spawn(connection.run(stream));
+    }
+    drop(listener);
+    if tokio::time::timeout(limits.drain, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("connections were still open after the drain, they were cut");
+    }
+    cut.cancel();
+}
+
+fn builder(head_timeout: Duration) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(head_timeout)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_BUFFER);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(u32::try_from(MAX_BUFFER).unwrap_or(u32::MAX))
+        .keep_alive_interval(H2_PING_EVERY)
+        .keep_alive_timeout(head_timeout);
+    builder
+}
+
+/// A client that is gone before we took it is nobody's fault; anything else won't pass by asking again at once.
+async fn pause(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    if !matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    ) {
+        tracing::warn!(%error, "no connection could be accepted");
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+struct Connection {
+    server: Arc<Builder<TokioExecutor>>,
+    router: Router,
+    watcher: Watcher,
+    cut: CancellationToken,
+    head_timeout: Duration,
+    place: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    async fn run(self, stream: TcpStream) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection ended before it began");
+            return;
+        }
+        let _place = self.place;
+        let asked = Arc::new(AtomicBool::new(false));
+        let service = {
+            let (router, asked) = (self.router, Arc::clone(&asked));
+            service_fn(move |request: hyper::Request<Incoming>| {
+                asked.store(true, Ordering::Relaxed);
+                answer(router.clone(), request.map(Body::new))
+            })
+        };
+        let connection = self
+            .server
+            .serve_connection(TokioIo::new(stream), service)
+            .into_owned();
+        let mut served = std::pin::pin!(self.watcher.watch(connection));
+        // The library's own limit begins once it knows the protocol; a client that sends half a preface, or nothing,
+        // would stay forever.
+        let result = tokio::select! {
+            result = &mut served => result,
+            () = self.cut.cancelled() => return,
+            () = tokio::time::sleep(self.head_timeout) => {
+                if !asked.load(Ordering::Relaxed) {
+                    tracing::debug!("a client sent no request in time");
+                    return;
+                }
+                tokio::select! {
+                    result = &mut served => result,
+                    () = self.cut.cancelled() => return,
+                }
+            }
+        };
+        if let Err(error) = result {
+            tracing::debug!(error = &*error, "a connection ended badly");
+        }
+    }
+}
+
+async fn answer(router: Router, request: Request) -> Result<Response, Infallible> {
+    router.oneshot(request).await
+}

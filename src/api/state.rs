@@ -1,0 +1,97 @@
+//! What the handlers need from outside, as narrow doors.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    history::{History, HistoryError},
+    problem::Problem,
+};
+use crate::{
+    clock::{Clock, Timestamp},
+    feed::{Hub, v1::StoreStatus},
+};
+
+/// Most reads of history at a time; each holds a thread while it runs.
+pub const MAX_READS: usize = 8;
+/// Longest wait for one read of history, its turn included.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the daemon knows of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checks {
+    /// When the scheduler last made a round.
+    pub scheduler_at: Timestamp,
+    /// Whether history is being kept.
+    pub store: StoreStatus,
+    /// Records that wait for the store.
+    pub store_queued: u64,
+}
+
+/// Who knows whether the daemon works.
+pub trait Readiness: Send + Sync + 'static {
+    /// As of now; must not block.
+    fn checks(&self) -> Checks;
+}
+
+/// Everything that the handlers share.
+#[derive(Clone)]
+pub struct ApiState {
+    /// The published health.
+    pub hub: Arc<Hub>,
+    /// The past.
+    pub history: Arc<dyn History>,
+    /// The daemon's own condition.
+    pub status: Arc<dyn Readiness>,
+    /// Time.
+    pub clock: Clock,
+    /// Cancelled when the server is to end: open event streams and long polls end at once.
+    pub closing: CancellationToken,
+    reads: Arc<Semaphore>,
+}
+
+impl ApiState {
+    /// Joins the parts.
+    pub fn new(
+        hub: Arc<Hub>,
+        history: Arc<dyn History>,
+        status: Arc<dyn Readiness>,
+        clock: Clock,
+        closing: CancellationToken,
+    ) -> Self {
+        Self {
+            hub,
+            history,
+            status,
+            clock,
+            closing,
+            reads: Arc::new(Semaphore::new(MAX_READS)),
+        }
+    }
+
+    /// Reads history on a thread of its own, at most [`MAX_READS`] at a time, for at most [`READ_TIMEOUT`].
+    pub async fn read<T, F>(&self, read: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn History) -> Result<T, HistoryError> + Send + 'static,
+    {
+        let history = Arc::clone(&self.history);
+        let reads = Arc::clone(&self.reads);
+        let work = async move {
+            let turn = reads.acquire_owned().await.map_err(|_| Problem::internal())?;
+            tokio::task::spawn_blocking(move || {
+                // The turn is over when the thread is free again, not when somebody stops waiting for it.
+                let _turn = turn;
+                read(history.as_ref())
+            })
+            .await
+            .map_err(|_| Problem::internal())?
+            .map_err(Problem::from)
+        };
+        tokio::time::timeout(READ_TIMEOUT, work)
+            .await
+            .unwrap_or_else(|_| Err(Problem::unavailable("history takes too long to read", 5)))
+    }
+}

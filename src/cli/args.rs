@@ -1,0 +1,209 @@
+//! What may be said on the command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::id::TargetId;
+
+/// Where a daemon listens unless told otherwise.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:7411";
+/// Where the simulator listens unless told otherwise.
+pub const DEFAULT_SIMULATOR: &str = "127.0.0.1:7410";
+
+const AFTER_HELP: &str = "\
+Examples:
+  endturn demo                          watch a scripted outage being found, no key, no network
+  endturn check                         what would be probed, how often, at what cost a day
+  endturn run -c endturn.toml           the daemon; its page is at http://127.0.0.1:7411/
+  endturn probe anthropic/claude-haiku-4-5
+  endturn status --json
+
+Exit codes: 0 ok, 1 failure, 2 usage, 3 config, 4 endturn not reachable, 5 unhealthy.";
+
+/// Which LLM providers can finish a reply right now.
+///
+/// endturn probes providers with short streamed requests whose right end is known, so that a reply which stops early
+/// under HTTP 200 is found, and publishes the health of each target as a feed for routers, a page and a table.
+#[derive(Debug, Parser)]
+#[command(name = "endturn", version, after_help = AFTER_HELP, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// What to log on stderr: error, warn, info, debug, trace, or a filter such as `endturn::probe=debug`.
+    #[arg(
+        long,
+        global = true,
+        env = "ENDTURN_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
+    pub log: String,
+
+    /// Log lines as text or as JSON objects.
+    #[arg(
+        long,
+        global = true,
+        env = "ENDTURN_LOG_FORMAT",
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Simulated providers, a scripted outage and the daemon, in one process.
+    ///
+    /// Two of four providers fail: 10 s healthy, 20 s in which 60 % of the replies of one are cut at about 60 % under
+    /// HTTP 200, 20 s in which the other answers 529, 25 s of recovery. Each transition is told with the delays from
+    /// the onset of the fault to the first evidence and from there to the feed. The page is live meanwhile.
+    Demo(DemoArgs),
+    /// The daemon: probes, judges, publishes until it is told to stop.
+    ///
+    /// Without a configuration it watches every provider whose key is in the environment. SIGHUP reads the
+    /// configuration anew: a wrong one is told and the old one kept. SIGTERM and Ctrl-C end it within 10 s.
+    Run(RunArgs),
+    /// Checks the configuration as `run` would, and tells the plan and its cost a day.
+    Check(CheckArgs),
+    /// One probe now: a waterfall of its phases, the verdict, and why.
+    ///
+    /// Needs no running daemon. Exits 0 when every probe is complete (reach: answered as expected), 5 otherwise.
+    Probe(ProbeArgs),
+    /// The feed of a running daemon as a table.
+    ///
+    /// Exits 0 when no target is impaired or unknown, 5 otherwise, 4 when no daemon answers.
+    Status(StatusArgs),
+    /// The provider simulator: speaks the providers' protocols, with faults on demand.
+    ///
+    /// Base URLs are http://ADDR/anthropic, /openai and /gemini, each followed by the vendor's own paths. A model id
+    /// that ends in !KIND or !KIND.HOW carries its fault: `claude-haiku-4-5!truncate.fin`, `gpt-5.2!status.529`.
+    Simulate(SimulateArgs),
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Where the page and the feed are served; port 0 takes a free one.
+    #[arg(long, default_value = DEFAULT_LISTEN, value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// End after the script with a summary; exit 0 only if each fault and each recovery was found and nothing else.
+    #[arg(long)]
+    pub once: bool,
+    /// Seed of the simulated providers and of the schedule.
+    #[arg(long, default_value_t = 20_260_620, value_name = "N")]
+    pub seed: u64,
+}
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+pub struct ConfigArg {
+    /// Configuration file; else $`ENDTURN_CONFIG`, ./endturn.toml, the XDG folder, /etc/endturn/endturn.toml.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigArg,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigArg,
+    /// The plan as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `probe`.
+#[derive(Debug, Args)]
+pub struct ProbeArgs {
+    /// Targets of the configuration, as provider/model.
+    #[arg(required = true, value_name = "TARGET")]
+    pub targets: Vec<TargetId>,
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigArg,
+    /// What to send.
+    #[arg(long, default_value = "canary", value_name = "KIND")]
+    pub kind: KindArg,
+    /// The observation as JSON, one line a target.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `probe` sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KindArg {
+    /// Free: proves transport, edge and credential.
+    Reach,
+    /// A short generation whose right end is known.
+    Canary,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Only these targets.
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<TargetId>,
+    /// The daemon's address.
+    #[arg(
+        long,
+        env = "ENDTURN_URL",
+        default_value = "http://127.0.0.1:7411",
+        value_name = "URL"
+    )]
+    pub url: String,
+    /// The feed's JSON.
+    #[arg(long, conflicts_with = "oneline")]
+    pub json: bool,
+    /// One line for a prompt or a status bar.
+    #[arg(long)]
+    pub oneline: bool,
+}
+
+/// Arguments of `simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// Address to listen at; port 0 takes a free one, told on stdout.
+    #[arg(long, default_value = DEFAULT_SIMULATOR, value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// Seed of every draw.
+    #[arg(long, default_value_t = 20_260_620, value_name = "N")]
+    pub seed: u64,
+    /// A scenario file that plays a sequence of faults.
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,161 @@
+//! From the command line and the environment to a [`Config`] or every reason why there is none.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use toml::Spanned;
+
+use super::{
+    Config, ConfigError, Diagnostics, Env,
+    error::Report,
+    file::{FileConfig, ProviderFile},
+    parse::parse,
+    preset::{DatedPrice, Presets, StatusPage},
+    resolve::{Defaults, Resolver},
+};
+use crate::id::{ProviderId, TargetId};
+
+/// Name of the file in every directory that is searched.
+const FILE_NAME: &str = "endturn.toml";
+/// Largest configuration file in bytes.
+pub const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Where a configuration came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// This file.
+    File(PathBuf),
+    /// No file was found: the keys in the environment.
+    Environment,
+}
+
+/// What is good to know beside the configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Note {
+    /// A target's price is the preset's, as of that day.
+    Price(TargetId, DatedPrice),
+    /// A provider tells its own health there.
+    Status(ProviderId, StatusPage),
+}
+
+/// A configuration that can be started.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// It.
+    pub config: Config,
+    /// What somebody should know though it starts.
+    pub warnings: Diagnostics,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Where prices come from, and the vendors' own status pages.
+    pub notes: Vec<Note>,
+}
+
+/// Reads the configuration: `path`, else `$ENDTURN_CONFIG`, `./endturn.toml`, the user's and the machine's directory;
+/// without any file, every preset whose key is in the environment.
+///
+/// # Errors
+/// A named file cannot be read, or the configuration is wrong; then with every finding.
+pub fn load(path: Option<&Path>, env: &Env) -> Result<Loaded, ConfigError> {
+    match find(path, env) {
+        Some(path) => {
+            let text = read(&path)?;
+            let dir = path.parent().unwrap_or(Path::new(".")).to_owned();
+            resolve(Origin::File(path), Some(&text), &dir, env)
+        }
+        None => resolve(Origin::Environment, None, &env.working_dir, env),
+    }
+}
+
+/// Reads a configuration that somebody holds in memory, told as `name` in errors.
+///
+/// # Errors
+/// The configuration is wrong; then with every finding.
+pub fn load_text(name: &str, text: &str, env: &Env) -> Result<Loaded, ConfigError> {
+    resolve(Origin::File(name.into()), Some(text), &env.working_dir, env)
+}
+
+fn resolve(origin: Origin, text: Option<&str>, dir: &Path, env: &Env) -> Result<Loaded, ConfigError> {
+    let mut report = Report::default();
+    let overrides = env.system_dir.join("probes");
+    let presets = Presets::load(Some(&overrides), &mut report);
+    let (file, source) = match (&origin, text) {
+        (Origin::File(path), Some(text)) => {
+            let source = report.add_source(path.display().to_string(), text);
+            let file = parse::<FileConfig>(text, source, &mut report);
+            (file, Some(source))
+        }
+        _ => (from_environment(&presets), None),
+    };
+    let mut resolver = Resolver {
+        env,
+        presets: &presets,
+        defaults: Defaults::embedded(&mut report),
+        source,
+        dir,
+        report: &mut report,
+        notes: Vec::new(),
+    };
+    let config = resolver.config(file);
+    let notes = resolver.notes;
+    let failed = report.has_errors();
+    let findings = report.seal();
+    if failed {
+        return Err(ConfigError::Invalid(findings));
+    }
+    Ok(Loaded {
+        config,
+        warnings: findings,
+        origin,
+        notes,
+    })
+}
+
+/// The file that counts: a named one whether it exists or not, else the first that exists.
+fn find(path: Option<&Path>, env: &Env) -> Option<PathBuf> {
+    let named = path
+        .map(Path::to_owned)
+        .or_else(|| env.var("ENDTURN_CONFIG").map(PathBuf::from));
+    if named.is_some() {
+        return named;
+    }
+    let user = env.config_home.as_ref().map(|home| home.join("endturn"));
+    [Some(env.working_dir.clone()), user, Some(env.system_dir.clone())]
+        .into_iter()
+        .flatten()
+        .map(|dir| dir.join(FILE_NAME))
+        .find(|path| path.exists())
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    let error = |source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let bytes = fs::metadata(path).map_err(error)?.len();
+    if bytes > MAX_FILE_BYTES {
+        let why = format!("{bytes} bytes, at most {MAX_FILE_BYTES} are read");
+        return Err(error(io::Error::new(io::ErrorKind::FileTooLarge, why)));
+    }
+    fs::read_to_string(path).map_err(error)
+}
+
+/// One entry per hosted preset, the first of those that share an edge. Which of them have a key is seen later: those
+/// without one are only reached.
+fn from_environment(presets: &Presets) -> FileConfig {
+    let mut edges = Vec::new();
+    let mut file = FileConfig::default();
+    for preset in presets.iter().filter(|preset| preset.default_model.is_some()) {
+        if preset.base_url.is_some() && !edges.contains(&preset.base_url) {
+            edges.push(preset.base_url.clone());
+            let entry = ProviderFile {
+                id: Some(Spanned::new(0..0, preset.name.clone())),
+                ..ProviderFile::default()
+            };
+            file.provider.push(Spanned::new(0..0, entry));
+        }
+    }
+    file
+}

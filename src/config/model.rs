@@ -1,0 +1,181 @@
+//! The models of one provider: canary, price, parameters.
+
+use std::collections::BTreeSet;
+
+use toml::Spanned;
+
+use super::{
+    Canary, Model, Price,
+    error::Diagnostic,
+    file::{ModelFile, PriceFile, Switch},
+    load::Note,
+    preset_file::{MAX_USD_PER_MTOK, price_is_sane},
+    provider::{Base, FREE_EVERY, PAID_EVERY},
+    resolve::Resolver,
+};
+use crate::id::{ModelId, TargetId};
+
+/// Bounds of a canary's token limit. Below 16 some endpoints answer 400.
+pub const MAX_TOKENS: (u32, u32) = (16, 65_536);
+
+impl Resolver<'_> {
+    /// The models that the entry names in either form, else the preset's default.
+    pub(super) fn models(
+        &mut self,
+        names: Option<Spanned<Vec<Spanned<String>>>>,
+        tables: Vec<Spanned<ModelFile>>,
+        base: &Base<'_>,
+    ) -> Vec<Model> {
+        let named = names.is_some() || !tables.is_empty();
+        let mut entries: Vec<(Spanned<String>, ModelFile)> = Vec::new();
+        for name in names.map(Spanned::into_inner).unwrap_or_default() {
+            entries.push((name, ModelFile::default()));
+        }
+        for table in tables {
+            let here = Spanned::new(table.span(), ());
+            let mut table = table.into_inner();
+            match table.id.take() {
+                Some(id) => entries.push((id, table)),
+                None => self.error(
+                    &here,
+                    "a model has no id",
+                    "add id, exactly as the provider calls the model",
+                ),
+            }
+        }
+        if !named && let Some(model) = &base.preset.default_model {
+            entries.push((
+                Spanned::new(base.source.span(), model.clone()),
+                ModelFile::default(),
+            ));
+        }
+        if entries.is_empty() {
+            let message = format!("provider {} has no model", base.id);
+            self.error(
+                &base.source,
+                message,
+                "add models = [\"..\"]: observations need a target to be booked on",
+            );
+        }
+        let mut seen = BTreeSet::new();
+        let mut models = Vec::new();
+        for (id, file) in entries {
+            let model = match ModelId::new(id.get_ref()) {
+                Ok(model) => model,
+                Err(why) => {
+                    self.error(
+                        &id,
+                        why.to_string(),
+                        "write it exactly as the provider calls the model",
+                    );
+                    continue;
+                }
+            };
+            let target = TargetId::new(base.id.clone(), model);
+            if seen.insert(target.clone()) {
+                models.push(self.model(target, &id, file, base));
+            } else {
+                self.error(
+                    &id,
+                    format!("model {target} is configured twice"),
+                    "take one of them out",
+                );
+            }
+        }
+        models
+    }
+
+    fn model(&mut self, id: TargetId, here: &Spanned<String>, file: ModelFile, base: &Base<'_>) -> Model {
+        let preset = &base.preset.canary;
+        let switch = file.canary.or_else(|| base.canary.clone());
+        let off = matches!(switch.as_ref().map(Spanned::get_ref), Some(Switch::Off)) || !base.can_generate;
+        let price = self.price(&id, here, file.price.as_ref(), base, off);
+        let paid = price.is_some_and(|price| price.cost(1, 1) > 0.0);
+        let bounds = if paid { PAID_EVERY } else { FREE_EVERY };
+        let every = self.every("canary", switch.as_ref(), bounds, |defaults| {
+            defaults.canary.clone()
+        });
+        let script = self.presets.canary(&preset.script).cloned().map(|mut script| {
+            script.output_tokens += preset.extra_output_tokens;
+            script
+        });
+        if script.is_none() {
+            let message = format!(
+                "preset {} asks for canary {:?}, which there is none of",
+                base.preset.name, preset.script
+            );
+            self.report.push(Diagnostic::error(message));
+        }
+        let max_tokens = match &file.max_tokens {
+            Some(value) if (MAX_TOKENS.0..=MAX_TOKENS.1).contains(value.get_ref()) => *value.get_ref(),
+            Some(value) => {
+                let help = format!("use {} to {}", MAX_TOKENS.0, MAX_TOKENS.1);
+                self.error(value, format!("max_tokens is {}", value.get_ref()), help);
+                MAX_TOKENS.0
+            }
+            None => preset.max_tokens,
+        };
+        let mut params = preset.params.clone();
+        params.extend(file.params.unwrap_or_default());
+        Model {
+            id,
+            canary: every
+                .zip(script)
+                .filter(|_| !off)
+                .map(|(every, script)| Canary { every, script }),
+            price,
+            max_tokens,
+            max_tokens_field: preset.max_tokens_field.clone(),
+            params,
+        }
+    }
+
+    /// The file's price, else nothing where the entry is free, else the preset's. A model that is asked for tokens
+    /// and has none of these is an error: a budget that doesn't know prices holds nothing.
+    fn price(
+        &mut self,
+        id: &TargetId,
+        here: &Spanned<String>,
+        own: Option<&Spanned<PriceFile>>,
+        base: &Base<'_>,
+        off: bool,
+    ) -> Option<Price> {
+        if let Some(own) = own {
+            let price = Price {
+                input_usd_per_mtok: own.get_ref().input_usd_per_mtok,
+                output_usd_per_mtok: own.get_ref().output_usd_per_mtok,
+            };
+            if !price_is_sane(price) {
+                let help = format!("use 0 to {MAX_USD_PER_MTOK} dollars per million tokens");
+                self.error(own, "price is out of range", help);
+            }
+            return Some(price);
+        }
+        if base.free {
+            return Some(Price {
+                input_usd_per_mtok: 0.0,
+                output_usd_per_mtok: 0.0,
+            });
+        }
+        // A vendor's price says nothing about what somebody else's server charges for a model of the same name.
+        let known = base
+            .preset
+            .models
+            .get(id.model().as_str())
+            .filter(|_| !base.own_url);
+        if let Some(dated) = known {
+            self.notes.push(Note::Price(id.clone(), dated.clone()));
+            return Some(dated.price);
+        }
+        if !off {
+            let table = "[[provider.model]] with id and price = { input_usd_per_mtok = .., output_usd_per_mtok = .. }";
+            let help = if base.own_url {
+                format!("write {table}; or free = true for a server that charges nothing; or canary = false")
+            } else {
+                format!("write {table}; or canary = false")
+            };
+            self.error(here, format!("no price is known for {id}"), help);
+        }
+        None
+    }
+}

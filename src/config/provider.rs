@@ -1,0 +1,327 @@
+//! One `[[provider]]` entry over its preset.
+
+use std::{collections::BTreeSet, ops::Range, time::Duration};
+
+use toml::Spanned;
+
+use super::{
+    Auth, ProbeLimits, Provider, Reach, Secret,
+    endpoint::trimmed,
+    error::Diagnostic,
+    file::{LimitsFile, ProviderFile, Span, Switch},
+    key,
+    load::Note,
+    parse::nearest,
+    preset::Preset,
+    resolve::Resolver,
+};
+use crate::{id::ProviderId, protocol::Protocol};
+
+/// Bounds of the interval of `reach`, and of a canary that costs nothing.
+pub const FREE_EVERY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(86_400));
+/// Bounds of the interval of a canary that costs money.
+pub const PAID_EVERY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(86_400));
+/// Bounds of every deadline.
+pub const DEADLINES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1_800));
+/// A provider's settings that its models build on.
+pub(super) struct Base<'a> {
+    pub(super) id: ProviderId,
+    pub(super) preset: &'a Preset,
+    /// Whether the file sends it somewhere else than the preset.
+    pub(super) own_url: bool,
+    /// Whether the file says that it costs nothing.
+    pub(super) free: bool,
+    /// Whether a generation can be asked for at all.
+    pub(super) can_generate: bool,
+    pub(super) canary: Option<Spanned<Switch>>,
+    pub(super) source: Spanned<()>,
+}
+
+impl Resolver<'_> {
+    /// `extent` reaches from its header to the next entry's. `None` where the entry is so wrong that nothing can be
+    /// said about it; the report then says why.
+    pub(super) fn provider(
+        &mut self,
+        entry: Spanned<ProviderFile>,
+        extent: Range<usize>,
+        seen: &mut BTreeSet<ProviderId>,
+    ) -> Option<Provider> {
+        let here = Spanned::new(entry.span(), ());
+        let file = entry.into_inner();
+        let id = self.provider_id(&file, &here, extent, seen)?;
+        let presets = self.presets;
+        let preset = self
+            .preset(&file, &id, &here)
+            .and_then(|name| presets.get(&name))?;
+        let protocol = self.protocol(file.protocol.as_ref()).unwrap_or(preset.protocol);
+        let base_url = self.base_url(file.base_url.as_ref(), preset, &here)?;
+        let own_url = preset
+            .base_url
+            .as_ref()
+            .is_none_or(|url| trimmed(url) != base_url);
+        let key = self.key(&file, preset, own_url);
+        let can_generate = key.is_some() || !preset.key_required || own_url;
+        let free = self.free(file.free.as_ref(), own_url);
+        let reach = self.reach(file.reach.as_ref(), preset);
+        let limits = self.limits(file.limits.unwrap_or_default());
+        let headers = self.headers(file.headers, preset);
+        let usd_per_day = file.usd_per_day.and_then(|usd| self.dollars(&usd));
+        if !can_generate && file.api_key.is_none() {
+            self.warn_without_key(&id, preset, &here);
+        }
+        if let Some(page) = preset.status.clone().filter(|_| !own_url) {
+            self.notes.push(Note::Status(id.clone(), page));
+        }
+        let base = Base {
+            id: id.clone(),
+            preset,
+            own_url,
+            free,
+            can_generate,
+            canary: file.canary,
+            source: here,
+        };
+        let models = self.models(file.models, file.model, &base);
+        Some(Provider {
+            id,
+            preset: preset.name.clone(),
+            protocol,
+            base_url,
+            auth: if key.is_some() {
+                preset.auth.clone()
+            } else {
+                Auth::None
+            },
+            key,
+            headers,
+            reach,
+            strict_terminal: file.strict_terminal.unwrap_or(preset.strict_terminal),
+            polite: file.polite.or(self.defaults.provider.polite).unwrap_or(true),
+            usd_per_day,
+            limits,
+            models,
+        })
+    }
+
+    fn provider_id(
+        &mut self,
+        file: &ProviderFile,
+        here: &Spanned<()>,
+        extent: Range<usize>,
+        seen: &mut BTreeSet<ProviderId>,
+    ) -> Option<ProviderId> {
+        let Some(text) = &file.id else {
+            // A wrong `id` was already reported and taken out.
+            if self
+                .place(&Spanned::new(extent, ()))
+                .is_none_or(|place| !self.report.touches(&place))
+            {
+                self.error(
+                    here,
+                    "a provider has no id",
+                    "add id = \"anthropic\", or a name of your own",
+                );
+            }
+            return None;
+        };
+        match ProviderId::new(text.get_ref()) {
+            Ok(id) if seen.insert(id.clone()) => Some(id),
+            Ok(id) => {
+                self.error(
+                    text,
+                    format!("provider {id} is configured twice"),
+                    "give each entry an id of its own",
+                );
+                None
+            }
+            Err(why) => {
+                self.error(text, why.to_string(), "as in \"anthropic\" or \"vllm-1\"");
+                None
+            }
+        }
+    }
+
+    /// The preset's name: the one given, else the id's own, else the plain one of the protocol.
+    fn preset(&mut self, file: &ProviderFile, id: &ProviderId, here: &Spanned<()>) -> Option<String> {
+        let presets = self.presets;
+        let known = || presets.iter().map(|preset| preset.name.as_str());
+        let all = known().collect::<Vec<_>>().join(", ");
+        if let Some(name) = &file.preset {
+            if presets.get(name.get_ref()).is_none() {
+                let help = match nearest(name.get_ref(), known()) {
+                    Some(near) => format!("did you mean \"{near}\"?"),
+                    None => format!("known are {all}"),
+                };
+                self.error(name, format!("there is no preset {:?}", name.get_ref()), help);
+                return None;
+            }
+            return Some(name.get_ref().clone());
+        }
+        if presets.get(id.as_str()).is_some() {
+            return Some(id.to_string());
+        }
+        if let Some(protocol) = &file.protocol {
+            let protocol = self.protocol(Some(protocol))?;
+            return Some(plain_preset(protocol).to_owned());
+        }
+        let near =
+            nearest(id.as_str(), known()).map_or(String::new(), |near| format!("did you mean \"{near}\"? "));
+        let message = format!("provider {id} has no preset of its name");
+        let help = format!(
+            "{near}set preset to one of {all}; for a server of your own preset = \"openai-compatible\" and base_url"
+        );
+        match &file.id {
+            Some(text) => self.error(text, message, help),
+            None => self.error(here, message, help),
+        }
+        None
+    }
+
+    fn protocol(&mut self, text: Option<&Spanned<String>>) -> Option<Protocol> {
+        let text = text?;
+        let known = Protocol::ALL.map(Protocol::as_str);
+        if let Ok(protocol) = text.get_ref().parse() {
+            return Some(protocol);
+        }
+        let help = match nearest(text.get_ref(), known.into_iter()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("known are {}", known.join(", ")),
+        };
+        // The protocol may be asked for twice on the way to a preset.
+        let place = self.place(text);
+        if place.as_ref().is_none_or(|place| !self.report.touches(place)) {
+            let finding = Diagnostic::error(format!("there is no protocol {:?}", text.get_ref()));
+            self.report.push(finding.at(place).help(help));
+        }
+        None
+    }
+
+    /// The credential. The preset's own variable is read only for the preset's own URL: a vendor's key is not sent
+    /// to anybody else unless the file says so.
+    fn key(&mut self, file: &ProviderFile, preset: &Preset, own_url: bool) -> Option<Secret> {
+        let fallback = preset.key_env.clone().filter(|_| !own_url);
+        let reference = match (&file.api_key, fallback) {
+            (Some(reference), _) => reference.clone(),
+            (None, Some(name)) => {
+                self.env.var(&name)?;
+                Spanned::new(0..0, super::file::SecretRef::Env(name))
+            }
+            (None, None) => return None,
+        };
+        match key::read(reference.get_ref(), self.env, self.dir) {
+            Ok(key) => Some(key),
+            Err(why) => {
+                let place = file.api_key.as_ref().and_then(|reference| self.place(reference));
+                let finding = Diagnostic::error(why.message).at(place).help(why.help);
+                self.report
+                    .push(if why.suspicious { finding.hiding() } else { finding });
+                None
+            }
+        }
+    }
+
+    fn warn_without_key(&mut self, id: &ProviderId, preset: &Preset, here: &Spanned<()>) {
+        if self.source.is_none() {
+            return;
+        }
+        let place = self.place(here);
+        let variable = preset.key_env.as_deref().unwrap_or("its key's variable");
+        let help = format!("set {variable} or api_key");
+        let message = format!("provider {id} has no credential: only its reachability is probed");
+        self.report
+            .push(Diagnostic::warning(message).at(place).help(help));
+    }
+
+    fn free(&mut self, value: Option<&Spanned<bool>>, own_url: bool) -> bool {
+        let Some(value) = value.filter(|value| *value.get_ref()) else {
+            return false;
+        };
+        if !own_url {
+            let help = "take it out; if your contract really costs nothing, give the model \
+                        price = { input_usd_per_mtok = 0, output_usd_per_mtok = 0 }";
+            self.error(value, "free = true on a vendor's own paid service", help);
+            return false;
+        }
+        true
+    }
+
+    fn reach(&mut self, value: Option<&Spanned<Switch>>, preset: &Preset) -> Option<Reach> {
+        let every = self.every("reach", value, FREE_EVERY, |defaults| defaults.reach.clone())?;
+        Some(Reach {
+            every,
+            method: preset.reach.method.clone(),
+            path: preset.reach.path.clone(),
+            expect_with_key: preset.reach.expect_with_key.clone(),
+            expect_without_key: preset.reach.expect_without_key.clone(),
+        })
+    }
+
+    /// The interval of a switch; `None` where it is off.
+    pub(super) fn every(
+        &mut self,
+        what: &str,
+        value: Option<&Spanned<Switch>>,
+        bounds: (Duration, Duration),
+        default: impl Fn(&super::resolve::ProviderDefaults) -> Option<Switch>,
+    ) -> Option<Duration> {
+        let switch = match value.map(Spanned::get_ref) {
+            Some(Switch::Off) => return None,
+            Some(Switch::Every(every)) => Some(every.clone()),
+            Some(Switch::On) | None => match default(&self.defaults.provider) {
+                Some(Switch::Every(every)) => return Some(every.get_ref().0.clamp(bounds.0, bounds.1)),
+                _ => None,
+            },
+        };
+        switch.map(|every| self.span(&format!("the interval of {what}"), &every, bounds))
+    }
+
+    fn limits(&mut self, file: LimitsFile) -> ProbeLimits {
+        let default = ProbeLimits::default();
+        let own = self.defaults.provider.limits.take().unwrap_or_default();
+        let total_at = file.total.clone();
+        let mut pick =
+            |what: &str, value: Option<Spanned<Span>>, embedded: &Option<Spanned<Span>>, last| match value {
+                Some(value) => self.span(what, &value, DEADLINES),
+                None => embedded
+                    .as_ref()
+                    .map_or(last, |value: &Spanned<Span>| value.get_ref().0),
+            };
+        let limits = ProbeLimits {
+            connect: pick("limits.connect", file.connect, &own.connect, default.connect),
+            head: pick("limits.head", file.head, &own.head, default.head),
+            first_token: pick(
+                "limits.first_token",
+                file.first_token,
+                &own.first_token,
+                default.first_token,
+            ),
+            gap: pick("limits.gap", file.gap, &own.gap, default.gap),
+            content_gap: pick(
+                "limits.content_gap",
+                file.content_gap,
+                &own.content_gap,
+                default.content_gap,
+            ),
+            total: pick("limits.total", file.total, &own.total, default.total),
+            bytes: default.bytes,
+        };
+        self.defaults.provider.limits = Some(own);
+        if let Some(total) = total_at
+            && total.get_ref().0 < limits.first_token
+        {
+            let help = "make total at least as long as first_token, or first_token shorter";
+            self.error(&total, "limits.total ends before limits.first_token", help);
+        }
+        limits
+    }
+}
+
+/// The preset that knows nothing but the protocol.
+fn plain_preset(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Anthropic => "anthropic",
+        Protocol::OpenaiChat => "openai-compatible",
+        Protocol::OpenaiResponses => "openai-responses",
+        Protocol::Gemini => "gemini",
+    }
+}

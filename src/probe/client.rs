@@ -1,0 +1,142 @@
+//! The transport over reqwest.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, TryStreamExt, future::BoxFuture};
+use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
+use rustls_platform_verifier::Verifier;
+
+use super::{
+    Call, Marks, Reply, Transport,
+    classify::{self, Stage},
+    hooks::{MARKS, MarkConnect, MarkedBody, MarkedResolver},
+};
+use crate::verdict::Fault;
+
+/// How long an idle connection is kept: under the 60 s after which common load balancers drop theirs.
+const POOL_IDLE: Duration = Duration::from_secs(50);
+
+/// Idle connections kept per origin.
+const POOL_IDLE_PER_HOST: usize = 4;
+
+/// HTTP/2 ping on connections with open streams, and how long its answer may take. A connection that died silently
+/// would otherwise be offered to every later probe.
+const H2_PING_EVERY: Duration = Duration::from_secs(15);
+const H2_PING_WAIT: Duration = Duration::from_secs(10);
+
+/// What we call ourselves.
+const USER_AGENT: &str = concat!("endturn/", env!("CARGO_PKG_VERSION"));
+
+/// Why there is no HTTP client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// An extra root certificate is not one, or the TLS library refused its settings.
+    #[error("tls settings: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The HTTP client refused its settings.
+    #[error("http client: {0}")]
+    Http(#[source] reqwest::Error),
+}
+
+/// Requests over the network. Two clients with the same settings: one keeps connections, one never does.
+#[derive(Debug, Clone)]
+pub struct ReqwestTransport {
+    pooled: reqwest::Client,
+    fresh: reqwest::Client,
+}
+
+impl ReqwestTransport {
+    /// Clients that trust the system's roots and `extra_roots` (DER). A system without roots is no error: plain
+    /// HTTP works, and each TLS handshake tells what is missing.
+    pub fn new(extra_roots: &[Vec<u8>]) -> Result<Self, ClientError> {
+        let tls = tls_config(extra_roots)?;
+        let client = |idle| build(tls.clone(), idle).map_err(ClientError::Http);
+        Ok(Self {
+            pooled: client(POOL_IDLE_PER_HOST)?,
+            fresh: client(0)?,
+        })
+    }
+}
+
+fn tls_config(extra_roots: &[Vec<u8>]) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    let roots = extra_roots.iter().map(|der| CertificateDer::from(der.clone()));
+    let mut config = match Verifier::new_with_extra_roots(roots, provider) {
+        Ok(verifier) => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth(),
+        Err(error) if extra_roots.is_empty() => {
+            tracing::warn!(%error, "no system root certificates, https targets will fail");
+            builder
+                .with_root_certificates(RootCertStore::empty())
+                .with_no_client_auth()
+        }
+        Err(error) => return Err(error),
+    };
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// A client for one-off requests to a daemon of ours: no redirects, no retries, and no proxy between us and it.
+pub fn http_client() -> Result<reqwest::Client, ClientError> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls_config(&[])?)
+        .user_agent(USER_AGENT)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .build()
+        .map_err(ClientError::Http)
+}
+
+fn build(tls: ClientConfig, idle_per_host: usize) -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .user_agent(USER_AGENT)
+        // A redirect is an answer, a retry hides the fault that we measure.
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .retry(reqwest::retry::never())
+        .pool_max_idle_per_host(idle_per_host)
+        .pool_idle_timeout(POOL_IDLE)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(H2_PING_EVERY)
+        .http2_keep_alive_timeout(H2_PING_WAIT)
+        .dns_resolver(Arc::new(MarkedResolver))
+        .connector_layer(MarkConnect)
+        .build()
+}
+
+impl Transport for ReqwestTransport {
+    fn send(&self, call: Call, marks: Arc<Marks>) -> BoxFuture<'static, Result<Reply, Fault>> {
+        let client = if call.fresh { &self.fresh } else { &self.pooled };
+        let mut request = client.request(call.method, call.url).headers(call.headers);
+        if !call.body.is_empty() {
+            request = request.body(reqwest::Body::wrap(MarkedBody::new(
+                call.body,
+                Arc::clone(&marks),
+            )));
+        }
+        let sending = request.send();
+        let scope = Arc::clone(&marks);
+        Box::pin(MARKS.scope(scope, async move {
+            let response = sending
+                .await
+                .map_err(|error| classify::fault(&error, Stage::Head, marks.seen()))?;
+            let status = response.status().as_u16();
+            let headers = response.headers().clone();
+            let body = response
+                .bytes_stream()
+                .map_err(move |error| classify::fault(&error, Stage::Body, marks.seen()))
+                .boxed();
+            Ok(Reply {
+                status,
+                headers,
+                body,
+            })
+        }))
+    }
+}
