@@ -14,17 +14,17 @@ use http_body::Body as _;
 
 use super::problem::{self, Problem};
 
-/// What a page of ours may load: its own files and nothing inline.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-    img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
 /// Host names that we answer to, whatever the port. A page of another origin that was rebound to our address by DNS
 /// comes with its own name and is turned away.
 pub const HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// Headers of every response. No inline script or style, no frames, no guessing of media types.
 const SECURITY: [(HeaderName, &str); 3] = [
-    (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; \
+         frame-ancestors 'none'",
+    ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
 ];
