@@ -3,13 +3,12 @@
 mod api;
 mod bad_input;
 mod config;
-mod simulate;
 mod connections;
-mod detection;
 mod detection;
 mod endings;
 mod feed;
 mod serve;
+mod simulate;
 mod store;
 mod support;
 mod tidy;
