@@ -118,7 +118,6 @@ check "messages fin" "$(stream "$fin" /v1/messages "$messages" message_stop)" "1
 check "messages reset" "$(stream "$reset" /v1/messages "$messages" message_stop)" "56 open"
 
 if [ "${PROBE:-yes}" = yes ]; then
-    # Prices of zero: nobody is paid.
     {
         echo '[store]'
         echo "path = \"$work/endturn.db\""
@@ -134,9 +133,9 @@ if [ "${PROBE:-yes}" = yes ]; then
                 echo "protocol = \"$protocol\""
                 echo "base_url = \"$base\""
                 echo 'api_key = { env = "ENDTURN_REAL_KEY" }'
-                echo '[[provider.model]]'
-                echo "id = \"$model\""
-                echo 'prices = { input = 0.0, output = 0.0 }'
+                echo "models = [\"$model\"]"
+                echo 'free = true'
+                echo 'reach = false'
             done
         done
     } >"$work/endturn.toml"
