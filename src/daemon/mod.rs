@@ -5,7 +5,7 @@
 mod assemble;
 pub mod brain;
 mod core;
-
+mod history;
 mod pulse;
 mod shelf;
 

@@ -18,7 +18,10 @@ fn seeds() -> impl Iterator<Item = u64> {
 
 #[test]
 fn every_fault_is_found_and_left_again() {
-    let edge = |kind| Case { reach: Some(Duration::from_secs(1)), ..Case::new("edge", kind, 1.0) };
+    let edge = |kind| Case {
+        reach: Some(Duration::from_secs(1)),
+        ..Case::new("edge", kind, 1.0)
+    };
     let cases = [
         (edge(Kind::Refused), 3.0),
         (edge(Kind::BlackHole), 5.0),
@@ -34,7 +37,12 @@ fn every_fault_is_found_and_left_again() {
             let run = measure::play(&case, seed);
             let found = run.onset_to_decision.is_some_and(|s| s <= limit_s);
             assert!(found, "{} {:?}, seed {seed}: {run:?}", case.name, case.kind);
-            assert!(run.recovery.is_some(), "{} {:?}, seed {seed} never recovered: {run:?}", case.name, case.kind);
+            assert!(
+                run.recovery.is_some(),
+                "{} {:?}, seed {seed} never recovered: {run:?}",
+                case.name,
+                case.kind
+            );
         }
     }
 }
@@ -43,7 +51,10 @@ fn every_fault_is_found_and_left_again() {
 fn a_confirm_burst_decides_within_two_seconds_of_the_first_evidence() {
     for seed in seeds() {
         let run = measure::play(&Case::new("529", Kind::Overloaded, 1.0), seed);
-        assert!(run.evidence_to_decision.is_some_and(|s| s <= 2.0), "seed {seed}: {run:?}");
+        assert!(
+            run.evidence_to_decision.is_some_and(|s| s <= 2.0),
+            "seed {seed}: {run:?}"
+        );
     }
 }
 
@@ -60,8 +71,15 @@ fn own_network_loss_is_unknown_not_down() {
         for providers in [1, 2, 4] {
             let (alarms, unknown) = measure::own_network(providers, 1.0, 3, seed);
             assert_eq!(alarms, 0, "{providers} providers, seed {seed}");
-            assert!(unknown, "{providers} providers, seed {seed}: something was still known without a network");
-            assert_eq!(measure::own_network(providers, 0.5, 3, seed).0, 0, "{providers} providers, seed {seed}, half");
+            assert!(
+                unknown,
+                "{providers} providers, seed {seed}: something was still known without a network"
+            );
+            assert_eq!(
+                measure::own_network(providers, 0.5, 3, seed).0,
+                0,
+                "{providers} providers, seed {seed}, half"
+            );
         }
     }
 }
@@ -83,10 +101,21 @@ fn a_seed_gives_the_same_run() {
 
 #[test]
 fn the_budget_holds_through_an_outage() {
-    let mut world = World::new(Setting { usd_per_day: Some(0.05), priced: true, ..Setting::new(SEED) });
+    let mut world = World::new(Setting {
+        usd_per_day: Some(0.05),
+        priced: true,
+        ..Setting::new(SEED)
+    });
     let day = Duration::from_secs(86_400);
     let from = world.now.plus(Duration::from_secs(3_600));
-    world.faults.push(Fault { provider: 0, kind: Kind::Overloaded, share: 0.7, from, to: from.plus(day), flapping: None });
+    world.faults.push(Fault {
+        provider: 0,
+        kind: Kind::Overloaded,
+        share: 0.7,
+        from,
+        to: from.plus(day),
+        flapping: None,
+    });
     world.run_for(day - Duration::from_secs(1));
     let spent = world.brain.view(world.now).targets[0].spent_usd_today;
     assert!(spent > 0.0 && spent <= 0.05, "{spent}");
@@ -99,7 +128,14 @@ fn a_restart_in_the_middle_of_an_outage_goes_on_where_it_was() {
     world.run_for(Duration::from_secs(600));
     let from = world.now;
     let hour = Duration::from_secs(3_600);
-    world.faults.push(Fault { provider: 0, kind: Kind::Truncated, share: 1.0, from, to: from.plus(hour), flapping: None });
+    world.faults.push(Fault {
+        provider: 0,
+        kind: Kind::Truncated,
+        share: 1.0,
+        from,
+        to: from.plus(hour),
+        flapping: None,
+    });
     world.run_for(Duration::from_secs(300));
     let before = world.brain.view(world.now).targets[0].clone();
     assert_eq!(before.state, State::Down);
@@ -111,9 +147,16 @@ fn a_restart_in_the_middle_of_an_outage_goes_on_where_it_was() {
     again.run_for(Duration::from_secs(120));
     let after = again.brain.view(again.now).targets[0].clone();
     assert_eq!(after.state, State::Down);
-    assert_eq!(after.incident, before.incident, "the incident goes on under its id");
+    assert_eq!(
+        after.incident, before.incident,
+        "the incident goes on under its id"
+    );
     assert!(after.incident.is_some());
-    assert!(!again.transitions.iter().any(|t| t.to == State::Operational), "{:?}", again.transitions);
+    assert!(
+        !again.transitions.iter().any(|t| t.to == State::Operational),
+        "{:?}",
+        again.transitions
+    );
 }
 
 #[test]
@@ -131,5 +174,9 @@ fn confirming_probes_are_sent_as_such() {
     });
     let sent = world.canaries;
     world.run_for(Duration::from_secs(120));
-    assert!(world.canaries > sent + 5, "{} probes in two minutes of outage", world.canaries - sent);
+    assert!(
+        world.canaries > sent + 5,
+        "{} probes in two minutes of outage",
+        world.canaries - sent
+    );
 }

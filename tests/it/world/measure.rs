@@ -64,7 +64,11 @@ pub fn play(case: &Case, seed: u64) -> Run {
         ..Setting::new(seed)
     });
     // Long enough for a soft deadline of the target's own: 200 samples.
-    let warm = if case.rate > 0.0 { (260.0 / case.rate).max(300.0) } else { 4.0 * 3_600.0 };
+    let warm = if case.rate > 0.0 {
+        (260.0 / case.rate).max(300.0)
+    } else {
+        4.0 * 3_600.0
+    };
     world.run_for(Duration::from_secs_f64(warm + (seed % 97) as f64 * 0.61));
     let onset = world.now;
     world.faults.push(Fault {
@@ -82,11 +86,20 @@ pub fn play(case: &Case, seed: u64) -> Run {
     let entries = world.entries(0);
     let evidence = world.first_bad(0);
     let decision = entries.first().copied();
-    let worst = world.transitions.iter().map(|t| t.to).filter(|state| state.is_impaired()).max();
+    let worst = world
+        .transitions
+        .iter()
+        .map(|t| t.to)
+        .filter(|state| state.is_impaired())
+        .max();
     let over = world.now;
     let impaired = world.brain.view(over).targets[0].state != State::Operational;
     world.run_for(Duration::from_secs(400));
-    let recovery = if impaired { world.recovered(0, over).map(|at| at.since(over).as_secs_f64()) } else { Some(0.0) };
+    let recovery = if impaired {
+        world.recovered(0, over).map(|at| at.since(over).as_secs_f64())
+    } else {
+        Some(0.0)
+    };
     let between = |from: Option<_>, to: Option<endturn::clock::Timestamp>| {
         from.zip(to).map(|(from, to)| to.since(from).as_secs_f64())
     };
@@ -112,7 +125,10 @@ pub fn quantile(values: impl Iterator<Item = Option<f64>>, q: f64) -> f64 {
 /// Entries into ill health of a healthy target in `days`, with a total blip of half a second and two spells of 2 %
 /// errors of a minute each day.
 pub fn false_alarms(rate: f64, days: u32, seed: u64) -> usize {
-    let mut world = World::new(Setting { rate, ..Setting::new(seed) });
+    let mut world = World::new(Setting {
+        rate,
+        ..Setting::new(seed)
+    });
     let day = Duration::from_secs(86_400);
     let minute = Duration::from_secs(60);
     for n in 0..days {
@@ -125,7 +141,9 @@ pub fn false_alarms(rate: f64, days: u32, seed: u64) -> usize {
             to: morning.plus(Duration::from_secs(from) + length),
             flapping: None,
         };
-        world.faults.push(fault(20_000 + u64::from(n), Duration::from_millis(450), 1.0));
+        world
+            .faults
+            .push(fault(20_000 + u64::from(n), Duration::from_millis(450), 1.0));
         world.faults.push(fault(40_000, minute, 0.02));
         world.faults.push(fault(60_000, minute, 0.02));
     }
@@ -150,7 +168,12 @@ pub fn own_network(providers: usize, share: f64, anchors: usize, seed: u64) -> (
     let from = world.now;
     world.lost.push((from, from.plus(Duration::from_secs(30)), share));
     world.run_for(Duration::from_secs(20));
-    let unknown = world.brain.view(world.now).targets.iter().all(|target| target.state == State::Unknown);
+    let unknown = world
+        .brain
+        .view(world.now)
+        .targets
+        .iter()
+        .all(|target| target.state == State::Unknown);
     world.run_for(Duration::from_secs(70));
     let alarms = (0..providers).map(|n| world.entries(n).len()).sum();
     (alarms, unknown)
@@ -158,11 +181,22 @@ pub fn own_network(providers: usize, share: f64, anchors: usize, seed: u64) -> (
 
 /// States other than operational and unknown while our own key is refused, spent or limited for an hour.
 pub fn own_key(kind: Kind, seed: u64) -> usize {
-    let mut world = World::new(Setting { reach: Some(Duration::from_secs(5)), background: 0.0, ..Setting::new(seed) });
+    let mut world = World::new(Setting {
+        reach: Some(Duration::from_secs(5)),
+        background: 0.0,
+        ..Setting::new(seed)
+    });
     world.run_for(Duration::from_secs(300));
     world.set_mark();
     let from = world.now;
-    world.faults.push(Fault { provider: 0, kind, share: 1.0, from, to: from.plus(Duration::from_secs(3_600)), flapping: None });
+    world.faults.push(Fault {
+        provider: 0,
+        kind,
+        share: 1.0,
+        from,
+        to: from.plus(Duration::from_secs(3_600)),
+        flapping: None,
+    });
     world.run_for(Duration::from_secs(3_600));
     world.entries(0).len()
 }

@@ -6,11 +6,7 @@ pub mod measure;
 pub mod outcome;
 pub mod tables;
 
-use std::{
-    cmp::Reverse,
-    collections::BinaryHeap,
-    time::Duration,
-};
+use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use endturn::{
     clock::Timestamp,
@@ -65,9 +61,13 @@ impl Setting {
 
     fn toml(&self) -> String {
         let every = |every: Option<Duration>| {
-            every.map_or("false".to_owned(), |every| format!("{{ every = \"{}ms\" }}", every.as_millis()))
+            every.map_or("false".to_owned(), |every| {
+                format!("{{ every = \"{}ms\" }}", every.as_millis())
+            })
         };
-        let anchors: Vec<String> = (0..self.anchors).map(|n| format!("\"127.0.0.{}:443\"", n + 1)).collect();
+        let anchors: Vec<String> = (0..self.anchors)
+            .map(|n| format!("\"127.0.0.{}:443\"", n + 1))
+            .collect();
         let mut text = format!("[network]\nanchors = [{}]\n", anchors.join(", "));
         if let Some(usd) = self.usd_per_day {
             text.push_str(&format!("[budget]\nusd_per_day = {usd}\n"));
@@ -266,7 +266,9 @@ impl World {
 
     fn note(&mut self, observation: &Observation) {
         self.observations += 1;
-        let n: usize = observation.target.provider().as_str()[1..].parse().expect("p0, p1, ..");
+        let n: usize = observation.target.provider().as_str()[1..]
+            .parse()
+            .expect("p0, p1, ..");
         // A reply that began before the fault is no evidence of it.
         if outcome::is_bad(observation) && observation.started >= self.mark {
             self.first_bad[n].get_or_insert(self.now);
@@ -276,7 +278,10 @@ impl World {
     /// Share of our own connections that are lost now.
     fn lost_share(&self) -> f64 {
         let now = self.now;
-        self.lost.iter().find(|(from, to, _)| (*from..*to).contains(&now)).map_or(0.0, |(_, _, share)| *share)
+        self.lost
+            .iter()
+            .find(|(from, to, _)| (*from..*to).contains(&now))
+            .map_or(0.0, |(_, _, share)| *share)
     }
 
     fn shape(&mut self, n: usize) -> Shape {
@@ -284,8 +289,13 @@ impl World {
             return Shape::Unreachable { refused: false };
         }
         let now = self.now;
-        let fault = self.faults.iter().find(|fault| fault.provider == n && fault.is_on(now));
-        let kind = fault.filter(|fault| self.rng.random::<f64>() < fault.share).map(|fault| fault.kind);
+        let fault = self
+            .faults
+            .iter()
+            .find(|fault| fault.provider == n && fault.is_on(now));
+        let kind = fault
+            .filter(|fault| self.rng.random::<f64>() < fault.share)
+            .map(|fault| fault.kind);
         let shape = outcome::draw(kind, &mut self.rng);
         if kind.is_none() && self.rng.random::<f64>() < self.setting.background {
             return outcome::draw(Some(Kind::ServerError), &mut self.rng);
@@ -322,7 +332,10 @@ impl World {
         let at = self.now.plus(length);
         observation.at = at;
         let first = observation.phases.first_token.unwrap_or(length);
-        if launch.kind == ProbeKind::Canary && first > launch.deadlines.soft && length >= launch.deadlines.soft {
+        if launch.kind == ProbeKind::Canary
+            && first > launch.deadlines.soft
+            && length >= launch.deadlines.soft
+        {
             self.push(self.now.plus(launch.deadlines.soft), Event::Slow(launch.id));
         }
         if let Some(price) = launch.model.price.filter(|_| launch.kind == ProbeKind::Canary) {
@@ -337,10 +350,14 @@ impl World {
                 Act::Probe(launch) => self.launch(&launch),
                 Act::Anchors => {
                     let share = self.lost_share();
-                    let answered: Vec<bool> =
-                        (0..self.setting.anchors).map(|_| self.rng.random::<f64>() >= share).collect();
+                    let answered: Vec<bool> = (0..self.setting.anchors)
+                        .map(|_| self.rng.random::<f64>() >= share)
+                        .collect();
                     let wait = if answered.iter().all(|ok| *ok) { 20 } else { 300 };
-                    self.push(self.now.plus(Duration::from_millis(wait)), Event::Anchors(answered));
+                    self.push(
+                        self.now.plus(Duration::from_millis(wait)),
+                        Event::Anchors(answered),
+                    );
                 }
                 Act::Transition(transition) => self.transitions.push(transition),
                 Act::Incident(phase, incident) => self.incidents.push((phase, incident)),
@@ -364,7 +381,11 @@ impl World {
         let of = format!("p{n}");
         self.transitions
             .iter()
-            .filter(|t| t.target.provider().as_str() == of && t.to == State::Operational && t.from != State::Operational)
+            .filter(|t| {
+                t.target.provider().as_str() == of
+                    && t.to == State::Operational
+                    && t.from != State::Operational
+            })
             .map(|t| t.at)
             .find(|at| *at >= from)
     }

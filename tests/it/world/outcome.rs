@@ -65,12 +65,18 @@ pub enum Shape {
 
 pub fn draw(kind: Option<Kind>, rng: &mut impl Rng) -> Shape {
     let law = LogNormal::new(TTFT_S.ln(), SIGMA).expect("a law");
-    let late = if rng.random::<f64>() < TAIL { rng.random_range(3.0..8.0) } else { 1.0 };
+    let late = if rng.random::<f64>() < TAIL {
+        rng.random_range(3.0..8.0)
+    } else {
+        1.0
+    };
     let ttft = |factor: f64, rng: &mut _| Duration::from_secs_f64(law.sample(rng) * factor * late);
     let status = |code, class| Shape::Status { code, class };
     match kind {
         None => Shape::Complete { ttft: ttft(1.0, rng) },
-        Some(Kind::Slow(factor)) => Shape::Complete { ttft: ttft(factor, rng) },
+        Some(Kind::Slow(factor)) => Shape::Complete {
+            ttft: ttft(factor, rng),
+        },
         Some(Kind::Truncated) => Shape::Cut { ttft: ttft(1.0, rng) },
         Some(Kind::Refused) => Shape::Unreachable { refused: true },
         Some(Kind::BlackHole) => Shape::Unreachable { refused: false },
@@ -96,10 +102,14 @@ pub fn reply(shape: &Shape, target: TargetId, now: Timestamp, hard: Duration) ->
         observation
     };
     match shape {
-        Shape::Hang => (hard, observation(failed(ErrorClass::Timeout, FailedAt::Transport))),
-        Shape::Complete { ttft } | Shape::Cut { ttft } if *ttft > hard => {
-            (hard, observation(failed(ErrorClass::Timeout, FailedAt::Transport)))
-        }
+        Shape::Hang => (
+            hard,
+            observation(failed(ErrorClass::Timeout, FailedAt::Transport)),
+        ),
+        Shape::Complete { ttft } | Shape::Cut { ttft } if *ttft > hard => (
+            hard,
+            observation(failed(ErrorClass::Timeout, FailedAt::Transport)),
+        ),
         Shape::Complete { ttft } => {
             let mut whole = observation(Verdict::Complete);
             let end = *ttft + ms(450);
@@ -110,7 +120,12 @@ pub fn reply(shape: &Shape, target: TargetId, now: Timestamp, hard: Duration) ->
             whole.phases.first_output = Some(*ttft);
             whole.phases.last_token = Some(end);
             whole.phases.terminal = Some(end);
-            whole.usage = Usage { input: Some(45), output: Some(30), reasoning: None, provisional: false };
+            whole.usage = Usage {
+                input: Some(45),
+                output: Some(30),
+                reasoning: None,
+                provisional: false,
+            };
             (end, whole)
         }
         Shape::Cut { ttft } => {
@@ -126,7 +141,10 @@ pub fn reply(shape: &Shape, target: TargetId, now: Timestamp, hard: Duration) ->
         }
         Shape::Unreachable { refused } => {
             let class = ErrorClass::Connect;
-            (if *refused { ms(2) } else { ms(1_000) }, observation(failed(class, FailedAt::Transport)))
+            (
+                if *refused { ms(2) } else { ms(1_000) },
+                observation(failed(class, FailedAt::Transport)),
+            )
         }
     }
 }
@@ -134,12 +152,24 @@ pub fn reply(shape: &Shape, target: TargetId, now: Timestamp, hard: Duration) ->
 /// A reachability probe of the same provider at the same moment.
 pub fn reach(shape: &Shape, target: TargetId, now: Timestamp, connect: Duration) -> (Duration, Observation) {
     let (length, mut observation) = match shape {
-        Shape::Unreachable { refused: true } => {
-            (Duration::from_millis(2), Observation::new(target, now, Source::Reach, failed(ErrorClass::Connect, FailedAt::Transport)))
-        }
-        Shape::Unreachable { refused: false } => {
-            (connect, Observation::new(target, now, Source::Reach, failed(ErrorClass::Connect, FailedAt::Transport)))
-        }
+        Shape::Unreachable { refused: true } => (
+            Duration::from_millis(2),
+            Observation::new(
+                target,
+                now,
+                Source::Reach,
+                failed(ErrorClass::Connect, FailedAt::Transport),
+            ),
+        ),
+        Shape::Unreachable { refused: false } => (
+            connect,
+            Observation::new(
+                target,
+                now,
+                Source::Reach,
+                failed(ErrorClass::Connect, FailedAt::Transport),
+            ),
+        ),
         _ => {
             let mut answered = Observation::new(target, now, Source::Reach, Verdict::Complete);
             answered.expected = true;
@@ -159,7 +189,9 @@ pub fn is_bad(observation: &Observation) -> bool {
             failure.class,
             ErrorClass::Auth | ErrorClass::Quota | ErrorClass::RateLimit | ErrorClass::Permission
         ),
-        Verdict::Complete => observation.ttft().is_some_and(|ttft| ttft > Duration::from_millis(1_500)),
+        Verdict::Complete => observation
+            .ttft()
+            .is_some_and(|ttft| ttft > Duration::from_millis(1_500)),
         _ => false,
     }
 }
