@@ -1,6 +1,8 @@
 //! All streams, the vantage gate and the incidents behind one door.
 
+mod edge;
 mod feed;
+mod judge;
 mod keep;
 mod show;
 mod wake;
