@@ -168,7 +168,7 @@ impl Detector {
 
     /// Step 5; true when it cleared.
     fn clear(&mut self, p: &Params, t: i64, hold_ms: i64) -> bool {
-        let clears = self.alarm && self.s <= p.clear + CAP_SLACK && t - self.top_ms >= hold_ms;
+        let clears = self.alarm && self.s <= p.clear && t - self.top_ms >= hold_ms;
         if clears {
             self.alarm = false;
         }
