@@ -1,6 +1,8 @@
 //! All streams, the vantage gate and the incidents behind one door.
 
+mod edge;
 mod feed;
+mod judge;
 mod keep;
 mod show;
 mod wake;
@@ -106,7 +108,7 @@ impl Engine {
             let mut kept = kept.unwrap_or_else(|| Target::new(target.clone(), provider, now));
             kept.provider = provider;
             kept.setup = target;
-            kept.sentinel = super::target::Sentinel::default();
+            kept.sentinel = super::flags::Sentinel::default();
             let home = &mut self.providers[provider];
             home.interval_ms = home.interval_ms.max(kept.interval_ms());
             home.targets.push(number);

@@ -54,13 +54,11 @@ impl Tracker {
     /// A state or reason changed. `id` makes an id for a new spell.
     pub(super) fn change(&mut self, change: &Change<'_>, id: impl FnOnce() -> String) -> Option<Told> {
         if change.state.is_impaired() {
-            return match &mut self.spell {
-                Some(spell) => spell.goes_on(change),
-                None => {
-                    self.spell = Some(Spell::begin(change, id()));
-                    None
-                }
-            };
+            if let Some(spell) = &mut self.spell {
+                return spell.goes_on(change);
+            }
+            self.spell = Some(Spell::begin(change, id()));
+            return None;
         }
         let spell = self.spell.as_mut()?;
         if !spell.open {
@@ -243,11 +241,12 @@ mod tests {
     #[test]
     fn the_timeline_is_bounded() {
         let mut tracker = Tracker::default();
-        for i in 0..2 * MAX_TIMELINE as i64 {
+        let changes = 2 * i64::try_from(MAX_TIMELINE).unwrap();
+        for i in 0..changes {
             tell(&mut tracker, State::Partial, i);
         }
         let timeline = &tracker.spell.unwrap().incident.timeline;
         assert_eq!(timeline.len(), MAX_TIMELINE);
-        assert_eq!(timeline.last().unwrap().at, at(2 * MAX_TIMELINE as i64 - 1));
+        assert_eq!(timeline.last().unwrap().at, at(changes - 1));
     }
 }

@@ -168,7 +168,7 @@ impl Detector {
 
     /// Step 5; true when it cleared.
     fn clear(&mut self, p: &Params, t: i64, hold_ms: i64) -> bool {
-        let clears = self.alarm && self.s <= p.clear + CAP_SLACK && t - self.top_ms >= hold_ms;
+        let clears = self.alarm && self.s <= p.clear && t - self.top_ms >= hold_ms;
         if clears {
             self.alarm = false;
         }
@@ -312,8 +312,10 @@ impl Kernel {
     }
 
     pub(super) fn rebase(&mut self, now_ms: i64) {
-        self.last_ms = self.last_ms.map(|last| last.min(now_ms));
-        self.slot = None;
+        if self.last_ms.is_some_and(|last| last > now_ms) {
+            self.last_ms = Some(now_ms);
+            self.slot = None;
+        }
         for detector in [&mut self.h, &mut self.e, &mut self.l] {
             detector.top_ms = detector.top_ms.min(now_ms);
         }

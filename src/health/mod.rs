@@ -8,6 +8,7 @@ mod confirm;
 mod deadline;
 mod engine;
 mod evidence;
+mod flags;
 mod hint;
 pub mod histogram;
 mod incident;

@@ -181,8 +181,8 @@ mod tests {
 
     fn counted(kinds: &[Option<Kind>]) -> Recent {
         let mut recent = Recent::default();
-        for (i, kind) in kinds.iter().enumerate() {
-            recent.count(i as i64 * 1000, Source::Canary, *kind, false);
+        for (i, kind) in (0_i64..).zip(kinds) {
+            recent.count(i * 1000, Source::Canary, *kind, false);
         }
         recent
     }

@@ -1,5 +1,10 @@
 //! The detectors against their vectors, the histogram and the intervals against theirs.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a vector that does not parse must fail the test"
+)]
+
 use std::path::{Path, PathBuf};
 
 use endturn::health::{

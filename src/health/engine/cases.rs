@@ -58,11 +58,13 @@ fn state(engine: &Engine, ms: i64) -> State {
 }
 
 fn orders(effects: &[Effect]) -> Vec<&ProbeOrder> {
-    let pick = |effect| match effect {
-        &Effect::Probe(ref order) => Some(order),
-        _ => None,
-    };
-    effects.iter().filter_map(pick).collect()
+    let mut found = Vec::new();
+    for effect in effects {
+        if let Effect::Probe(order) = effect {
+            found.push(order);
+        }
+    }
+    found
 }
 
 #[test]
@@ -149,8 +151,8 @@ fn an_edge_that_answers_5xx_has_its_models_asked() {
     let effects = engine.observe(&reach, at(0));
     let asked = orders(&effects);
     assert_eq!(asked.len(), 8, "four probes for each of two targets");
-    for (i, order) in asked.iter().take(4).enumerate() {
-        let due = order.due.since(at(0)).as_millis() as i64 - 160 * (i as i64 + 1);
+    for (i, order) in (1_i64..=4).zip(&asked) {
+        let due = order.due.as_millis() - at(160 * i).as_millis();
         assert!((0..=30).contains(&due), "{due}");
         assert!(matches!(order.subject, Subject::Model(_, Length::Short)));
     }

@@ -23,7 +23,7 @@ fn observed(source: Source, verdict: Verdict) -> Observation {
     Observation::new("p/m".parse().unwrap(), Timestamp::default(), source, verdict)
 }
 
-fn failed(class: ErrorClass, at: FailedAt) -> Verdict {
+const fn failed(class: ErrorClass, at: FailedAt) -> Verdict {
     Verdict::Errored(Failure { class, at })
 }
 
@@ -60,7 +60,7 @@ fn the_table_is_total_and_keeps_its_promises() {
                     assert!(!matches!(e.key, Key::Refused), "{name}");
                 }
                 if let Model::Bad(weight, _) = e.model {
-                    assert!(weight == 1.0 || weight == 0.5, "{name}");
+                    assert!([1.0, 0.5].contains(&weight), "{name}");
                     assert_ne!(verdict, Verdict::Complete, "{name}");
                     assert_ne!(e.count, Count::Ours, "{name}");
                 }
@@ -73,279 +73,67 @@ fn the_table_is_total_and_keeps_its_promises() {
     }
 }
 
+type Row = (Source, Verdict, Model, Edge, Key, Count);
+
+use ErrorClass as C;
+use FailedAt::{Status, Stream, Transport};
+use Source::{Canary, Report, Tap};
+
+const NO: Model = Model::Ignored;
+const OK: Model = Model::Good;
+const EDGE_OK: Edge = Edge::Good;
+const EDGE_BAD: Edge = Edge::Bad;
+const EDGE_NO: Edge = Edge::Ignored;
+const KEY_NO: Key = Key::Ignored;
+
+const fn bad(kind: Kind) -> Model {
+    Model::Bad(1.0, kind)
+}
+
+const fn half(kind: Kind) -> Model {
+    Model::Bad(0.5, kind)
+}
+
+#[rustfmt::skip]
+const ROWS: &[Row] = &[
+    (Canary, Verdict::Complete, OK, EDGE_OK, Key::Works, Count::Complete),
+    (Report, Verdict::Complete, OK, EDGE_OK, KEY_NO, Count::Complete),
+    (Canary, Verdict::Truncated(Truncation::Cut), bad(Kind::Cut), EDGE_OK, KEY_NO, Count::Truncated),
+    (Tap, Verdict::Truncated(Truncation::Silent), bad(Kind::Silent), EDGE_OK, KEY_NO, Count::Truncated),
+    (Canary, failed(C::Overloaded, Status(529)), bad(Kind::Overloaded), EDGE_OK, KEY_NO, Count::Error),
+    (Canary, failed(C::Overloaded, Status(429)), bad(Kind::Overloaded), EDGE_OK, KEY_NO, Count::Error),
+    (Canary, failed(C::RateLimit, Status(429)), NO, EDGE_OK, Key::Throttled, Count::Ours),
+    (Report, failed(C::RateLimit, Status(429)), NO, EDGE_OK, KEY_NO, Count::Ours),
+    (Canary, failed(C::Quota, Status(429)), NO, EDGE_OK, Key::Spent, Count::Ours),
+    (Canary, failed(C::Quota, Status(402)), NO, EDGE_OK, Key::Spent, Count::Ours),
+    (Canary, failed(C::Auth, Status(401)), NO, EDGE_OK, Key::Refused, Count::Ours),
+    (Canary, failed(C::Permission, Status(403)), NO, EDGE_OK, Key::Refused, Count::Ours),
+    (Canary, failed(C::ModelNotFound, Status(404)), NO, EDGE_OK, KEY_NO, Count::Ours),
+    (Canary, failed(C::InvalidRequest, Status(400)), NO, EDGE_OK, KEY_NO, Count::Ours),
+    (Canary, failed(C::ContentPolicy, Status(400)), NO, EDGE_OK, KEY_NO, Count::Ours),
+    (Canary, failed(C::ServerError, Status(500)), bad(Kind::ServerError), EDGE_OK, KEY_NO, Count::Error),
+    (Canary, failed(C::ServerError, Status(424)), bad(Kind::ServerError), EDGE_OK, KEY_NO, Count::Error),
+    (Canary, failed(C::Timeout, Status(522)), bad(Kind::Timeout), EDGE_OK, KEY_NO, Count::Error),
+    (Canary, failed(C::Timeout, Status(408)), half(Kind::Timeout), EDGE_OK, KEY_NO, Count::Error),
+    (Canary, failed(C::ServerError, Stream), bad(Kind::ServerError), EDGE_OK, KEY_NO, Count::ErrorInStream),
+    (Canary, failed(C::Protocol, Status(200)), bad(Kind::Other), EDGE_OK, KEY_NO, Count::Error),
+    (Canary, failed(C::Protocol, Transport), half(Kind::Other), EDGE_NO, KEY_NO, Count::Error),
+    (Canary, failed(C::Dns, Transport), NO, EDGE_BAD, KEY_NO, Count::Error),
+    (Canary, failed(C::Reset, Transport), NO, EDGE_BAD, KEY_NO, Count::Error),
+    (Canary, failed(C::Timeout, Transport), NO, EDGE_BAD, KEY_NO, Count::Error),
+    (Report, failed(C::Timeout, Transport), half(Kind::Timeout), EDGE_NO, KEY_NO, Count::Error),
+    (Report, failed(C::Cancelled, Transport), NO, EDGE_NO, KEY_NO, Count::Ours),
+    (Canary, Verdict::Limited, NO, EDGE_OK, KEY_NO, Count::Began),
+    (Report, Verdict::Limited, OK, EDGE_OK, KEY_NO, Count::Began),
+    (Canary, Verdict::Refused, NO, EDGE_OK, KEY_NO, Count::Began),
+    (Report, Verdict::OffScript(OffScript::ToolUse), OK, EDGE_OK, KEY_NO, Count::Began),
+    (Canary, Verdict::OffScript(OffScript::ToolUse), NO, EDGE_OK, KEY_NO, Count::Began),
+    (Canary, Verdict::Unknown, NO, EDGE_OK, KEY_NO, Count::Began),
+];
+
 #[test]
 fn rows_of_the_table() {
-    use ErrorClass as C;
-    use FailedAt::{Status, Stream, Transport};
-    use Source::{Canary, Report, Tap};
-    let bad = |kind| Model::Bad(1.0, kind);
-    let half = |kind| Model::Bad(0.5, kind);
-    for (source, verdict, model, edge, key, count) in [
-        (
-            Canary,
-            Verdict::Complete,
-            Model::Good,
-            Edge::Good,
-            Key::Works,
-            Count::Complete,
-        ),
-        (
-            Report,
-            Verdict::Complete,
-            Model::Good,
-            Edge::Good,
-            Key::Ignored,
-            Count::Complete,
-        ),
-        (
-            Canary,
-            Verdict::Truncated(Truncation::Cut),
-            bad(Kind::Cut),
-            Edge::Good,
-            Key::Ignored,
-            Count::Truncated,
-        ),
-        (
-            Tap,
-            Verdict::Truncated(Truncation::Silent),
-            bad(Kind::Silent),
-            Edge::Good,
-            Key::Ignored,
-            Count::Truncated,
-        ),
-        (
-            Canary,
-            failed(C::Overloaded, Status(529)),
-            bad(Kind::Overloaded),
-            Edge::Good,
-            Key::Ignored,
-            Count::Error,
-        ),
-        (
-            Canary,
-            failed(C::Overloaded, Status(429)),
-            bad(Kind::Overloaded),
-            Edge::Good,
-            Key::Ignored,
-            Count::Error,
-        ),
-        (
-            Canary,
-            failed(C::RateLimit, Status(429)),
-            Model::Ignored,
-            Edge::Good,
-            Key::Throttled,
-            Count::Ours,
-        ),
-        (
-            Report,
-            failed(C::RateLimit, Status(429)),
-            Model::Ignored,
-            Edge::Good,
-            Key::Ignored,
-            Count::Ours,
-        ),
-        (
-            Canary,
-            failed(C::Quota, Status(429)),
-            Model::Ignored,
-            Edge::Good,
-            Key::Spent,
-            Count::Ours,
-        ),
-        (
-            Canary,
-            failed(C::Quota, Status(402)),
-            Model::Ignored,
-            Edge::Good,
-            Key::Spent,
-            Count::Ours,
-        ),
-        (
-            Canary,
-            failed(C::Auth, Status(401)),
-            Model::Ignored,
-            Edge::Good,
-            Key::Refused,
-            Count::Ours,
-        ),
-        (
-            Canary,
-            failed(C::Permission, Status(403)),
-            Model::Ignored,
-            Edge::Good,
-            Key::Refused,
-            Count::Ours,
-        ),
-        (
-            Canary,
-            failed(C::ModelNotFound, Status(404)),
-            Model::Ignored,
-            Edge::Good,
-            Key::Ignored,
-            Count::Ours,
-        ),
-        (
-            Canary,
-            failed(C::InvalidRequest, Status(400)),
-            Model::Ignored,
-            Edge::Good,
-            Key::Ignored,
-            Count::Ours,
-        ),
-        (
-            Canary,
-            failed(C::ContentPolicy, Status(400)),
-            Model::Ignored,
-            Edge::Good,
-            Key::Ignored,
-            Count::Ours,
-        ),
-        (
-            Canary,
-            failed(C::ServerError, Status(500)),
-            bad(Kind::ServerError),
-            Edge::Good,
-            Key::Ignored,
-            Count::Error,
-        ),
-        (
-            Canary,
-            failed(C::ServerError, Status(424)),
-            bad(Kind::ServerError),
-            Edge::Good,
-            Key::Ignored,
-            Count::Error,
-        ),
-        (
-            Canary,
-            failed(C::Timeout, Status(522)),
-            bad(Kind::Timeout),
-            Edge::Good,
-            Key::Ignored,
-            Count::Error,
-        ),
-        (
-            Canary,
-            failed(C::Timeout, Status(408)),
-            half(Kind::Timeout),
-            Edge::Good,
-            Key::Ignored,
-            Count::Error,
-        ),
-        (
-            Canary,
-            failed(C::ServerError, Stream),
-            bad(Kind::ServerError),
-            Edge::Good,
-            Key::Ignored,
-            Count::ErrorInStream,
-        ),
-        (
-            Canary,
-            failed(C::Protocol, Status(200)),
-            bad(Kind::Other),
-            Edge::Good,
-            Key::Ignored,
-            Count::Error,
-        ),
-        (
-            Canary,
-            failed(C::Protocol, Transport),
-            half(Kind::Other),
-            Edge::Ignored,
-            Key::Ignored,
-            Count::Error,
-        ),
-        (
-            Canary,
-            failed(C::Dns, Transport),
-            Model::Ignored,
-            Edge::Bad,
-            Key::Ignored,
-            Count::Error,
-        ),
-        (
-            Canary,
-            failed(C::Reset, Transport),
-            Model::Ignored,
-            Edge::Bad,
-            Key::Ignored,
-            Count::Error,
-        ),
-        (
-            Canary,
-            failed(C::Timeout, Transport),
-            Model::Ignored,
-            Edge::Bad,
-            Key::Ignored,
-            Count::Error,
-        ),
-        (
-            Report,
-            failed(C::Timeout, Transport),
-            half(Kind::Timeout),
-            Edge::Ignored,
-            Key::Ignored,
-            Count::Error,
-        ),
-        (
-            Report,
-            failed(C::Cancelled, Transport),
-            Model::Ignored,
-            Edge::Ignored,
-            Key::Ignored,
-            Count::Ours,
-        ),
-        (
-            Canary,
-            Verdict::Limited,
-            Model::Ignored,
-            Edge::Good,
-            Key::Ignored,
-            Count::Began,
-        ),
-        (
-            Report,
-            Verdict::Limited,
-            Model::Good,
-            Edge::Good,
-            Key::Ignored,
-            Count::Began,
-        ),
-        (
-            Canary,
-            Verdict::Refused,
-            Model::Ignored,
-            Edge::Good,
-            Key::Ignored,
-            Count::Began,
-        ),
-        (
-            Report,
-            Verdict::OffScript(OffScript::ToolUse),
-            Model::Good,
-            Edge::Good,
-            Key::Ignored,
-            Count::Began,
-        ),
-        (
-            Canary,
-            Verdict::OffScript(OffScript::ToolUse),
-            Model::Ignored,
-            Edge::Good,
-            Key::Ignored,
-            Count::Began,
-        ),
-        (
-            Canary,
-            Verdict::Unknown,
-            Model::Ignored,
-            Edge::Good,
-            Key::Ignored,
-            Count::Began,
-        ),
-    ] {
+    for &(source, verdict, model, edge, key, count) in ROWS {
         let got = read(&observed(source, verdict), &setup(true), HARD);
         let wanted = Evidence {
             model,
@@ -409,7 +197,6 @@ fn reach_judges_edge_and_key_alone() {
         (e.edge, e.key, e.ask)
     };
     let at = |class, status| failed(class, FailedAt::Status(status));
-    use ErrorClass as C;
     for (got, wanted) in [
         (
             reach(Some(200), Verdict::Complete, true, true),
