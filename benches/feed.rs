@@ -28,7 +28,7 @@ use bytes::Bytes;
 use endturn::{
     api::{
         ApiState, Checks, History, HistoryError, IncidentQuery, KeptEvent, Listing, ObservationQuery,
-        Readiness, router, serve,
+        Readiness, ServeLimits, router, serve,
     },
     clock::{Clock, Timestamp},
     feed::{Cause, Hub, v1},
@@ -351,7 +351,12 @@ fn fan_out(count: usize) {
         let hub = hub(&clock);
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        runtime.spawn(serve(listener, app(&hub, &clock), CancellationToken::new()));
+        runtime.spawn(serve(
+            listener,
+            app(&hub, &clock),
+            CancellationToken::new(),
+            limits,
+        ));
         let before = resident_kib();
         let mut readers = Readers::start(address, count);
         while hub.subscribers() < count {
@@ -413,7 +418,12 @@ fn evidence() {
     let mut times = runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(serve(listener, app(&hub, &clock), CancellationToken::new()));
+        tokio::spawn(serve(
+            listener,
+            app(&hub, &clock),
+            CancellationToken::new(),
+            limits,
+        ));
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream
             .write_all(b"GET /v1/events?last_event_id=1 HTTP/1.1\r\nhost: localhost\r\n\r\n")

@@ -104,9 +104,7 @@ impl Clock {
     /// The time, in wall terms but never stepping back.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Source::System { wall_ms, .. } => {
-                Timestamp(wall_ms.load(Ordering::Relaxed)).plus(self.mono())
-            }
+            Source::System { wall_ms, .. } => Timestamp(wall_ms.load(Ordering::Relaxed)).plus(self.mono()),
             Source::Manual(nanos) => Timestamp(nanos.load(Ordering::SeqCst) / 1_000_000),
         }
     }

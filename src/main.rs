@@ -1,3 +1,7 @@
-//! `endturn`: see the library's documentation.
+//! `endturn`: everything is in the library; see its documentation.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    endturn::cli::main().into()
+}

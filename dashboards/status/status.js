@@ -42,9 +42,9 @@
     if (key.endsWith('_rate')) {
       return f.n > 0 && f.value != null
         ? { value: percent(f.value), note: `${bare(f.low)}–${percent(f.high)} · n ${f.n}`, hot: f.low > NOTABLE_SHARE }
-        : { value: NONE, note: 'no attempts · n 0', hot: false };
+        : { value: NONE, note: 'no attempt · n 0', hot: false };
     }
-    if (!(f.n > 0) || f.p50 == null) return { value: NONE, note: 'none complete · n 0', hot: false };
+    if (!(f.n > 0) || f.p50 == null) return { value: NONE, note: 'no reply · n 0', hot: false };
     return {
       value: key === 'output_tps' ? `${f.p50.toFixed(0)} tokens/s` : pair(f.p50, f.p95),
       note: `n ${f.n}`,

@@ -33,11 +33,23 @@ pub struct Cli {
     pub command: Command,
 
     /// What to log on stderr: error, warn, info, debug, trace, or a filter such as `endturn::probe=debug`.
-    #[arg(long, global = true, env = "ENDTURN_LOG", default_value = "info", value_name = "FILTER")]
+    #[arg(
+        long,
+        global = true,
+        env = "ENDTURN_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
     pub log: String,
 
     /// Log lines as text or as JSON objects.
-    #[arg(long, global = true, env = "ENDTURN_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        env = "ENDTURN_LOG_FORMAT",
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
     pub log_format: LogFormat,
 }
 
@@ -155,7 +167,12 @@ pub struct StatusArgs {
     #[arg(value_name = "TARGET")]
     pub targets: Vec<TargetId>,
     /// The daemon's address.
-    #[arg(long, env = "ENDTURN_URL", default_value = "http://127.0.0.1:7411", value_name = "URL")]
+    #[arg(
+        long,
+        env = "ENDTURN_URL",
+        default_value = "http://127.0.0.1:7411",
+        value_name = "URL"
+    )]
     pub url: String,
     /// The feed's JSON.
     #[arg(long, conflicts_with = "oneline")]

@@ -1,13 +1,150 @@
 //! The command line: arguments, one module a command, exit codes.
 
 mod args;
+pub mod check;
+mod demo;
 mod exit;
+mod outage;
 mod probe;
+mod run;
+mod simulate;
+mod status;
+
+use std::io::{self, IsTerminal, Write};
+
+use clap::Parser;
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 pub use args::Cli;
+use args::{CheckArgs, Command, LogFormat};
 pub use exit::Exit;
+
+use crate::{clock::Clock, config};
 
 /// Text from a provider for a terminal: control characters are shown, never obeyed.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// Writes data to stdout. Whoever reads it may leave early: then there is nobody left to tell.
+pub(crate) fn say(text: &str) {
+    let mut out = anstream::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Writes a diagnostic to stderr.
+pub(crate) fn complain(text: &str) {
+    let mut err = anstream::stderr().lock();
+    let _ = writeln!(err, "{text}");
+}
+
+/// Parses the command line of this process and does what it says.
+pub fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too, and are no mistake.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+        }
+    };
+    if let Err(error) = logging(&cli) {
+        complain(&format!("error: {error}"));
+        return Exit::Usage;
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("error: the runtime can't be started: {error}"));
+            return Exit::Failure;
+        }
+    };
+    let clock = Clock::system();
+    let exit = runtime.block_on(dispatch(cli.command, clock));
+    // A read of history that hangs on a bad disk must not keep the process.
+    runtime.shutdown_background();
+    exit
+}
+
+async fn dispatch(command: Command, clock: Clock) -> Exit {
+    match command {
+        Command::Demo(args) => demo::run(&args, clock).await,
+        Command::Run(args) => run::run(&args, clock).await,
+        Command::Check(args) => check_command(&args),
+        Command::Probe(args) => probe::run(&args, clock).await,
+        Command::Status(args) => match status::run(&args, &clock).await {
+            Ok((text, exit)) => {
+                say(&text);
+                exit
+            }
+            Err(error) => {
+                complain(&format!("error: {error}"));
+                error.exit()
+            }
+        },
+        Command::Simulate(args) => simulate::run(&args, clock).await,
+    }
+}
+
+fn check_command(args: &CheckArgs) -> Exit {
+    let outcome = config::load(args.config.config.as_deref(), &config::Env::process());
+    let mut text = Vec::new();
+    let written = if args.json {
+        check::write_json(outcome.as_ref(), &mut text)
+    } else {
+        let colour = io::stdout().is_terminal();
+        match &outcome {
+            Ok(loaded) => check::write_plan(loaded, colour, &mut text),
+            Err(error) => check::write_error(error, colour, &mut text),
+        }
+    };
+    // Errors of a configuration are the data that `check` is asked for.
+    if written.is_ok() {
+        say(&String::from_utf8_lossy(&text));
+    }
+    if outcome.is_ok() { Exit::Ok } else { Exit::Config }
+}
+
+/// Loads the configuration or says on stderr what is wrong with it.
+pub(crate) fn load(path: Option<&std::path::Path>) -> Result<config::Loaded, Exit> {
+    config::load(path, &config::Env::process()).map_err(|error| {
+        let mut text = Vec::new();
+        let _ = check::write_error(&error, io::stderr().is_terminal(), &mut text);
+        complain(String::from_utf8_lossy(&text).trim_end());
+        Exit::Config
+    })
+}
+
+fn logging(cli: &Cli) -> Result<(), String> {
+    let filter = match cli.log.parse::<tracing::Level>() {
+        // Our own words at the level asked for, those of libraries only when something is wrong.
+        Ok(level) => format!("warn,endturn={level}"),
+        Err(_) => cli.log.clone(),
+    };
+    let filter = EnvFilter::try_new(&filter).map_err(|error| format!("--log {:?}: {error}", cli.log))?;
+    let registry = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    match cli.log_format {
+        LogFormat::Text => registry.with(lines.with_ansi(io::stderr().is_terminal())).init(),
+        LogFormat::Json => registry.with(lines.json()).init(),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_shown_not_obeyed() {
+        assert_eq!(printable("a\u{1b}[31mb\n\u{9b}c é"), "a\\u{1b}[31mb\\n\\u{9b}c é");
+    }
 }

@@ -1,13 +1,19 @@
 //! `endturn probe`: one probe now, and what came of it.
 
-use std::{
-    fmt::Write as _,
-    time::Duration,
-};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
+use super::{
+    Exit,
+    args::{KindArg, ProbeArgs},
+    complain, load, say,
+};
 use crate::{
-    probe::ProbeReport,
-    verdict::{Connection, Phases, Verdict},
+    clock::Clock,
+    feed,
+    health::Deadlines,
+    id::TargetId,
+    probe::{ProbeJob, ProbeKind, ProbeReport, Prober},
+    verdict::{Connection, Phases, Purpose, Verdict},
 };
 
 /// Columns of the bar.
@@ -26,7 +32,11 @@ fn rows(phases: &Phases) -> Vec<Row> {
     let mut at = Duration::ZERO;
     for (name, length) in [("dns", phases.dns), ("connect + tls", phases.connect)] {
         if let Some(length) = length {
-            rows.push(Row { name, from: at, to: at + length });
+            rows.push(Row {
+                name,
+                from: at,
+                to: at + length,
+            });
             at += length;
         }
     }
@@ -55,20 +65,35 @@ fn millis(span: Duration) -> String {
 }
 
 fn column(at: Duration, total: Duration) -> usize {
-    if total.is_zero() { 0 } else { (at.as_secs_f64() / total.as_secs_f64() * BAR as f64).round() as usize }
+    if total.is_zero() {
+        0
+    } else {
+        (at.as_secs_f64() / total.as_secs_f64() * BAR as f64).round() as usize
+    }
 }
 
 /// The report for a person.
 pub(crate) fn waterfall(report: &ProbeReport) -> String {
     let observation = &report.observation;
     let mut out = String::new();
-    let _ = writeln!(out, "{}  {} {}", observation.target, observation.source, observation.verdict);
+    let _ = writeln!(
+        out,
+        "{}  {} {}",
+        observation.target, observation.source, observation.verdict
+    );
     let rows = rows(&observation.phases);
     let total = rows.last().map_or(Duration::ZERO, |row| row.to);
     for row in &rows {
         let (from, to) = (column(row.from, total), column(row.to, total));
         let bar = format!("{}{}", " ".repeat(from), "#".repeat((to - from).max(1)));
-        let _ = writeln!(out, "  {:<14}{:>12}  |{:<width$}|", row.name, millis(row.to - row.from), bar, width = BAR + 1);
+        let _ = writeln!(
+            out,
+            "  {:<14}{:>12}  |{:<width$}|",
+            row.name,
+            millis(row.to - row.from),
+            bar,
+            width = BAR + 1
+        );
     }
     let mut figures = Vec::new();
     if let Some(ttft) = observation.ttft() {
@@ -104,15 +129,21 @@ fn facts(out: &mut String, report: &ProbeReport) {
     let tokens = |count: Option<u64>| count.map_or_else(|| "-".to_owned(), |n| n.to_string());
     let facts: [(&str, Option<String>); 8] = [
         ("why", observation.detail.clone()),
-        ("http status", observation.http_status.map(|status| status.to_string())),
+        (
+            "http status",
+            observation.http_status.map(|status| status.to_string()),
+        ),
         ("stop reason", observation.stop_reason.clone()),
         ("served model", observation.served_model.clone()),
         (
             "tokens",
-            observation
-                .usage
-                .output
-                .map(|_| format!("{} in, {} out", tokens(observation.usage.input), tokens(observation.usage.output))),
+            observation.usage.output.map(|_| {
+                format!(
+                    "{} in, {} out",
+                    tokens(observation.usage.input),
+                    tokens(observation.usage.output)
+                )
+            }),
         ),
         ("request id", observation.request_id.clone()),
         ("last words", observation.tail.clone()),
@@ -129,4 +160,85 @@ fn facts(out: &mut String, report: &ProbeReport) {
     if observation.cost_usd > 0.0 {
         let _ = writeln!(out, "  {:<14}${:.6}", "cost", observation.cost_usd);
     }
+}
+
+/// Deadlines of a probe without history: as the daemon has them before it has learnt a target's own.
+fn deadlines(limit: Duration) -> Deadlines {
+    let soft = Duration::from_secs(10).min(limit);
+    Deadlines { soft, hard: limit }
+}
+
+/// Runs the command.
+pub(crate) async fn run(args: &ProbeArgs, clock: Clock) -> Exit {
+    let loaded = match load(args.config.config.as_deref()) {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    let mut found = Vec::new();
+    for target in &args.targets {
+        let Some((provider, model)) = loaded.config.find(target) else {
+            let known: Vec<String> = loaded
+                .config
+                .providers
+                .iter()
+                .flat_map(|p| &p.models)
+                .map(|model| model.id.to_string())
+                .collect();
+            complain(&format!(
+                "error: {target} is not configured\n\nhelp: known are {}",
+                known.join(", ")
+            ));
+            return Exit::Config;
+        };
+        if args.kind == KindArg::Canary && model.canary.is_none() {
+            complain(&format!(
+                "error: {target} has no canary\n\nhelp: its provider may lack a key; try --kind reach"
+            ));
+            return Exit::Config;
+        }
+        found.push((Arc::new(provider.clone()), Arc::new(model.clone())));
+    }
+    let prober = match Prober::new(clock.clone()) {
+        Ok(prober) => prober,
+        Err(error) => {
+            complain(&format!("error: {error}"));
+            return Exit::Failure;
+        }
+    };
+    let mut exit = Exit::Ok;
+    for (provider, model) in found {
+        let job = ProbeJob {
+            deadlines: deadlines(provider.limits.first_token),
+            provider,
+            model,
+            kind: match args.kind {
+                KindArg::Reach => ProbeKind::Reach,
+                KindArg::Canary => ProbeKind::Canary,
+            },
+            purpose: Purpose::Manual,
+            check_text: true,
+            seed: clock.mono().as_nanos() as u64 ^ clock.now().as_millis().cast_unsigned(),
+        };
+        let slow =
+            |target: TargetId, _| complain(&format!("{target}: no token yet, later than the soft deadline"));
+        let report = prober.run(&job, slow).await;
+        let observation = &report.observation;
+        let well = match args.kind {
+            KindArg::Reach => observation.expected,
+            KindArg::Canary => observation.verdict == Verdict::Complete,
+        };
+        if !well {
+            exit = Exit::Unhealthy;
+        }
+        if args.json {
+            let record = feed::record::Observation::from(observation);
+            say(&format!(
+                "{}\n",
+                serde_json::to_string(&record).unwrap_or_default()
+            ));
+        } else {
+            say(&waterfall(&report));
+        }
+    }
+    exit
 }

@@ -152,6 +152,26 @@ impl Report {
     }
 }
 
+/// A finding and where it lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found<'a> {
+    /// What was found.
+    pub item: &'a Diagnostic,
+    /// Where, if it lies in a file.
+    pub position: Option<Position<'a>>,
+}
+
+/// A place in a file. Line and column count from 1, columns in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position<'a> {
+    /// The file's name as it was given.
+    pub file: &'a str,
+    /// Line.
+    pub line: usize,
+    /// Column.
+    pub column: usize,
+}
+
 /// Every finding of one load, errors first, with the texts that they point into. Secrets in them are masked.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Diagnostics {
@@ -170,16 +190,28 @@ impl Diagnostics {
         self.items.is_empty()
     }
 
-    /// One line per finding, for the log: `endturn.toml:3: unknown key ..`.
-    pub fn lines(&self) -> impl Iterator<Item = String> {
-        self.items.iter().map(|item| match &item.place {
-            Some(place) => {
+    /// The findings with file, line and column, for programs.
+    pub fn found(&self) -> impl Iterator<Item = Found<'_>> {
+        self.items.iter().map(|item| {
+            let position = item.place.as_ref().map(|place| {
                 let source = &self.sources[place.source];
                 let before = source.text.get(..place.span.start).unwrap_or_default();
-                let line = before.matches('\n').count() + 1;
-                format!("{}:{line}: {}", source.name, item.message)
-            }
-            None => item.message.clone(),
+                let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+                Position {
+                    file: &source.name,
+                    line: before.matches('\n').count() + 1,
+                    column: before[line_start..].chars().count() + 1,
+                }
+            });
+            Found { item, position }
+        })
+    }
+
+    /// One line per finding, for the log: `endturn.toml:3: unknown key ..`.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.found().map(|found| match found.position {
+            Some(at) => format!("{}:{}: {}", at.file, at.line, found.item.message),
+            None => found.item.message.clone(),
         })
     }
 

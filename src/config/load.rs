@@ -59,28 +59,42 @@ pub struct Loaded {
 /// # Errors
 /// A named file cannot be read, or the configuration is wrong; then with every finding.
 pub fn load(path: Option<&Path>, env: &Env) -> Result<Loaded, ConfigError> {
+    match find(path, env) {
+        Some(path) => {
+            let text = read(&path)?;
+            let dir = path.parent().unwrap_or(Path::new(".")).to_owned();
+            resolve(Origin::File(path), Some(&text), &dir, env)
+        }
+        None => resolve(Origin::Environment, None, &env.working_dir, env),
+    }
+}
+
+/// Reads a configuration that somebody holds in memory, told as `name` in errors.
+///
+/// # Errors
+/// The configuration is wrong; then with every finding.
+pub fn load_text(name: &str, text: &str, env: &Env) -> Result<Loaded, ConfigError> {
+    resolve(Origin::File(name.into()), Some(text), &env.working_dir, env)
+}
+
+fn resolve(origin: Origin, text: Option<&str>, dir: &Path, env: &Env) -> Result<Loaded, ConfigError> {
     let mut report = Report::default();
     let overrides = env.system_dir.join("probes");
     let presets = Presets::load(Some(&overrides), &mut report);
-    let (origin, file, source) = match find(path, env) {
-        Some(path) => {
-            let text = read(&path)?;
-            let source = report.add_source(path.display().to_string(), text.as_str());
-            let file = parse::<FileConfig>(&text, source, &mut report);
-            (Origin::File(path), file, Some(source))
+    let (file, source) = match (&origin, text) {
+        (Origin::File(path), Some(text)) => {
+            let source = report.add_source(path.display().to_string(), text);
+            let file = parse::<FileConfig>(text, source, &mut report);
+            (file, Some(source))
         }
-        None => (Origin::Environment, from_environment(&presets), None),
-    };
-    let dir = match &origin {
-        Origin::File(path) => path.parent().unwrap_or(Path::new(".")).to_owned(),
-        Origin::Environment => env.working_dir.clone(),
+        _ => (from_environment(&presets), None),
     };
     let mut resolver = Resolver {
         env,
         presets: &presets,
         defaults: Defaults::embedded(&mut report),
         source,
-        dir: &dir,
+        dir,
         report: &mut report,
         notes: Vec::new(),
     };

@@ -18,7 +18,7 @@ const HARMLESS_NAMES: [&str; 8] = [
 ];
 /// How the vendors' keys begin.
 const SECRET_PREFIXES: [&str; 6] = ["sk-", "AIza", "gsk_", "xai-", "ghp_", "Bearer "];
-/// A word shorter than this after such a beginning is not a key.
+/// A word shorter than this, after such a beginning or without quotes, is not a key.
 const MIN_SECRET_BYTES: usize = 8;
 
 /// The text with values of secret-sounding keys, words that look like a vendor's key, and every string on the lines
@@ -106,6 +106,15 @@ fn secret_values(line: &str, all: bool) -> Vec<Range<usize>> {
                         _ => value + rest.len(),
                     };
                     found.push(value..end);
+                } else if all {
+                    // A value that lacks its quotes.
+                    let bare = rest
+                        .find([',', '}', '#', '"', '\''])
+                        .map_or(rest, |end| &rest[..end])
+                        .trim_end();
+                    if bare.len() >= MIN_SECRET_BYTES && bare.starts_with(|c: char| c.is_alphanumeric()) {
+                        found.push(value..value + bare.len());
+                    }
                 }
             }
             _ => {}
@@ -167,13 +176,14 @@ mod tests {
 
     #[test]
     fn hidden_lines_show_no_string() {
+        assert_eq!(mask("kye = ab-c5678 # x", &vec![0..3; 1]), "kye = ******** # x");
         let text = "a = \"b\"\napi_kye = \"ünseen\" # x\n\"q\" = 'open";
         assert_eq!(
-            mask(text, &[8..15]),
+            mask(text, &vec![8..15; 1]),
             "a = \"b\"\napi_kye = \"*******\" # x\n\"q\" = 'open"
         );
         assert_eq!(
-            mask(text, &[32..33]),
+            mask(text, &vec![32..33; 1]),
             "a = \"b\"\napi_kye = \"ünseen\" # x\n\"q\" = '****"
         );
     }

@@ -4,6 +4,7 @@
 //! in what a provider's entry leaves out. [`load`] is the way in; it looks at nothing but its arguments and the files
 //! that they lead to.
 
+mod endpoint;
 mod env;
 mod error;
 mod file;
@@ -13,23 +14,29 @@ mod mask;
 mod model;
 mod parse;
 mod preset;
+mod preset_file;
 mod provider;
 mod resolve;
 mod secret;
 mod types;
 
+pub use endpoint::{MAX_HEADER_BYTES, MAX_HEADERS};
 pub use env::Env;
-pub use error::{ConfigError, Diagnostic, Diagnostics, MAX_FINDINGS, Severity};
+pub use error::{ConfigError, Diagnostic, Diagnostics, Found, MAX_FINDINGS, Position, Severity};
 pub use key::MAX_SECRET_BYTES;
-pub use load::{Loaded, MAX_FILE_BYTES, Note, Origin, load};
+pub use load::{Loaded, MAX_FILE_BYTES, Note, Origin, load, load_text};
 pub use model::MAX_TOKENS;
 pub use preset::{
-    DatedPrice, MAX_PRESET_BYTES, MAX_PRESET_FILES, MAX_USD_PER_MTOK, Preset, PresetCanary, PresetReach,
-    Presets, STATUS_FORMATS, StatusPage,
+    DatedPrice, MAX_PRESET_BYTES, MAX_PRESET_FILES, Preset, PresetCanary, PresetReach, Presets,
+    STATUS_FORMATS, StatusPage,
 };
-pub use provider::{DEADLINES, FREE_EVERY, MAX_HEADER_BYTES, MAX_HEADERS, PAID_EVERY};
+pub use preset_file::MAX_USD_PER_MTOK;
+pub use provider::{DEADLINES, FREE_EVERY, PAID_EVERY};
 pub use resolve::{
     KEEP_RAW, MAX_ANCHORS, MAX_PROVIDERS, MAX_TARGETS, MAX_USD_PER_DAY, MAX_VANTAGE_BYTES, STORE_BYTES,
 };
 pub use secret::Secret;
 pub use types::*;
+
+#[cfg(test)]
+mod tests;

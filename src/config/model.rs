@@ -9,7 +9,7 @@ use super::{
     error::Diagnostic,
     file::{ModelFile, PriceFile, Switch},
     load::Note,
-    preset::{MAX_USD_PER_MTOK, price_is_sane},
+    preset_file::{MAX_USD_PER_MTOK, price_is_sane},
     provider::{Base, FREE_EVERY, PAID_EVERY},
     resolve::Resolver,
 };

@@ -52,13 +52,14 @@ pub(super) fn parse<T: DeserializeOwned + Default>(text: &str, source: usize, re
             report.push(explain(error.message(), None));
             return T::default();
         };
-        report.push(explain(
-            error.message(),
-            Some(Place {
-                source,
-                span: span.clone(),
-            }),
-        ));
+        let place = Place {
+            source,
+            span: span.clone(),
+        };
+        // A table out of which a wrong key was taken may now lack one: that is no finding of its own.
+        if !report.touches(&place) {
+            report.push(explain(error.message(), Some(place)));
+        }
         if !remove(tree.get_mut(), &span) {
             return T::default();
         }
@@ -105,13 +106,28 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>)
         .map(|(_, candidate)| candidate)
 }
 
-/// `invalid type: string "sk-..", expected a map` without the value, which might be a secret.
+/// `invalid type: string "sk-..", expected a map` in words of TOML and without the value, which might be a secret.
 fn without_values(message: &str) -> String {
+    const WORDS: [(&str, &str); 7] = [
+        ("missing field", "missing key"),
+        ("expected f64", "expected a number"),
+        ("expected u32", "expected a whole number"),
+        ("expected a sequence", "expected a list"),
+        ("expected a map", "expected a table"),
+        ("type: map,", "type: table,"),
+        ("type: sequence,", "type: list,"),
+    ];
     let message = message.trim_end();
-    match (message.find("string \""), message.rfind("\", expected")) {
+    let bare = match (message.find("string \""), message.rfind("\", expected")) {
         (Some(from), Some(to)) if from < to => format!("{}string{}", &message[..from], &message[to + 1..]),
         _ => message.to_owned(),
-    }
+    };
+    // Which Rust type reads a table is nobody's business.
+    let bare = match bare.find("expected struct ") {
+        Some(at) => format!("{}expected a table", &bare[..at]),
+        None => bare,
+    };
+    WORDS.iter().fold(bare, |text, (from, to)| text.replace(from, to))
 }
 
 /// Takes what lies at `span` out of the table, the innermost first. False when nothing is there.
@@ -166,9 +182,13 @@ mod tests {
     fn values_never_reach_a_message() {
         assert_eq!(
             without_values("invalid type: string \"sk-x\", expected a map"),
-            "invalid type: string, expected a map"
+            "invalid type: string, expected a table"
         );
-        assert_eq!(without_values("missing field `id`\n"), "missing field `id`");
+        assert_eq!(
+            without_values("invalid type: map, expected a sequence"),
+            "invalid type: table, expected a list"
+        );
+        assert_eq!(without_values("missing field `id`\n"), "missing key `id`");
     }
 
     #[test]

@@ -262,10 +262,19 @@ impl Resolver<'_> {
     ) -> Duration {
         let span = value.get_ref().0;
         if span < low || span > high {
-            let show = humantime::format_duration;
-            let help = format!("use {} to {}", show(low), show(high));
-            self.error(value, format!("{what} is {}", show(span)), help);
+            let help = format!("use {} to {}", plain(low), plain(high));
+            self.error(value, format!("{what} is {}", plain(span)), help);
         }
         span.clamp(low, high)
+    }
+}
+
+/// A length of time as people write it: whole days as days, since `400d` says what `1year 1month ..` hides.
+fn plain(span: Duration) -> String {
+    const DAY: u64 = 86_400;
+    if span.subsec_nanos() == 0 && span.as_secs() >= DAY && span.as_secs().is_multiple_of(DAY) {
+        format!("{}d", span.as_secs() / DAY)
+    } else {
+        humantime::format_duration(span).to_string()
     }
 }

@@ -1,38 +1,130 @@
 //! All streams, the vantage gate and the incidents behind one door.
 
-use std::time::Duration;
+mod feed;
+mod keep;
+mod show;
+mod wake;
 
-use super::{Deadlines, Effect, Length, Saved, Setup, View};
+use std::{collections::HashMap, time::Duration};
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::{
+    Deadlines, Effect, IncidentPhase, Length, Saved, Setup, View, deadline::CANARY_CLASS, provider::Provider,
+    target::Target, vantage::Gate,
+};
 use crate::{
     clock::Timestamp,
-    id::TargetId,
+    id::{ProviderId, TargetId},
     verdict::{Observation, Purpose},
+};
+
+/// The deadlines of a target that is not known.
+const DEFAULT_DEADLINES: Deadlines = Deadlines {
+    soft: Duration::from_secs(10),
+    hard: Duration::from_secs(30),
 };
 
 /// The whole of health: give it observations and time, do what its effects say.
 #[derive(Debug)]
 pub struct Engine {
-    setup: Setup,
+    targets: Vec<Target>,
+    providers: Vec<Provider>,
+    index: HashMap<TargetId, usize>,
+    gate: Gate,
+    /// In peer mode: the provider whose evidence waits for another's.
+    asker: Option<usize>,
+    rng: ChaCha8Rng,
+    now: Timestamp,
 }
 
 impl Engine {
     /// A fresh engine; every target starts `unknown`. `seed` feeds the jitter of bursts and incident ids.
     pub fn new(setup: Setup, seed: u64, now: Timestamp) -> Self {
-        let _ = (seed, now);
-        Self { setup }
+        let mut engine = Self {
+            targets: Vec::new(),
+            providers: Vec::new(),
+            index: HashMap::new(),
+            gate: Gate::new(0, 0),
+            asker: None,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            now,
+        };
+        engine.adopt(setup, now);
+        engine
     }
 
-    /// Takes a new setup; what is known of targets that stay is kept.
+    /// Takes a new setup; what is known of targets that stay is kept, and their sentinel rule is on again. An open
+    /// incident of a target that goes is closed.
     pub fn reconfigure(&mut self, setup: Setup, now: Timestamp) -> Vec<Effect> {
-        let _ = now;
-        self.setup = setup;
-        Vec::new()
+        let now = self.clamp(now);
+        let mut out = Vec::new();
+        for mut gone in self.adopt(setup, now) {
+            if let Some(spell) = gone.tracker.spell.take().filter(|spell| spell.open) {
+                let mut incident = spell.incident;
+                incident.closed = Some(now);
+                out.push(Effect::Incident(IncidentPhase::Closed, incident));
+            }
+        }
+        self.judge_all(now, &mut out);
+        out
     }
 
-    /// One observation, received now.
+    /// Replaces targets and providers, taking over what stays; returns the targets that go.
+    fn adopt(&mut self, setup: Setup, now: Timestamp) -> Vec<Target> {
+        let now_ms = now.as_millis();
+        let mut old_targets: HashMap<TargetId, Target> = std::mem::take(&mut self.targets)
+            .into_iter()
+            .map(|target| (target.setup.id.clone(), target))
+            .collect();
+        let mut old_providers: HashMap<ProviderId, Provider> = std::mem::take(&mut self.providers)
+            .into_iter()
+            .map(|provider| (provider.id.clone(), provider))
+            .collect();
+        self.index.clear();
+        let mut by_id: HashMap<ProviderId, usize> = HashMap::new();
+        for target in setup.targets {
+            if self.index.contains_key(&target.id) {
+                continue;
+            }
+            let provider = *by_id.entry(target.id.provider().clone()).or_insert_with(|| {
+                let id = target.id.provider().clone();
+                let mut provider = old_providers
+                    .remove(&id)
+                    .unwrap_or_else(|| Provider::new(id, now_ms));
+                provider.targets.clear();
+                provider.held.clear();
+                provider.interval_ms = None;
+                provider.seen = None;
+                self.providers.push(provider);
+                self.providers.len() - 1
+            });
+            let number = self.targets.len();
+            self.index.insert(target.id.clone(), number);
+            let kept = old_targets.remove(&target.id);
+            let mut kept = kept.unwrap_or_else(|| Target::new(target.clone(), provider, now));
+            kept.provider = provider;
+            kept.setup = target;
+            kept.sentinel = super::target::Sentinel::default();
+            let home = &mut self.providers[provider];
+            home.interval_ms = home.interval_ms.max(kept.interval_ms());
+            home.targets.push(number);
+            self.targets.push(kept);
+        }
+        self.gate.configure(setup.anchors, self.providers.len());
+        self.asker = None;
+        old_targets.into_values().collect()
+    }
+
+    /// One observation, received now. An observation of a target that the setup doesn't name says nothing.
     pub fn observe(&mut self, observation: &Observation, now: Timestamp) -> Vec<Effect> {
-        let _ = (observation, now);
-        Vec::new()
+        let now = self.clamp(now);
+        let mut out = Vec::new();
+        if let Some(&number) = self.index.get(&observation.target) {
+            self.take(number, observation, now, &mut out);
+        }
+        out
     }
 
     /// A generation probe passed its soft deadline without a first token.
@@ -43,63 +135,113 @@ impl Engine {
         purpose: Purpose,
         now: Timestamp,
     ) -> Vec<Effect> {
-        let _ = (target, length, purpose, now);
-        Vec::new()
+        let now = self.clamp(now);
+        let mut out = Vec::new();
+        if let Some(&number) = self.index.get(target) {
+            self.take_pending(number, length, purpose, now, &mut out);
+        }
+        out
     }
 
     /// One anchor round finished: whether each anchor answered, in configured order.
     pub fn anchor_round(&mut self, answered: &[bool], now: Timestamp) -> Vec<Effect> {
-        let _ = (answered, now);
-        Vec::new()
+        let now = self.clamp(now);
+        let mut out = Vec::new();
+        self.take_round(answered, now, &mut out);
+        out
     }
 
     /// The machine slept or its wall clock jumped by more than 5 s.
     pub fn clock_jumped(&mut self, now: Timestamp) -> Vec<Effect> {
-        let _ = now;
-        Vec::new()
+        let now = self.clamp(now);
+        let mut out = Vec::new();
+        if self.gate.jump(now.as_millis()) {
+            self.go_offline(now, &mut out);
+        }
+        out
     }
 
-    /// Time passed: staleness, holds, ramps, incidents, hourly base rates.
+    /// Time passed: staleness, ramps, incidents, bursts and recovery probes, held evidence. Cheap when nothing is due.
     pub fn tick(&mut self, now: Timestamp) -> Vec<Effect> {
-        let _ = now;
-        Vec::new()
+        let now = self.clamp(now);
+        let mut out = Vec::new();
+        self.wake(now, &mut out);
+        out
     }
 
-    /// When [`Engine::tick`] next has something to do.
+    /// When [`Engine::tick`] next has something to do; `now` when it has already.
     pub fn next_wake(&self, now: Timestamp) -> Timestamp {
-        now.plus(Duration::from_secs(1))
+        self.earliest_wake(now)
     }
 
-    /// Soft and hard deadline for a probe of this target.
+    /// Soft and hard deadline for a probe of this target. Both lengths of canary have short prompts, so both share
+    /// the norm of the smallest input class.
     pub fn deadlines(&self, target: &TargetId, length: Length) -> Deadlines {
-        let _ = (target, length);
-        Deadlines {
-            soft: Duration::from_secs(10),
-            hard: Duration::from_secs(30),
-        }
+        let _: Length = length;
+        self.target(target).map_or(DEFAULT_DEADLINES, |target| {
+            target
+                .latency
+                .deadlines(CANARY_CLASS, target.setup.first_token_limit)
+        })
     }
 
-    /// Everything as of now.
+    /// Whether a canary's text is judged: off after three answers in a row that were off script, on again after
+    /// three sentinels in a row or a new setup.
+    pub fn check_text(&self, target: &TargetId) -> bool {
+        self.target(target).is_none_or(|target| !target.sentinel.off)
+    }
+
+    /// Whether any stream of the target or its provider's edge is alarmed, so that recovery probes are on.
+    pub fn alarmed(&self, target: &TargetId) -> bool {
+        self.target(target).is_some_and(|target| {
+            target.short.machine.alarmed()
+                || target.long.machine.alarmed()
+                || self.providers[target.provider].edge.machine.alarmed()
+        })
+    }
+
+    /// Since when the provider's last generation answer is an overload (429, 503, 529), and until when it asked us to
+    /// wait. While it lasts, a polite schedule sends at most one canary in 10 s, with full jitter.
+    pub fn provider_overloaded(&self, provider: &ProviderId) -> Option<(Timestamp, Option<Timestamp>)> {
+        let overload = self.providers.iter().find(|p| &p.id == provider)?.overload?;
+        Some((
+            Timestamp::from_millis(overload.since_ms),
+            overload.until_ms.map(Timestamp::from_millis),
+        ))
+    }
+
+    /// Everything as of now. Figures are as of the last observation or tick.
     pub fn view(&self, now: Timestamp) -> View {
-        View {
-            at: now,
-            network: super::Network::Online,
-            targets: Vec::new(),
-            providers: Vec::new(),
-        }
+        self.show(now.max(self.now))
     }
 
     /// The state to keep across restarts.
     pub fn save(&self) -> Saved {
-        Saved::default()
+        self.keep()
     }
 
-    /// Takes up a kept state: targets are `unknown` until fresh evidence if it is stale, open incidents go on.
+    /// Takes up a kept state: targets are `unknown` until fresh evidence if it is stale, open incidents go on. Targets
+    /// that the setup doesn't name are left out. Nothing is changed on an error.
     ///
     /// # Errors
     /// The text is not a saved state of a known version.
     pub fn restore(&mut self, saved: &Saved, now: Timestamp) -> Result<(), String> {
-        let _ = (saved, now);
-        Ok(())
+        let now = self.clamp(now);
+        self.take_up(saved, now)
+    }
+
+    fn target(&self, id: &TargetId) -> Option<&Target> {
+        self.index.get(id).map(|number| &self.targets[*number])
+    }
+
+    /// Time never goes back: an earlier one counts as the last.
+    fn clamp(&mut self, now: Timestamp) -> Timestamp {
+        self.now = self.now.max(now);
+        self.now
     }
 }
+
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod tests;

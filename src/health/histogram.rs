@@ -205,7 +205,7 @@ fn zigzag(value: i16) -> u64 {
 }
 
 fn unzigzag(value: u64) -> i64 {
-    (value >> 1) as i64 ^ -((value & 1) as i64)
+    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
 }
 
 fn put_varint(out: &mut Vec<u8>, mut value: u64) {

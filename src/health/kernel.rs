@@ -92,6 +92,9 @@ pub struct Tuning {
 
 impl Tuning {
     /// Parameters for a healthy failure rate, clamped to [`P0_MIN`]..[`P0_MAX`]; a NaN counts as the minimum.
+    ///
+    /// # Panics
+    /// Never: the constants and the clamped rate are in order, which a test holds for the whole range.
     pub fn for_base_rate(p0: f64) -> Self {
         let p0 = if p0.is_nan() {
             P0_MIN
@@ -137,9 +140,7 @@ impl Detector {
     }
 
     fn settle(&mut self, p: &Params) {
-        self.s = (self.base + self.acc.clamp(-p.clip, p.clip))
-            .max(0.0)
-            .min(p.cap);
+        self.s = (self.base + self.acc.clamp(-p.clip, p.clip)).max(0.0).min(p.cap);
     }
 
     /// Steps 2 and 3. Evidence that may not convict leaves the sum below the alarm line unless it stood there.
@@ -308,6 +309,14 @@ impl Kernel {
             && self.l.is_sane(&tuning.l)
             && share(&self.f_h)
             && share(&self.f_e)
+    }
+
+    pub(super) fn rebase(&mut self, now_ms: i64) {
+        self.last_ms = self.last_ms.map(|last| last.min(now_ms));
+        self.slot = None;
+        for detector in [&mut self.h, &mut self.e, &mut self.l] {
+            detector.top_ms = detector.top_ms.min(now_ms);
+        }
     }
 
     /// Takes one observation; returns its time after clamping. `hold_ms` is how long an alarm stays at least after

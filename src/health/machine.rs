@@ -101,6 +101,14 @@ impl Machine {
             && self.state.is_impaired() == self.alarmed()
     }
 
+    /// After a restart: no time in here may lie ahead of `now_ms`, or the detectors would stand still until then.
+    pub fn rebase(&mut self, now_ms: i64) {
+        self.kernel.rebase(now_ms);
+        for entry in &mut self.entries {
+            *entry = (*entry).min(now_ms);
+        }
+    }
+
     /// Takes one counted observation and returns the state after it.
     pub fn observe(&mut self, input: &Input) -> State {
         let t = self.kernel.feed(input, &self.tuning, self.hold_ms);
@@ -124,7 +132,11 @@ impl Machine {
             };
         }
         if k.e().alarm() {
-            let line = if self.elevated_partial { PARTIAL_BELOW } else { PARTIAL_FROM };
+            let line = if self.elevated_partial {
+                PARTIAL_BELOW
+            } else {
+                PARTIAL_FROM
+            };
             self.elevated_partial = k.f_e() >= line;
             return if self.elevated_partial {
                 State::Partial

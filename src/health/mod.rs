@@ -3,13 +3,28 @@
 //! The statistics follow `docs/detection.md`; [`Engine`] joins the detectors of all streams, the vantage gate and the
 //! incidents, and is the only thing that the daemon talks to.
 
+mod base_rate;
+mod confirm;
+mod deadline;
 mod engine;
+mod evidence;
+mod hint;
 pub mod histogram;
+mod incident;
 pub mod kernel;
 mod machine;
+mod provider;
+mod recent;
 mod save;
+mod stream;
+mod target;
 mod types;
+mod vantage;
 pub mod wilson;
+mod window;
+
+#[cfg(test)]
+mod properties;
 
 pub use engine::Engine;
 pub use machine::Machine;

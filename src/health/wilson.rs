@@ -34,8 +34,16 @@ pub fn wilson_effective(point: f64, n: f64) -> Interval {
     let centre = (point + z2 / (2.0 * n)) / (1.0 + z2 / n);
     let half = Z / (1.0 + z2 / n) * (point * (1.0 - point) / n + z2 / (4.0 * n * n)).sqrt();
     // A point at the edge of the scale is its own bound; arithmetic leaves it some 1e-17 off.
-    let low = if point <= 0.0 { 0.0 } else { (centre - half).max(0.0) };
-    let high = if point >= 1.0 { 1.0 } else { (centre + half).min(1.0) };
+    let low = if point <= 0.0 {
+        0.0
+    } else {
+        (centre - half).max(0.0)
+    };
+    let high = if point >= 1.0 {
+        1.0
+    } else {
+        (centre + half).min(1.0)
+    };
     Interval { point, low, high }
 }
 
@@ -61,7 +69,10 @@ pub fn pipeline_of(steps: &[(u64, u64)]) -> Option<Interval> {
         let step = wilson(hits, n)?;
         point *= step.point;
         // Wilson's own centre and width keep a step of 60 in 60 from claiming certainty.
-        let (low, high) = (step.low.max(f64::MIN_POSITIVE).ln(), step.high.max(f64::MIN_POSITIVE).ln());
+        let (low, high) = (
+            step.low.max(f64::MIN_POSITIVE).ln(),
+            step.high.max(f64::MIN_POSITIVE).ln(),
+        );
         log_centre += f64::midpoint(low, high);
         log_variance += ((high - low) / (2.0 * Z)).powi(2);
     }

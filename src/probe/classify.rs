@@ -17,9 +17,16 @@ pub(super) enum Stage {
     Body,
 }
 
-/// Classifies a failure of the HTTP client.
-pub(super) fn fault(error: &reqwest::Error, stage: Stage, seen: Seen) -> Fault {
-    let class = if error.is_builder() {
+/// Classifies a failure of the HTTP client. The URL, whose query may hold a secret, is left out of the words.
+pub(super) fn fault(error: reqwest::Error, stage: Stage, seen: Seen) -> Fault {
+    Fault {
+        class: class(&error, stage, seen),
+        detail: innermost(&error.without_url()),
+    }
+}
+
+fn class(error: &reqwest::Error, stage: Stage, seen: Seen) -> ErrorClass {
+    if error.is_builder() {
         ErrorClass::InvalidRequest
     } else if stage == Stage::Head && (error.is_dns() || (seen.dns_start.is_some() && seen.dns_end.is_none()))
     {
@@ -28,10 +35,6 @@ pub(super) fn fault(error: &reqwest::Error, stage: Stage, seen: Seen) -> Fault {
         connect_class(error)
     } else {
         exchange_class(error)
-    };
-    Fault {
-        class,
-        detail: innermost(error),
     }
 }
 
@@ -69,7 +72,10 @@ fn exchange_class(error: &reqwest::Error) -> ErrorClass {
             .downcast_ref::<hyper::Error>()
             .is_some_and(|hyper| hyper.is_parse() || hyper.is_parse_too_large());
         // h2 says "detected" where it found the peer in breach, "received" where the peer told.
-        let http2 = cause.to_string().contains("error detected");
+        let text = cause.to_string();
+        let http2 = ["stream error detected", "connection error detected"]
+            .iter()
+            .any(|start| text.starts_with(start));
         let io = cause.downcast_ref::<io::Error>().is_some_and(|io| {
             matches!(
                 io.kind(),

@@ -38,7 +38,9 @@ pub enum ClientError {
     Http(#[source] reqwest::Error),
 }
 
-/// Requests over the network. Two clients with the same settings: one keeps connections, one never does.
+/// Requests over the network. One thing is beyond our reach: the client itself sends a request again, on another
+/// connection, when the kept one turns out dead before a byte of it was written. Nothing is hidden by that, since the
+/// server never saw the first; the marks tell of the connection that was used. Two clients with the same settings: one keeps connections, one never does.
 #[derive(Debug, Clone)]
 pub struct ReqwestTransport {
     pooled: reqwest::Client,
@@ -80,6 +82,18 @@ fn tls_config(extra_roots: &[Vec<u8>]) -> Result<ClientConfig, rustls::Error> {
     Ok(config)
 }
 
+/// A client for one-off requests to a daemon of ours: no redirects, no retries, and no proxy between us and it.
+pub fn http_client() -> Result<reqwest::Client, ClientError> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls_config(&[])?)
+        .user_agent(USER_AGENT)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .build()
+        .map_err(ClientError::Http)
+}
+
 fn build(tls: ClientConfig, idle_per_host: usize) -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
@@ -113,12 +127,12 @@ impl Transport for ReqwestTransport {
         Box::pin(MARKS.scope(scope, async move {
             let response = sending
                 .await
-                .map_err(|error| classify::fault(&error, Stage::Head, marks.seen()))?;
+                .map_err(|error| classify::fault(error, Stage::Head, marks.seen()))?;
             let status = response.status().as_u16();
             let headers = response.headers().clone();
             let body = response
                 .bytes_stream()
-                .map_err(move |error| classify::fault(&error, Stage::Body, marks.seen()))
+                .map_err(move |error| classify::fault(error, Stage::Body, marks.seen()))
                 .boxed();
             Ok(Reply {
                 status,

@@ -68,6 +68,11 @@ impl Watch {
         self.seen = seen;
     }
 
+    /// When the request was given to the transport.
+    pub(super) fn start(&self) -> Duration {
+        self.start
+    }
+
     /// Zero of all offsets: the request handed to an open connection.
     pub(super) fn zero(&self) -> Duration {
         self.seen.zero().unwrap_or(self.start)

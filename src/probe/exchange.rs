@@ -13,7 +13,7 @@ use crate::{
     clock::Clock,
     config::ProbeLimits,
     health::Deadlines,
-    protocol::{Decoder, ErrorClass, Protocol, StreamEvent, decode_body},
+    protocol::{Decoder, ErrorClass, Protocol, ProviderError, StreamEvent, decode_body},
     verdict::{Connection, Ending, Fault, Timeline},
 };
 
@@ -147,12 +147,8 @@ impl Run<'_> {
         let mut reading = self.reading(&reply, protocol);
         if let (200, Some(coding)) = (reply.status, coding(&self.timeline)) {
             let detail = format!("content-encoding {coding} although identity was asked for");
-            let fault = Fault {
-                class: ErrorClass::Protocol,
-                detail,
-            };
-            let at = self.clock.mono();
-            return self.end(at, Ending::Failed(fault));
+            let ending = self.in_stream(self.clock.mono(), ErrorClass::Protocol, detail);
+            return self.end(self.clock.mono(), ending);
         }
         let mut body = reply.body;
         let (at, ending) = self.read(&mut body, &mut reading).await;
@@ -246,6 +242,7 @@ impl Run<'_> {
                 | StreamEvent::Stop(_)
                 | StreamEvent::Usage(_)
                 | StreamEvent::Garbled { .. }
+                | StreamEvent::TerminalByEnd
                 | StreamEvent::Note(_) => {}
             }
             self.timeline.event(offset, event);
@@ -303,6 +300,20 @@ impl Run<'_> {
         at.saturating_sub(self.watch.zero())
     }
 
+    /// A failure that we found in a 200 response: told as an error inside the stream, since without it the answer
+    /// would look merely cut.
+    fn in_stream(&mut self, at: Duration, class: ErrorClass, detail: String) -> Ending {
+        let error = ProviderError {
+            class,
+            code: None,
+            message: detail.clone(),
+            retry_after: None,
+        };
+        let offset = self.offset(at);
+        self.timeline.event(offset, StreamEvent::Error(error));
+        Ending::Failed(Fault { class, detail })
+    }
+
     /// The timer fired: which deadline was that, and is it an end?
     fn expired(&mut self) -> Option<(Duration, Ending)> {
         let now = self.alarm.now();
@@ -310,12 +321,12 @@ impl Run<'_> {
         if due > now {
             return None;
         }
-        let limits = &self.limits;
-        let timeout = |class, what: &str, span: Duration| {
-            let detail = format!("{what} within {}", humantime::format_duration(span));
-            Ending::Failed(Fault { class, detail })
+        let within = |what: &str, since: Duration| {
+            let span = humantime::format_duration(due.saturating_sub(since));
+            format!("{what} within {span}")
         };
-        let since_zero = due.saturating_sub(self.watch.zero());
+        let fault = |class, detail| Ending::Failed(Fault { class, detail });
+        let (start, zero) = (self.watch.start(), self.watch.zero());
         let ending = match what {
             Expired::Slow => {
                 self.watch.slow_told();
@@ -323,12 +334,13 @@ impl Run<'_> {
                 (self.on_slow)();
                 return None;
             }
-            Expired::Connect if self.watch.resolving() => {
-                timeout(ErrorClass::Dns, "no address", limits.connect)
+            Expired::Connect if self.watch.resolving() => fault(ErrorClass::Dns, within("no address", start)),
+            Expired::Connect => fault(ErrorClass::Connect, within("no connection", start)),
+            Expired::Head => fault(ErrorClass::Timeout, within("no response head", zero)),
+            Expired::FirstToken if self.timeline.status.is_some() => {
+                self.in_stream(now, ErrorClass::Timeout, within("no first token", zero))
             }
-            Expired::Connect => timeout(ErrorClass::Connect, "no connection", limits.connect),
-            Expired::Head => timeout(ErrorClass::Timeout, "no response head", limits.head),
-            Expired::FirstToken => timeout(ErrorClass::Timeout, "no first token", since_zero),
+            Expired::FirstToken => fault(ErrorClass::Timeout, within("no first token", zero)),
             Expired::Gap => Ending::Stalled,
             Expired::Total => Ending::Overtime,
             Expired::Linger => Ending::Clean,

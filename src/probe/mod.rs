@@ -9,6 +9,8 @@ mod classify;
 mod client;
 mod deadlines;
 mod exchange;
+#[cfg(test)]
+mod fixture;
 mod hooks;
 mod marks;
 pub mod plan;
@@ -22,9 +24,12 @@ mod wire;
 pub use anchor::{ANCHOR_LIMIT, anchors};
 pub use budget::Budget;
 pub use canary::{SENTINEL_WORD, TAIL_CHARS};
-pub use client::{ClientError, ReqwestTransport};
+pub use client::{ClientError, ReqwestTransport, http_client};
 pub use marks::{Marks, Seen};
 pub use plan::Plan;
 pub use run::{CONNECT_EVERY, ProbeJob, ProbeKind, ProbeReport, Prober};
 pub use schedule::Schedule;
 pub use transport::{Call, Reply, Transport};
+
+#[cfg(test)]
+mod tests;

@@ -125,3 +125,78 @@ fn fit(
         RESERVE * 100.0
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{config::Price, probe::fixture::config};
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_plan_counts_probes_and_dollars() {
+        let mut config = config(2, MINUTE);
+        config.providers[0].models[1].canary = None;
+        let plan = Plan::of(&config);
+        assert!((plan.rows[0].per_day - 1440.0).abs() < 1e-9);
+        // 500 in at $1 and 100 out at $5 per million are $0.001.
+        assert!((plan.usd_per_day - 1.44).abs() < 1e-9, "{}", plan.usd_per_day);
+        assert_eq!((plan.rows[1].every, plan.rows[1].usd_per_day), (None, 0.0));
+    }
+
+    #[test]
+    fn a_plan_that_fits_is_left_alone() {
+        let mut fits = config(1, MINUTE);
+        fits.usd_per_day = Some(1.44 / (1.0 - RESERVE));
+        let before = fits.clone();
+        assert_eq!(stretch(&mut fits), Vec::<String>::new());
+        assert_eq!(fits, before);
+    }
+
+    #[test]
+    fn free_canaries_are_not_stretched_and_reach_neither() {
+        let mut config = config(2, MINUTE);
+        config.usd_per_day = Some(0.9);
+        config.providers[0].models[1].price = Some(Price {
+            input_usd_per_mtok: 0.0,
+            output_usd_per_mtok: 0.0,
+        });
+        let told = stretch(&mut config);
+        assert_eq!(
+            told,
+            [
+                "the plan of all providers would cost $1.44 a day; $0.90 are allowed, of which 20 % are kept for \
+              confirming and recovery probes, so its paid canaries come 2.0 times less often"
+            ]
+        );
+        let every: Vec<_> = Plan::of(&config)
+            .rows
+            .iter()
+            .map(|row| row.every.unwrap())
+            .collect();
+        assert_eq!(every, [MINUTE * 2, MINUTE]);
+        assert_eq!(config.providers[0].reach.as_ref().unwrap().every, MINUTE);
+    }
+
+    proptest! {
+        /// After stretching, the plan fits, and no interval got shorter.
+        #[test]
+        fn a_stretched_plan_fits(
+            all in prop::option::of(0.001f64..3.0), one in prop::option::of(0.001f64..3.0),
+            every_ms in 1_000u64..100_000, models in 1usize..5,
+        ) {
+            let mut config = config(models, Duration::from_millis(every_ms));
+            (config.usd_per_day, config.providers[0].usd_per_day) = (all, one);
+            let before = Plan::of(&config);
+            let told = stretch(&mut config);
+            let plan = Plan::of(&config);
+            for limit in [all, one].into_iter().flatten() {
+                prop_assert!(plan.usd_per_day <= limit * (1.0 - RESERVE) + 1e-9);
+            }
+            prop_assert!(plan.rows.iter().zip(&before.rows).all(|(after, before)| after.every >= before.every));
+            prop_assert_eq!(told.is_empty(), plan == before);
+        }
+    }
+}

@@ -75,7 +75,7 @@ fn judge(provider: &Provider, timeline: &Timeline) -> Judged {
     };
     if status == 200 && is_page(timeline) {
         let detail = "a page instead of an answer of the api".to_owned();
-        return failed(ErrorClass::Protocol, FailedAt::Status(status), detail);
+        return failed(ErrorClass::Protocol, FailedAt::Stream, detail);
     }
     if expected(provider).contains(&status) {
         return Judged {
@@ -86,7 +86,7 @@ fn judge(provider: &Provider, timeline: &Timeline) -> Judged {
     }
     if (200..300).contains(&status) {
         let detail = format!("http status {status} is not the expected one");
-        return failed(ErrorClass::Protocol, FailedAt::Status(status), detail);
+        return failed(ErrorClass::Protocol, FailedAt::Stream, detail);
     }
     let error = error_body::classify(provider.protocol, status, &timeline.headers, &timeline.raw);
     Judged {

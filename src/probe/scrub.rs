@@ -13,7 +13,11 @@ use crate::{
 /// Shortest text that counts as a secret; shorter ones would blank out ordinary words.
 const MIN_SECRET_BYTES: usize = 4;
 
-/// The secrets of one provider: its credential, and what stands in its URL's query and user part.
+/// Parts of the names of headers whose values are secrets.
+const SECRET_HEADERS: [&str; 5] = ["auth", "key", "token", "secret", "cookie"];
+
+/// The secrets of one provider: its credential, what stands in its URL's query and password, and the values of its own
+/// headers that are named like a secret.
 pub(super) struct Scrub {
     secrets: Vec<Secret>,
 }
@@ -23,6 +27,7 @@ impl Scrub {
     pub(super) fn new(provider: &Provider) -> Self {
         let mut secrets: Vec<Secret> = provider.key.iter().cloned().collect();
         secrets.extend(url_secrets(&provider.base_url));
+        secrets.extend(header_secrets(&provider.headers));
         secrets.retain(|secret| secret.expose().len() >= MIN_SECRET_BYTES);
         Self { secrets }
     }
@@ -79,8 +84,11 @@ impl Scrub {
                 }
             }
             StreamEvent::Garbled { detail } => self.string(detail),
-            StreamEvent::KeepAlive | StreamEvent::Usage(_) | StreamEvent::Terminal | StreamEvent::Note(_) => {
-            }
+            StreamEvent::KeepAlive
+            | StreamEvent::Usage(_)
+            | StreamEvent::TerminalByEnd
+            | StreamEvent::Terminal
+            | StreamEvent::Note(_) => {}
         }
     }
 }
@@ -88,4 +96,15 @@ impl Scrub {
 fn url_secrets(url: &Url) -> Vec<Secret> {
     let values = url.query_pairs().map(|(_, value)| Secret::new(&value));
     values.chain(url.password().map(Secret::new)).collect()
+}
+
+fn header_secrets(headers: &[(String, String)]) -> impl Iterator<Item = Secret> {
+    let named = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        SECRET_HEADERS.iter().any(|part| name.contains(part))
+    };
+    headers
+        .iter()
+        .filter(move |(name, _)| named(name))
+        .map(|(_, value)| Secret::new(value))
 }

@@ -3,9 +3,17 @@
 //! A [`Decoder`] is pushed whatever the socket gave, in any split, and yields the same events. What the events mean
 //! for the verdict is decided in [`crate::verdict`], by one judge for all protocols.
 
+mod anthropic;
 mod decoder;
+mod emit;
 pub mod error_body;
+mod gemini;
+mod lenient;
+mod openai_chat;
+mod openai_responses;
 pub mod request;
+mod sse;
+pub mod stop_reason;
 mod types;
 
 pub use decoder::{Decoder, decode_body};

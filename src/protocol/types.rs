@@ -81,6 +81,9 @@ pub enum StreamEvent {
     Error(ProviderError),
     /// The protocol's terminal event.
     Terminal,
+    /// The body ended after a stop reason in a protocol that has no terminal event (Gemini): the reply was over with
+    /// that stop. Emitted only by [`super::Decoder::finish`].
+    TerminalByEnd,
     /// A dispatched event whose payload was not valid.
     Garbled {
         /// What was wrong with it.

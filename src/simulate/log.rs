@@ -123,9 +123,8 @@ impl RequestLog {
         ring.entries.clear();
     }
 
-    /// Opens an entry for a request that arrives now.
-    pub(crate) fn open(&self, provider: &'static str, endpoint: &'static str) -> Ticket {
-        let arrival = self.clock.mono();
+    /// Opens an entry for a request whose head was read at `arrival`.
+    pub(crate) fn open(&self, arrival: Duration, provider: &'static str, endpoint: &'static str) -> Ticket {
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         if ring.entries.len() >= MAX_ENTRIES {
             ring.entries.pop_front();
@@ -198,11 +197,11 @@ mod tests {
     fn entries_keep_their_times_and_the_ring_its_limit() {
         let clock = Clock::manual(Timestamp::from_millis(0));
         let log = RequestLog::new(clock.clone());
-        let first = log.open("openai", "generate");
+        let first = log.open(clock.mono(), "openai", "generate");
         clock.advance(Duration::from_millis(5));
         first.note(|entry, now| entry.first_token = Some(now));
         for _ in 0..MAX_ENTRIES - 1 {
-            drop(log.open("openai", "models"));
+            drop(log.open(clock.mono(), "openai", "models"));
         }
         clock.advance(Duration::from_millis(5));
         drop(first);
@@ -211,7 +210,7 @@ mod tests {
         assert_eq!(page.entries[0].first_token, Some(Duration::from_millis(5)));
         assert_eq!(page.entries[0].end, Some(Duration::from_millis(10)));
         assert_eq!(log.page(MAX_ENTRIES as u64 - 1).entries.len(), 1);
-        let late = log.open("openai", "models");
+        let late = log.open(clock.mono(), "openai", "models");
         let page = log.page(0);
         assert_eq!((page.entries.len(), page.dropped), (MAX_ENTRIES, 1));
         assert_eq!(page.entries[0].seq, 2);

@@ -96,6 +96,8 @@ impl State {
 
     /// Answers. An error closes the connection without an answer.
     pub(crate) async fn answer(&self, request: Request<Incoming>, kill: Kill) -> io::Result<Response<Reply>> {
+        // In this order: a script's offsets never come out shorter in the log than they were planned.
+        let arrival = self.clock.mono();
         let start = Start::now();
         let (head, body) = request.into_parts();
         let path = head.uri.path().to_owned();
@@ -115,7 +117,7 @@ impl State {
                 "no such provider; known are anthropic, openai, gemini",
             ));
         };
-        let ticket = self.log.open(endpoint.provider, endpoint.kind.name());
+        let ticket = self.log.open(arrival, endpoint.provider, endpoint.kind.name());
         let right_method = head.method == endpoint.kind.method();
         if endpoint.kind == Kind::StatusPage && right_method {
             return Ok(self.status_page(endpoint.provider, ticket));

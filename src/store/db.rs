@@ -150,12 +150,17 @@ pub(super) fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
 
 /// Bytes of database and write-ahead log on disk.
 pub(super) fn size_on_disk(path: &Path) -> u64 {
-    let [wal, _] = companions(path);
-    [path, &wal]
-        .into_iter()
-        .filter_map(|file| fs::metadata(file).ok())
-        .map(|meta| meta.len())
-        .sum()
+    length(path) + log_on_disk(path)
+}
+
+/// Bytes of the write-ahead log on disk.
+pub(super) fn log_on_disk(path: &Path) -> u64 {
+    let [log, _] = companions(path);
+    length(&log)
+}
+
+fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |meta| meta.len())
 }
 
 /// Damage that `SQLite` finds, or `None`.

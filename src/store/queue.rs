@@ -182,8 +182,13 @@ impl Shared {
         self.work.notify_one();
     }
 
-    pub(super) fn report_corrupt(&self, what: String) {
-        self.lock().corrupt = Some(what);
+    /// Damage in the file of that generation; a file that has been replaced since is not meant.
+    pub(super) fn report_corrupt(&self, what: String, generation: u64) {
+        let mut state = self.lock();
+        if self.generation.load(Ordering::Acquire) == generation {
+            state.corrupt = Some(what);
+        }
+        drop(state);
         self.work.notify_one();
     }
 
@@ -235,12 +240,14 @@ impl Shared {
         let state = self.lock();
         let (state, _) = self
             .work
-            .wait_timeout_while(state, idle, |s| s.queued() == 0 && !s.urgent())
+            .wait_timeout_while(state, idle, |s| {
+                batch.is_empty() && s.queued() == 0 && !s.urgent()
+            })
             .unwrap_or_else(PoisonError::into_inner);
         let (mut state, _) = self
             .work
             .wait_timeout_while(state, BATCH_WAIT, |s| {
-                (1..BATCH).contains(&s.queued()) && !s.urgent()
+                batch.is_empty() && (1..BATCH).contains(&s.queued()) && !s.urgent()
             })
             .unwrap_or_else(PoisonError::into_inner);
         if batch.is_empty() {
@@ -287,7 +294,10 @@ impl Shared {
     }
 
     pub(super) fn set_aside(&self, path: PathBuf) {
-        self.lock().status.corrupt_set_aside = Some(path);
+        let mut state = self.lock();
+        state.status.corrupt_set_aside = Some(path);
+        // What was reported of the old file is done with.
+        state.corrupt = None;
         self.generation.fetch_add(1, Ordering::Release);
     }
 
@@ -309,5 +319,83 @@ impl Shared {
         state.ended = true;
         drop(guard);
         self.done.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::{Observation, Source, Verdict};
+
+    fn observation(detail: usize) -> Record {
+        let target = "p/m".parse().unwrap();
+        let mut o = Observation::new(
+            target,
+            Timestamp::from_millis(0),
+            Source::Canary,
+            Verdict::Unknown,
+        );
+        o.detail = Some("x".repeat(detail));
+        Record::Observation(o)
+    }
+
+    #[test]
+    fn a_lane_drops_its_oldest_beyond_its_count() {
+        let (mut lane, mut dropped) = (Lane::default(), Dropped::default());
+        for n in 0..5 {
+            lane.push(observation(n), 3, &mut dropped);
+        }
+        assert_eq!(dropped.of(RecordKind::Observation), 2);
+        assert_eq!(lane.records.front(), Some(&observation(2)));
+        assert_eq!((lane.sent, lane.settled), (5, 2));
+    }
+
+    #[test]
+    fn a_lane_drops_its_oldest_beyond_its_bytes() {
+        let (mut lane, mut dropped) = (Lane::default(), Dropped::default());
+        let empty = observation(0).weight();
+        let half = MAX_QUEUED_BYTES / 2 - empty;
+        lane.push(observation(half), 9, &mut dropped);
+        lane.push(observation(half), 9, &mut dropped);
+        assert_eq!((lane.bytes, dropped.total()), (MAX_QUEUED_BYTES, 0));
+        lane.push(observation(0), 9, &mut dropped);
+        assert_eq!((lane.records.len(), dropped.total()), (2, 1));
+    }
+
+    #[test]
+    fn others_go_first_and_fill_the_batch_with_observations() {
+        let shared = Shared::default();
+        for _ in 0..BATCH {
+            shared.send(observation(0));
+        }
+        shared.send(Record::State(crate::health::Saved::default()));
+        let mut batch = Vec::new();
+        shared.next_turn(&mut batch, Duration::ZERO);
+        assert_eq!(batch.len(), BATCH);
+        assert_eq!(batch[0].kind(), RecordKind::State);
+        assert_eq!(shared.status().queued, BATCH + 1);
+    }
+
+    #[test]
+    fn a_flush_waits_for_the_batch_in_hand() {
+        let shared = Shared::default();
+        shared.send(observation(0));
+        let mut batch = Vec::new();
+        shared.next_turn(&mut batch, Duration::ZERO);
+        assert!(!shared.flush(Duration::ZERO));
+        shared.settle(&[], 0);
+        assert!(shared.flush(Duration::ZERO));
+    }
+
+    #[test]
+    fn what_is_left_at_the_end_is_counted() {
+        let shared = Shared::default();
+        shared.send(observation(0));
+        let mut batch = Vec::new();
+        shared.next_turn(&mut batch, Duration::ZERO);
+        shared.send(observation(1));
+        shared.end(&batch);
+        shared.send(observation(2));
+        assert_eq!(shared.status().dropped.of(RecordKind::Observation), 3);
     }
 }

@@ -78,16 +78,20 @@ fn beyond_count(
         .execute([keep])
 }
 
-/// Holds the file below `max_bytes`: oldest raw rows go first, then the oldest events; free pages are given back.
-pub(super) fn hold_size(connection: &Connection, path: &Path, options: &Options) -> rusqlite::Result<u64> {
-    let mut size = db::size_on_disk(path);
+/// Holds database and log below `max_bytes`: oldest raw rows go first, then the oldest events; free pages are given
+/// back.
+///
+/// A long read keeps the log from being copied back, and no deleting shortens it then. So the log counts for at most an
+/// eighth, and the database by the pages that it will have: history is not eaten up by somebody else's read.
+pub(super) fn hold_size(connection: &Connection, path: &Path, options: &Options) -> rusqlite::Result<()> {
     for _ in 0..MAX_STEPS {
-        if size <= options.max_bytes {
+        let log = db::log_on_disk(path).min(options.max_bytes / 8);
+        let pages = number(connection, "PRAGMA page_count")?.cast_unsigned();
+        let Some(over) = (pages * db::PAGE_BYTES + log).checked_sub(options.max_bytes + 1) else {
             break;
-        }
-        let free: i64 = number(connection, "PRAGMA freelist_count")?;
-        let over = size - options.max_bytes;
-        if free.cast_unsigned() * db::PAGE_BYTES < over && delete_raw(connection, i64::MAX)? == 0 {
+        };
+        let free = number(connection, "PRAGMA freelist_count")?.cast_unsigned();
+        if free * db::PAGE_BYTES <= over && delete_raw(connection, i64::MAX)? == 0 {
             let gone = connection.execute(
                 "DELETE FROM events WHERE revision IN (SELECT revision FROM events ORDER BY revision LIMIT ?1)",
                 [STEP_ROWS],
@@ -98,9 +102,8 @@ pub(super) fn hold_size(connection: &Connection, path: &Path, options: &Options)
         }
         give_back(connection, STEP_PAGES)?;
         checkpoint(connection)?;
-        size = db::size_on_disk(path);
     }
-    Ok(size)
+    Ok(())
 }
 
 /// Gives free pages back. Each row that the pragma steps through is one page.

@@ -117,10 +117,8 @@ impl Writer {
                     None
                 }
             };
-            if let Some(damage) = damage
-                && shared.generation.load(Ordering::Acquire) == generation
-            {
-                shared.report_corrupt(damage);
+            if let Some(damage) = damage {
+                shared.report_corrupt(damage, generation);
             }
         };
         if let Err(error) = thread::Builder::new().name("store-check".into()).spawn(check) {
@@ -297,10 +295,8 @@ impl Worker {
         loop {
             let turn = self.shared.next_turn(&mut batch, IDLE);
             reserve |= turn.reserve;
-            let done = match turn.corrupt {
-                Some(damage) => self.replace(&damage),
-                None => self.work(&mut batch, &mut lost, &mut reserve),
-            };
+            let replaced = turn.corrupt.map_or(Ok(()), |damage| self.replace(&damage));
+            let done = replaced.and_then(|()| self.work(&mut batch, &mut lost, &mut reserve));
             match done {
                 Ok(size) => {
                     self.shared.settle(&lost, size);
@@ -391,11 +387,12 @@ impl Worker {
             retention::give_back(&file.connection, TIDY_PAGES)?;
             self.tidied = Some(now);
         }
-        retention::hold_size(&file.connection, &self.path, &self.options)
+        retention::hold_size(&file.connection, &self.path, &self.options)?;
+        Ok(db::size_on_disk(&self.path))
     }
 
     /// Sets the damaged file aside and goes on with a fresh one. The batch in hand stays.
-    fn replace(&mut self, damage: &str) -> Result<u64, String> {
+    fn replace(&mut self, damage: &str) -> Result<(), String> {
         self.file = None;
         match db::set_aside(&self.path, self.clock.now()) {
             Ok(aside) => {
@@ -410,7 +407,7 @@ impl Worker {
         file.reserve(end).map_err(|error| error.to_string())?;
         self.revisions.set_reserved(end);
         self.file = Some(file);
-        Ok(db::size_on_disk(&self.path))
+        Ok(())
     }
 
     /// Leaves a tidy file behind, or none where it was a temporary one.
@@ -444,3 +441,6 @@ fn reopen(path: &Path, manner: Manner, instance: &str) -> rusqlite::Result<File>
     )?;
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests;

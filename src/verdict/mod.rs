@@ -1,10 +1,12 @@
 //! One probe's [`Timeline`] to a [`Verdict`], and the [`Observation`] that everything else derives from. Pure.
 
+mod canary;
 mod judge;
 mod observation;
 mod timeline;
 mod types;
 
+pub use canary::{Match, match_words};
 pub use judge::{Expectation, Expected, Judgement, judge};
 pub use observation::*;
 pub use timeline::{Ending, Fault, Timeline};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Phases;
-use crate::protocol::{ErrorClass, StreamEvent};
+use crate::protocol::{Channel, ErrorClass, StreamEvent};
 
 /// How the exchange ended at the transport.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,8 +42,14 @@ pub struct Timeline {
     pub headers: Vec<(String, String)>,
     /// First bytes of a body that is no stream, at most [`Timeline::RAW_BYTES`].
     pub raw: Vec<u8>,
-    /// Events in order.
+    /// Events in order. Deltas of one channel that follow each other are joined, repeated keep-alives and usages kept
+    /// once; of channels other than the answer and a refusal, at most [`Timeline::HIDDEN_BYTES`] at a stretch.
     pub events: Vec<StreamEvent>,
+    /// Where each chunk of visible text began, as a byte offset into the whole visible text; at most
+    /// [`Timeline::CHUNK_MARKS`].
+    pub chunks: Vec<u32>,
+    /// Bytes of visible text so far.
+    pub text_bytes: u64,
     /// Body bytes read.
     pub bytes: u64,
     /// How it ended; `None` while it runs.
@@ -54,10 +60,73 @@ impl Timeline {
     /// Bytes of a non-stream body that are kept.
     pub const RAW_BYTES: usize = 64 << 10;
 
+    /// Bytes of consecutive reasoning or tool arguments that are kept.
+    pub const HIDDEN_BYTES: usize = 4 << 10;
+    /// Chunk boundaries that are kept.
+    pub const CHUNK_MARKS: usize = 4096;
+
     /// Notes an event that was completed by bytes read at `at`, and moves the marks that it touches.
     pub fn event(&mut self, at: Duration, event: StreamEvent) {
-        let _ = at;
-        self.events.push(event);
+        let phases = &mut self.phases;
+        match &event {
+            StreamEvent::Delta { channel, text } => {
+                if text.is_empty() {
+                    return;
+                }
+                phases.first_token.get_or_insert(at);
+                if let Some(last) = phases.last_token {
+                    let gap = at.saturating_sub(last);
+                    phases.gap_max = Some(phases.gap_max.map_or(gap, |widest| widest.max(gap)));
+                }
+                phases.last_token = Some(at);
+                if matches!(channel, Channel::Text | Channel::Refusal) {
+                    phases.first_output.get_or_insert(at);
+                }
+                if *channel == Channel::Text {
+                    if self.chunks.len() < Self::CHUNK_MARKS {
+                        self.chunks
+                            .push(u32::try_from(self.text_bytes).unwrap_or(u32::MAX));
+                    }
+                    self.text_bytes += text.len() as u64;
+                }
+            }
+            StreamEvent::Stop(_) => phases.stop = Some(at),
+            StreamEvent::Terminal => {
+                phases.terminal.get_or_insert(at);
+            }
+            StreamEvent::TerminalByEnd => phases.terminal = phases.stop.max(phases.last_token),
+            _ => {}
+        }
+        self.keep(event);
+    }
+
+    /// Appends the event, or joins it with the last one of its kind.
+    fn keep(&mut self, event: StreamEvent) {
+        match (self.events.last_mut(), event) {
+            (
+                Some(StreamEvent::Delta {
+                    channel: last,
+                    text: so_far,
+                }),
+                StreamEvent::Delta { channel, text },
+            ) if *last == channel => {
+                if matches!(channel, Channel::Text | Channel::Refusal) {
+                    so_far.push_str(&text);
+                } else {
+                    let room = Self::HIDDEN_BYTES.saturating_sub(so_far.len());
+                    so_far.push_str(&text[..text.floor_char_boundary(room)]);
+                }
+            }
+            (Some(StreamEvent::KeepAlive), StreamEvent::KeepAlive) => {}
+            (Some(StreamEvent::Usage(last)), StreamEvent::Usage(usage)) => *last = usage,
+            (_, StreamEvent::Delta { channel, mut text }) => {
+                if !matches!(channel, Channel::Text | Channel::Refusal) {
+                    text.truncate(text.floor_char_boundary(Self::HIDDEN_BYTES));
+                }
+                self.events.push(StreamEvent::Delta { channel, text });
+            }
+            (_, event) => self.events.push(event),
+        }
     }
 
     /// Notes the end.
@@ -66,3 +135,6 @@ impl Timeline {
         self.ending = Some(ending);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! Configuration from the outside: search order, precedence, diagnostics, secrets.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
 use endturn::config::{Auth, ConfigError, Env, Loaded, Origin, load};
@@ -41,12 +43,16 @@ impl Place {
     }
 
     fn shown(&self, error: &ConfigError) -> String {
-        error
-            .to_string()
-            .replace(&format!("{}/", self.dir.path().display()), "")
+        self.strip(&error.to_string())
+    }
+
+    /// Without the temporary directory's own name.
+    fn strip(&self, text: &str) -> String {
+        text.replace(&format!("{}/", self.dir.path().display()), "")
     }
 }
 
+/// The environment's usual keys.
 fn keys() -> Vec<(&'static str, &'static str)> {
     vec![("ANTHROPIC_API_KEY", PLANTED), ("OPENAI_API_KEY", PLANTED)]
 }
@@ -125,4 +131,524 @@ fn without_a_file_the_keys_decide() {
         loaded.config.store.path,
         place.dir.path().join("state/endturn/endturn.db")
     );
+}
+
+/// Broken files by what is broken; each snapshot shows every error with line, caret and help.
+#[test]
+fn every_mistake_is_shown_with_line_caret_and_help() {
+    for (name, text) in [
+        ("unknown_keys", UNKNOWN_KEYS),
+        ("wrong_types", WRONG_TYPES),
+        ("out_of_range", OUT_OF_RANGE),
+        ("names", NAMES),
+        ("addresses", ADDRESSES),
+        ("headers", HEADERS),
+        ("keys", KEYS),
+        ("prices", PRICES),
+        ("syntax", SYNTAX),
+        ("empty", "vantage = \"x\"\n"),
+    ] {
+        insta::assert_snapshot!(name, errors(text));
+    }
+}
+
+const UNKNOWN_KEYS: &str = r#"vantag = "x"
+zzz = 1
+[sever]
+listen = "127.0.0.1:1"
+[store]
+keep = { raw = "48h", minute = "14d" }
+[[provider]]
+id = "anthropic"
+api_kye = "planted-9f86d081884c7d65"
+canary = { evry = "3s" }
+long = { every = "30m" }
+[[provider]]
+id = "openai"
+[[provider.model]]
+id = "gpt-5.4-nano"
+prise = 1
+[[route]]
+name = "x"
+[telemetry.otlp]
+endpoint = "http://127.0.0.1:4318"
+"#;
+
+const WRONG_TYPES: &str = r#"vantage = 7
+[store]
+max_size = "2 potatoes"
+keep = { raw = 48 }
+[budget]
+usd_per_day = "1.00"
+[[provider]]
+id = "anthropic"
+reach = "5s"
+canary = { every = "often" }
+headers = "Authorization: planted-9f86d081884c7d65"
+limits = { total = 180, gap = "30 parsecs" }
+[[provider]]
+id = 7
+models = "claude-haiku-4-5"
+[[provider]]
+"#;
+
+const OUT_OF_RANGE: &str = r#"vantage = "my house"
+[store]
+max_size = "1MiB"
+keep = { raw = "1s" }
+[network]
+anchors = ["1.1.1.1", "8.8.8.8:443", "8.8.8.8:443", "x:0"]
+[budget]
+usd_per_day = 0
+[[provider]]
+id = "anthropic"
+usd_per_day = -1
+reach = { every = "99ms" }
+canary = { every = "999ms" }
+limits = { connect = "0s", first_token = "60s", total = "30s" }
+[[provider.model]]
+id = "claude-haiku-4-5"
+max_tokens = 15
+[[provider.model]]
+id = "claude-haiku-5-5"
+price = { input_usd_per_mtok = -1, output_usd_per_mtok = 1 }
+canary = { every = "25h" }
+"#;
+
+const NAMES: &str = r#"[[provider]]
+id = "antropic"
+[[provider]]
+id = "openai"
+[[provider]]
+id = "openai"
+[[provider]]
+id = "my provider"
+[[provider]]
+id = "a"
+preset = "open-ai"
+[[provider]]
+id = "b"
+protocol = "openai"
+base_url = "http://localhost:1/v1"
+[[provider]]
+models = ["m"]
+[[provider]]
+id = "gemini"
+models = ["gemini-2.5-flash-lite", "gemini-2.5-flash-lite", "a model"]
+"#;
+
+const ADDRESSES: &str = r#"[server]
+listen = "0.0.0.0:7411"
+[[provider]]
+id = "a"
+protocol = "openai-chat"
+[[provider]]
+id = "b"
+protocol = "openai-chat"
+base_url = "localhost:8000"
+[[provider]]
+id = "c"
+protocol = "openai-chat"
+base_url = "https://user:planted-9f86d081884c7d65@example.com/v1"
+[[provider]]
+id = "d"
+protocol = "openai-chat"
+base_url = "https://example.com/v1?key=planted-9f86d081884c7d65"
+[[provider]]
+id = "e"
+protocol = "openai-chat"
+base_url = "http://127.0.0.1:8000/v1"
+free = true
+"#;
+
+const HEADERS: &str = r#"[[provider]]
+id = "anthropic"
+[provider.headers]
+Authorization = "Bearer planted-9f86d081884c7d65"
+x-api-key = "planted-9f86d081884c7d65"
+host = "example.com"
+"not a header" = "x"
+x-fine = "yes"
+"#;
+
+const KEYS: &str = r#"[[provider]]
+id = "anthropic"
+api_key = "planted-9f86d081884c7d65"
+[[provider]]
+id = "openai"
+api_key = { env = "OPENAI_KEY" }
+[[provider]]
+id = "gemini"
+api_key = { env = "planted-9f86d081884c7d65" }
+[[provider]]
+id = "a"
+preset = "openai"
+api_key = { credential = "../key" }
+[[provider]]
+id = "b"
+preset = "openai"
+api_key = { credential = "key" }
+[[provider]]
+id = "c"
+preset = "openai"
+api_key = { file = "missing.key" }
+[[provider]]
+id = "d"
+preset = "openai"
+api_key = { env = "A", file = "b" }
+[[provider]]
+id = "e"
+preset = "openai"
+api_key = { value = "planted-9f86d081884c7d65" }
+"#;
+
+const PRICES: &str = r#"[[provider]]
+id = "anthropic"
+models = ["claude-99"]
+free = true
+[[provider]]
+id = "gateway"
+preset = "openai-compatible"
+base_url = "http://localhost:4000/v1"
+models = ["gpt-5.4-nano"]
+"#;
+
+const SYNTAX: &str = r#"vantage = "a" "b"
+[[provider]]
+id = anthropic
+api_key = planted-9f86d081884c7d65
+[[provider]]
+id = "openai"
+id = "gemini"
+[provider]
+api_kye = "planted-9f86d081884c7d65
+"#;
+
+#[test]
+fn a_file_is_looked_for_in_order() {
+    let place = Place::new(&[]);
+    let file = |vantage: &str| format!("vantage = \"{vantage}\"\n[[provider]]\nid = \"anthropic\"\n");
+    let vantage = |place: &Place| place.load().unwrap().config.vantage;
+    assert_eq!(place.load().unwrap().origin, Origin::Environment);
+    place.write("etc/endturn.toml", &file("machine"));
+    assert_eq!(vantage(&place), "machine");
+    place.write("home/endturn/endturn.toml", &file("user"));
+    assert_eq!(vantage(&place), "user");
+    place.write("here/endturn.toml", &file("here"));
+    assert_eq!(vantage(&place), "here");
+    let named = place.write("named.toml", &file("variable"));
+    let mut env = place.env.clone();
+    env.vars
+        .insert("ENDTURN_CONFIG".to_owned(), named.display().to_string());
+    assert_eq!(load(None, &env).unwrap().config.vantage, "variable");
+    let flag = place.write("flag.toml", &file("flag"));
+    assert_eq!(load(Some(&flag), &env).unwrap().config.vantage, "flag");
+    // A named file that is missing is an error, not a reason to look further.
+    let missing = load(Some(&place.dir.path().join("none.toml")), &env).unwrap_err();
+    assert!(matches!(missing, ConfigError::Read { .. }), "{missing}");
+    assert!(
+        place.shown(&missing).starts_with("cannot read none.toml: "),
+        "{missing}"
+    );
+}
+
+#[test]
+fn keys_come_from_variables_files_and_credentials() {
+    let place = Place::new(&[
+        ("SOME_KEY", "from-variable\n"),
+        ("OPENAI_API_KEY", "not-for-others"),
+    ]);
+    place.write("here/beside.key", "from-file\n");
+    let credentials = place.write("creds/openai", "from-credential");
+    let mut env = place.env.clone();
+    let dir = credentials.parent().unwrap().display().to_string();
+    env.vars.insert("CREDENTIALS_DIRECTORY".to_owned(), dir);
+    place.write(
+        "here/endturn.toml",
+        r#"
+[[provider]]
+id = "anthropic"
+api_key = { env = "SOME_KEY" }
+[[provider]]
+id = "gemini"
+api_key = { file = "beside.key" }
+[[provider]]
+id = "openai-responses"
+api_key = { credential = "openai" }
+[[provider]]
+id = "openai"
+[[provider]]
+id = "elsewhere"
+preset = "openai"
+base_url = "https://gateway.example/v1/"
+canary = false
+"#,
+    );
+    let config = load(None, &env).unwrap().config;
+    let seen: Vec<_> = config
+        .providers
+        .iter()
+        .map(|p| (p.id.as_str(), p.key.as_ref().map(endturn::config::Secret::expose)))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("anthropic", Some("from-variable")),
+            ("gemini", Some("from-file")),
+            ("openai-responses", Some("from-credential")),
+            ("openai", Some("not-for-others")),
+            // A vendor's key is never sent to another host unasked.
+            ("elsewhere", None),
+        ]
+    );
+    assert_eq!(
+        config.providers[4].base_url.as_str(),
+        "https://gateway.example/v1"
+    );
+    assert_eq!(config.providers[0].auth, Auth::Bearer);
+    assert_eq!(
+        config.providers[1].auth,
+        Auth::Header("x-goog-api-key".to_owned())
+    );
+    assert_eq!(config.providers[4].auth, Auth::None);
+}
+
+#[test]
+fn a_provider_without_a_key_is_only_reached_and_says_so() {
+    let place = Place::new(&[]);
+    place.write("here/endturn.toml", "[[provider]]\nid = \"anthropic\"\n");
+    let loaded = place.load().unwrap();
+    assert!(loaded.config.providers[0].models[0].canary.is_none());
+    assert!(loaded.config.providers[0].reach.is_some());
+    let lines: Vec<_> = loaded.warnings.lines().collect();
+    assert_eq!(lines.len(), 1);
+    assert!(
+        lines[0].ends_with(
+            "endturn.toml:1: provider anthropic has no credential: only its reachability is probed"
+        )
+    );
+}
+
+#[test]
+fn unencrypted_http_to_a_public_host_is_a_warning() {
+    for (url, warned) in [
+        ("http://api.example.com/v1", true),
+        ("http://93.184.216.34/v1", true),
+        ("https://api.example.com/v1", false),
+        ("http://localhost:8000/v1", false),
+        ("http://gpu-box:8000/v1", false),
+        ("http://192.168.1.7/v1", false),
+        ("http://[::1]:8000/v1", false),
+        ("http://[fd00::1]/v1", false),
+    ] {
+        let place = Place::new(&[]);
+        let entry = format!(
+            "[[provider]]\nid = \"x\"\nprotocol = \"openai-chat\"\nbase_url = \"{url}\"\nmodels = [\"m\"]\nfree = true\n"
+        );
+        place.write("here/endturn.toml", &entry);
+        let loaded = place.load().unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(!loaded.warnings.is_empty(), warned, "{url}");
+        // No key is needed on a server of one's own.
+        assert!(loaded.config.providers[0].models[0].canary.is_some());
+    }
+}
+
+#[test]
+fn switches_and_defaults_layer() {
+    let place = Place::new(&keys());
+    place.write(
+        "here/endturn.toml",
+        r#"
+[[provider]]
+id = "anthropic"
+reach = false
+canary = { every = "5m" }
+headers = { Anthropic-Version = "2023-06-01", x-team = "ops" }
+strict_terminal = false
+[[provider.model]]
+id = "claude-haiku-4-5"
+[[provider.model]]
+id = "claude-haiku-5-5"
+canary = { every = "90s" }
+[[provider.model]]
+id = "claude-opus-5-5"
+canary = false
+[[provider]]
+id = "openai"
+canary = true
+"#,
+    );
+    let config = place.load().unwrap_or_else(|error| panic!("{error}")).config;
+    let anthropic = &config.providers[0];
+    let every: Vec<_> = anthropic
+        .models
+        .iter()
+        .map(|m| m.canary.as_ref().map(|c| c.every.as_secs()))
+        .collect();
+    assert_eq!(every, [Some(300), Some(90), None]);
+    assert_eq!(
+        (
+            anthropic.reach.clone(),
+            anthropic.strict_terminal,
+            anthropic.polite
+        ),
+        (None, false, true)
+    );
+    assert_eq!(
+        anthropic.headers,
+        [
+            ("anthropic-version".to_owned(), "2023-06-01".to_owned()),
+            ("x-team".to_owned(), "ops".to_owned())
+        ]
+    );
+    let openai = &config.providers[1];
+    assert_eq!(
+        openai.models[0].canary.as_ref().unwrap().every,
+        Duration::from_secs(60)
+    );
+    assert_eq!(openai.reach.as_ref().unwrap().every, Duration::from_secs(5));
+    assert_eq!(
+        openai.models[0].max_tokens_field.as_deref(),
+        Some("max_completion_tokens")
+    );
+    assert_eq!((config.usd_per_day, config.anchors.len()), (Some(1.0), 3));
+    assert_eq!(
+        (config.store.keep_raw.as_secs(), config.store.max_bytes),
+        (48 * 3600, 2 << 30)
+    );
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:7411");
+}
+
+#[test]
+fn files_of_the_operator_win_over_shipped_presets() {
+    let place = Place::new(&keys());
+    place.write(
+        "here/endturn.toml",
+        "[[provider]]\nid = \"anthropic\"\n[[provider]]\nid = \"mine\"\nmodels = [\"m\"]\n",
+    );
+    let preset = "protocol = \"anthropic\"\nbase_url = \"https://proxy.example\"\nauth = \"none\"\nkey_required = false\n\
+                  strict_terminal = false\ndefault_model = \"m\"\n[reach]\nmethod = \"HEAD\"\npath = \"/\"\n\
+                  expect_with_key = [204]\nexpect_without_key = [204]\n[canary]\nmax_tokens = 64\n\
+                  extra_output_tokens = 0\n[models.m]\ninput_usd_per_mtok = 1\noutput_usd_per_mtok = 2\n\
+                  as_of = \"2026-11-01\"\nsource = \"contract\"\nverified = true\n";
+    for name in ["anthropic", "mine"] {
+        place.write(&format!("etc/probes/providers/{name}.toml"), preset);
+    }
+    let config = place.load().unwrap_or_else(|error| panic!("{error}")).config;
+    for provider in &config.providers {
+        assert_eq!(provider.base_url.host_str(), Some("proxy.example"));
+        assert_eq!(provider.reach.as_ref().unwrap().method, "HEAD");
+        assert_eq!(provider.models[0].max_tokens, 64);
+    }
+    // A broken one stops the start, with its own file named.
+    place.write(
+        "etc/probes/providers/mine.toml",
+        &preset.replace("method", "methud"),
+    );
+    place.write(
+        "etc/probes/canaries/count20.toml",
+        "prompt = \"say SENTINEL_WORD\"\nwords = [\"One\"]\nsentinels = [\"x\"]\n",
+    );
+    insta::assert_snapshot!("presets", place.shown(&place.load().unwrap_err()));
+}
+
+/// However a key gets into the wrong place, it is never shown again.
+#[test]
+fn a_planted_key_never_comes_out() {
+    let lines = [
+        "api_key = \"KEY\"",
+        "api_key = 'KEY'",
+        "api_key = KEY",
+        "api_key = \"\"\"\nKEY\"\"\"",
+        "api_key = [\"KEY\"]",
+        "api_key = { value = \"KEY\" }",
+        "api_key = { env = \"KEY\" }",
+        "api_kye = \"KEY\"",
+        "api_kye = KEY",
+        "key = \"KEY",
+        "headers = { authorization = \"Bearer KEY\" }",
+        "headers = { x-api-key = \"KEY\" }",
+        "headers = [\"KEY\"]",
+        "base_url = \"https://KEY@example.com\"",
+        "base_url = \"https://example.com/?key=KEY\"",
+        "models = [\"m\"] # api_key = KEY",
+        "canary = { every = \"1ms\", token = \"KEY\" }",
+    ];
+    for line in lines {
+        let place = Place::new(&keys());
+        let text = format!(
+            "[[provider]]\nid = \"anthropic\"\n{}\n",
+            line.replace("KEY", PLANTED)
+        );
+        place.write("here/endturn.toml", &text);
+        let error = place.load().expect_err(line);
+        let ConfigError::Invalid(findings) = &error else {
+            panic!("{line}")
+        };
+        let lines: Vec<_> = findings.lines().collect();
+        for shown in [
+            error.to_string(),
+            format!("{error:?}"),
+            findings.render(true),
+            lines.join("\n"),
+        ] {
+            assert!(!shown.contains(PLANTED), "{line} gives\n{shown}");
+        }
+    }
+    let place = Place::new(&keys());
+    place.write("here/endturn.toml", include_str!("../../examples/endturn.toml"));
+    let loaded = place.load().unwrap();
+    assert_eq!(loaded.config.providers[0].key.as_ref().unwrap().expose(), PLANTED);
+    let mut out = Vec::new();
+    endturn::cli::check::write_plan(&loaded, false, &mut out).unwrap();
+    endturn::cli::check::write_json(Ok(&loaded), &mut out).unwrap();
+    let shown = format!("{loaded:?} {:?} {}", place.env, String::from_utf8(out).unwrap());
+    assert!(!shown.contains(PLANTED));
+}
+
+#[test]
+fn check_shows_the_plan_and_what_had_to_be_stretched() {
+    let place = Place::new(&[("ANTHROPIC_API_KEY", PLANTED)]);
+    place.write(
+        "here/endturn.toml",
+        r#"
+[budget]
+usd_per_day = 0.20
+[[provider]]
+id = "anthropic"
+[[provider]]
+id = "openai"
+[[provider]]
+id = "vllm"
+preset = "openai-compatible"
+base_url = "http://127.0.0.1:8000/v1"
+free = true
+models = ["llama"]
+canary = { every = "10s" }
+"#,
+    );
+    let loaded = place.load().unwrap();
+    let mut text = Vec::new();
+    endturn::cli::check::write_plan(&loaded, false, &mut text).unwrap();
+    insta::assert_snapshot!("check_plan", place.strip(&String::from_utf8(text).unwrap()));
+    let mut json = Vec::new();
+    endturn::cli::check::write_json(Ok(&loaded), &mut json).unwrap();
+    insta::assert_snapshot!("check_json", place.strip(&String::from_utf8(json).unwrap()));
+}
+
+#[test]
+fn check_tells_errors_in_both_forms() {
+    let place = Place::new(&keys());
+    place.write(
+        "here/endturn.toml",
+        "vantag = 1\n[[provider]]\nid = \"antropic\"\n",
+    );
+    let error = place.load().unwrap_err();
+    let mut out = Vec::new();
+    endturn::cli::check::write_error(&error, false, &mut out).unwrap();
+    endturn::cli::check::write_json(Err(&error), &mut out).unwrap();
+    let missing = load(Some(&place.dir.path().join("none.toml")), &place.env).unwrap_err();
+    endturn::cli::check::write_error(&missing, false, &mut out).unwrap();
+    endturn::cli::check::write_json(Err(&missing), &mut out).unwrap();
+    insta::assert_snapshot!("check_errors", place.strip(&String::from_utf8(out).unwrap()));
 }

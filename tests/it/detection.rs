@@ -49,7 +49,10 @@ fn number(text: &str) -> f64 {
 
 fn near(what: &str, got: f64, wanted: &str) {
     let wanted = number(wanted);
-    assert!((got - wanted).abs() <= TOLERANCE, "{what}: got {got}, expected {wanted}");
+    assert!(
+        (got - wanted).abs() <= TOLERANCE,
+        "{what}: got {got}, expected {wanted}"
+    );
 }
 
 fn check_steps(path: &Path) -> usize {
@@ -118,7 +121,11 @@ fn check_traces(events: &Path, expected: &Path) -> usize {
             .iter()
             .find(|line| line[..3] == row[..3])
             .unwrap_or_else(|| panic!("{at}: unexpected {before} to {after}"));
-        assert_eq!([before.as_str(), after.as_str()], [line[3].as_str(), line[4].as_str()], "{at}");
+        assert_eq!(
+            [before.as_str(), after.as_str()],
+            [line[3].as_str(), line[4].as_str()],
+            "{at}"
+        );
         for (sum, text) in sums.iter().zip(&line[5..8]) {
             near(&at, *sum, text);
         }
@@ -135,7 +142,12 @@ fn detection_vectors() {
             steps += check_steps(&path);
         }
         for expected in csv_files(&directory, |name| name.ends_with("-expected")) {
-            let name = expected.file_name().unwrap().to_str().unwrap().replace("-expected", "");
+            let name = expected
+                .file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .replace("-expected", "");
             transitions += check_traces(&expected.with_file_name(name), &expected);
         }
     }

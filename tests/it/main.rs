@@ -1,10 +1,18 @@
 //! One binary for all integration tests.
 
 mod api;
+mod bad_input;
 mod config;
+mod connections;
 mod detection;
+mod endings;
 mod feed;
+mod page;
 mod serve;
+mod simulate;
+mod simulation;
 mod store;
+mod support;
 mod tidy;
 mod vectors;
+mod world;

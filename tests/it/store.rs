@@ -1,5 +1,9 @@
 //! The store: what goes in comes out, and what can go wrong does.
 
+mod contents;
+mod failures;
+mod limits;
+
 use std::{path::Path, time::Duration};
 
 use endturn::{
@@ -9,28 +13,37 @@ use endturn::{
     verdict::{Observation, Source, Verdict},
 };
 
-const WAIT: Duration = Duration::from_secs(30);
-/// 2026-06-20T13:01:00Z.
-const START: Timestamp = Timestamp::from_millis(1_781_960_460_000);
+/// Bound of every wait; none of them is expected to last.
+const WAIT: Duration = Duration::from_secs(60);
+/// 2026-06-20T13:00:00Z.
+const START: Timestamp = Timestamp::from_millis(1_781_960_400_000);
 
 fn clock() -> Clock {
     Clock::manual(START)
 }
 
 fn open(path: &Path) -> (Writer, Reader) {
-    Store::open(path, Options::default(), clock()).unwrap()
+    Store::open(path, Options::default(), clock()).expect("a store")
+}
+
+fn temporary() -> (Writer, Reader) {
+    Store::temporary(Options::default(), clock()).expect("a store")
 }
 
 fn target(name: &str) -> TargetId {
-    name.parse().unwrap()
+    name.parse().expect("a target id")
 }
 
 fn at(ms: i64) -> Timestamp {
     Timestamp::from_millis(START.as_millis() + ms)
 }
 
+fn seen(name: &str, ms: i64, verdict: Verdict) -> Observation {
+    Observation::new(target(name), at(ms), Source::Canary, verdict)
+}
+
 fn healthy(name: &str, ms: i64) -> Observation {
-    Observation::new(target(name), at(ms), Source::Canary, Verdict::Complete)
+    seen(name, ms, Verdict::Complete)
 }
 
 fn query(limit: usize) -> ObservationQuery {
@@ -40,16 +53,37 @@ fn query(limit: usize) -> ObservationQuery {
     }
 }
 
-#[test]
-fn what_was_written_is_there_after_a_restart() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("endturn.db");
-    let (writer, _) = open(&path);
-    writer.send(Record::Observation(healthy("a/m", 0)));
-    assert!(writer.close(WAIT));
-    let (_writer, reader) = open(&path);
-    let page = reader.observations(&query(10)).unwrap();
-    assert_eq!(page.items.len(), 1);
-    assert_eq!(page.items[0].observation, healthy("a/m", 0));
-    assert_eq!(page.next, None);
+/// Every observation that fits the query, page by page.
+fn all(reader: &Reader, mut query: ObservationQuery) -> Vec<Observation> {
+    let mut found = Vec::new();
+    loop {
+        let page = reader.observations(&query).expect("a page");
+        found.extend(page.items.into_iter().map(|row| row.observation));
+        match page.next {
+            Some(next) => query.cursor = Some(next),
+            None => return found,
+        }
+    }
+}
+
+fn count(reader: &Reader) -> usize {
+    all(reader, query(500)).len()
+}
+
+fn store(writer: &Writer, observations: impl IntoIterator<Item = Observation>) {
+    for observation in observations {
+        writer.send(Record::Observation(observation));
+    }
+    assert!(writer.flush(WAIT));
+}
+
+/// Waits for another thread without settling sleeps: asks again and again, within bounds.
+fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    for _ in 0..20_000 {
+        if condition() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    panic!("{what} did not come");
 }

@@ -1,6 +1,9 @@
 //! The walls of the house: layers, sizes, and what pure rooms may name.
 
-use std::{fs, path::{Path, PathBuf}};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Most lines of a source file.
 const MAX_FILE_LINES: usize = 700;
@@ -25,7 +28,16 @@ const RANKS: &[(&str, u8)] = &[
 ];
 
 /// Crates that pure rooms never name.
-const IMPURE: &[&str] = &["tokio", "reqwest", "rusqlite", "axum", "hyper", "std::net", "std::fs", "std::thread"];
+const IMPURE: &[&str] = &[
+    "tokio",
+    "reqwest",
+    "rusqlite",
+    "axum",
+    "hyper",
+    "std::net",
+    "std::fs",
+    "std::thread",
+];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).expect("a readable folder") {
@@ -53,12 +65,21 @@ fn files(room: &str) -> Vec<(PathBuf, String)> {
 }
 
 fn rank(room: &str) -> Option<u8> {
-    RANKS.iter().find(|(name, _)| *name == room).map(|(_, rank)| *rank)
+    RANKS
+        .iter()
+        .find(|(name, _)| *name == room)
+        .map(|(_, rank)| *rank)
 }
 
 /// `src/health/engine.rs` is in the room `health`, `src/id.rs` in `id`.
 fn room_of(path: &Path) -> String {
-    let name = path.components().nth(1).expect("src/ROOM").as_os_str().to_string_lossy().into_owned();
+    let name = path
+        .components()
+        .nth(1)
+        .expect("src/ROOM")
+        .as_os_str()
+        .to_string_lossy()
+        .into_owned();
     name.trim_end_matches(".rs").to_owned()
 }
 
@@ -94,7 +115,11 @@ fn imports(text: &str) -> Vec<String> {
                 }
             }
         } else {
-            found.push(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+            found.push(
+                rest.chars()
+                    .take_while(|c| c.is_alphanumeric() || *c == '_')
+                    .collect(),
+            );
         }
     }
     found
@@ -141,7 +166,10 @@ fn no_room_outgrows_itself() {
         for (path, text) in files(dir) {
             let lines = text.lines().count();
             if lines > MAX_FILE_LINES {
-                bad.push(format!("{}: {lines} lines, at most {MAX_FILE_LINES}", path.display()));
+                bad.push(format!(
+                    "{}: {lines} lines, at most {MAX_FILE_LINES}",
+                    path.display()
+                ));
             }
         }
     }
@@ -150,7 +178,12 @@ fn no_room_outgrows_itself() {
 
 #[test]
 fn nothing_is_left_for_later() {
-    let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("unimple", "mented!"), concat!("to", "do!(")];
+    let marks = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("unimple", "mented!"),
+        concat!("to", "do!("),
+    ];
     let mut bad = Vec::new();
     for (path, text) in files("src") {
         for (number, line) in text.lines().enumerate() {
@@ -173,10 +206,16 @@ fn every_invariant_names_its_test() {
             code.push_str(&text);
         }
     }
-    let section = text.split("## Invariants").nth(1).expect("a section of invariants");
+    let section = text
+        .split("## Invariants")
+        .nth(1)
+        .expect("a section of invariants");
     let section = section.split("\n## ").next().unwrap_or(section);
     let mut seen = 0;
-    for line in section.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit())) {
+    for line in section
+        .lines()
+        .filter(|line| line.starts_with(|c: char| c.is_ascii_digit()))
+    {
         seen += 1;
         let tests: Vec<&str> = line
             .rsplit_once("Test: ")
@@ -189,7 +228,10 @@ fn every_invariant_names_its_test() {
         assert!(!tests.is_empty(), "no test named: {line}");
         for test in tests {
             let name = test.rsplit("::").next().unwrap_or(test);
-            assert!(code.contains(&format!("fn {name}(")), "{line}\nnames {test}, which does not exist");
+            assert!(
+                code.contains(&format!("fn {name}(")),
+                "{line}\nnames {test}, which does not exist"
+            );
         }
     }
     assert!(seen >= 10, "only {seen} invariants found");
@@ -198,5 +240,8 @@ fn every_invariant_names_its_test() {
 #[test]
 fn imports_are_read_from_groups_too() {
     assert_eq!(imports("use crate::clock::Clock;"), ["clock"]);
-    assert_eq!(imports("use crate::{clock::{A, B}, id::X, verdict};\n// crate::api"), ["clock", "id", "verdict"]);
+    assert_eq!(
+        imports("use crate::{clock::{A, B}, id::X, verdict};\n// crate::api"),
+        ["clock", "id", "verdict"]
+    );
 }

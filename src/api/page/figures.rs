@@ -44,7 +44,7 @@ impl Figure {
                 percent(value),
                 format!("{}–{} · n {}", bare_percent(low), percent(high), share.n),
             ),
-            _ => (NONE.to_owned(), "no attempts · n 0".to_owned()),
+            _ => (NONE.to_owned(), "no attempt · n 0".to_owned()),
         };
         let marked = value != NONE && share.low.is_some_and(|low| low > NOTABLE_SHARE);
         Self {
@@ -65,7 +65,7 @@ impl Figure {
     ) -> Self {
         let (value, note) = match p50 {
             Some(p50) if n > 0 => (latency_pair(p50, p95), format!("n {n}")),
-            _ => (NONE.to_owned(), "none complete · n 0".to_owned()),
+            _ => (NONE.to_owned(), "no reply · n 0".to_owned()),
         };
         Self {
             key,
@@ -80,7 +80,7 @@ impl Figure {
     pub(super) fn speed(key: &'static str, label: &'static str, p50: Option<f64>, n: u64) -> Self {
         let (value, note) = match p50 {
             Some(p50) if n > 0 => (format!("{p50:.0} tokens/s"), format!("n {n}")),
-            _ => (NONE.to_owned(), "none complete · n 0".to_owned()),
+            _ => (NONE.to_owned(), "no reply · n 0".to_owned()),
         };
         Self {
             key,
@@ -303,7 +303,7 @@ mod tests {
         let none = Figure::rate("k", "l", empty);
         assert_eq!(
             (none.value.as_str(), none.note.as_str()),
-            (NONE, "no attempts · n 0")
+            (NONE, "no attempt · n 0")
         );
         let some = Figure::rate(
             "k",

@@ -8,6 +8,7 @@ use crate::{
 };
 
 use super::{
+    Scene,
     figures::Moment,
     words::{complaint, ignorance, predicate, provider_name, severity},
 };
@@ -40,9 +41,16 @@ impl Sentence {
         }
     }
 
-    /// Whether we are cut off, in which case nothing else may be said.
-    fn offline(health: &Health) -> Option<Self> {
-        (health.head.network != Network::Online).then(|| {
+    /// Whether the monitor is stuck or cut off, in which case nothing else may be said.
+    fn blind(scene: &Scene<'_>) -> Option<Self> {
+        let head = &scene.health.head;
+        if scene.is_stale() {
+            return Some(Self {
+                since: Some(Moment::new(head.generated_at.0, scene.now)),
+                ..Self::plain("Nothing is known: the monitor itself is silent", State::Unknown)
+            });
+        }
+        (head.network != Network::Online).then(|| {
             Self::plain(
                 "This vantage has lost its network, so nothing is known about the providers",
                 State::Unknown,
@@ -56,17 +64,17 @@ impl Sentence {
     }
 
     /// About all providers.
-    pub(super) fn overview(health: &Health, now: Timestamp) -> Self {
+    pub(super) fn overview(scene: &Scene<'_>, health: &Health) -> Self {
         let groups: Vec<Group> = groups(health);
         let count = |f: fn(State) -> bool| groups.iter().filter(|g| f(g.state)).count();
         let (total, well) = (groups.len(), count(|s| s == State::Operational));
         let sick: Vec<&Group> = groups.iter().filter(|g| g.state.is_impaired()).collect();
-        if let Some(sentence) = Self::offline(health) {
+        if let Some(sentence) = Self::blind(scene) {
             sentence
         } else if total == 0 {
             Self::plain("No target is configured", State::Unknown)
         } else if let [one] = sick[..] {
-            one.sentence(now)
+            one.sentence(scene.now)
         } else if let [first, ..] = sick[..] {
             let names: Vec<&str> = sick.iter().map(|g| provider_name(g.id)).collect();
             Self {
@@ -84,7 +92,7 @@ impl Sentence {
                     .filter_map(|g| g.worst)
                     .map(|t| t.since.0)
                     .min()
-                    .map(|at| Moment::new(at, now)),
+                    .map(|at| Moment::new(at, scene.now)),
                 state: first.state,
             }
         } else if well == total {
@@ -101,8 +109,8 @@ impl Sentence {
     }
 
     /// About one target.
-    pub(super) fn target(health: &Health, target: &TargetHealth, now: Timestamp) -> Self {
-        if let Some(sentence) = Self::offline(health) {
+    pub(super) fn target(scene: &Scene<'_>, target: &TargetHealth) -> Self {
+        if let Some(sentence) = Self::blind(scene) {
             return sentence;
         }
         let text = match target.state {
@@ -127,7 +135,7 @@ impl Sentence {
         let timed = target.state != State::Operational;
         Self {
             text,
-            since: timed.then(|| Moment::new(target.since.0, now)),
+            since: timed.then(|| Moment::new(target.since.0, scene.now)),
             state: target.state,
         }
     }

@@ -1,24 +1,33 @@
 //! The page's routes. What they read comes through [`Shelf`], so that they run in tests without hub and store.
 
-use std::{collections::HashMap, future::Future, sync::Arc};
+use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{OriginalUri, Path, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
+use tokio::sync::Mutex;
 
 use super::{
-    Bucket, Budget, CONTENT_SECURITY_POLICY, Past, Plan,
+    Bucket, Budget, Past, Plan, Scene,
     assets::{self, Asset},
-    missing, overview, target,
 };
-use crate::{feed::v1::Health, id::TargetId};
+use crate::{clock::Timestamp, feed::v1::Health, id::TargetId};
+
+/// How long one reading of everybody's last hour is shown before it is read again: any number of open pages costs
+/// the store one read in this time.
+pub const HOURS_FRESH: Duration = Duration::from_secs(10);
+
+type Hours = HashMap<TargetId, Vec<Bucket>>;
 
 /// Where the page gets what it shows.
 pub trait Shelf: Clone + Send + Sync + 'static {
+    /// The time. A feed that is too old by it is shown as one that knows nothing.
+    fn now(&self) -> Timestamp;
+
     /// The feed as of now.
     fn health(&self) -> Arc<Health>;
 
@@ -37,36 +46,65 @@ pub trait Shelf: Clone + Send + Sync + 'static {
     fn past(&self, target: &TargetId) -> impl Future<Output = Past> + Send;
 }
 
-/// `/`, `/targets/{target}` and the assets of both.
+/// `/`, `/targets/{target}` and the assets of both. To be given to [`crate::api::router`], whose guard adds the
+/// security headers.
 pub fn routes<S: Shelf>() -> Router<S> {
     Router::new()
         .route("/", get(show_overview::<S>))
         .route("/targets/{*target}", get(show_target::<S>))
         .route("/assets/{name}", get(show_asset))
+        .layer(Extension(Kept::default()))
 }
 
-async fn show_overview<S: Shelf>(State(shelf): State<S>) -> Response {
-    let hours = shelf.hours().await;
-    let health = shelf.health();
-    let body = overview(&health, shelf.budget(), &hours);
-    page(StatusCode::OK, body)
+/// The last reading of everybody's last hour.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Option<(Timestamp, Arc<Hours>)>>>);
+
+impl Kept {
+    /// That reading, or a new one once it is [`HOURS_FRESH`] old.
+    async fn hours(&self, shelf: &impl Shelf) -> Arc<Hours> {
+        // Held while the store is read: whoever asks meanwhile waits for the same answer.
+        let mut kept = self.0.lock().await;
+        let now = shelf.now();
+        if let Some((at, hours)) = kept.as_ref()
+            && now.since(*at) < HOURS_FRESH
+        {
+            return Arc::clone(hours);
+        }
+        let hours = Arc::new(shelf.hours().await);
+        *kept = Some((now, Arc::clone(&hours)));
+        hours
+    }
+}
+
+fn scene<'a>(shelf: &impl Shelf, health: &'a Health) -> Scene<'a> {
+    Scene {
+        health,
+        now: shelf.now(),
+        budget: shelf.budget(),
+    }
+}
+
+async fn show_overview<S: Shelf>(State(shelf): State<S>, Extension(kept): Extension<Kept>) -> Response {
+    let hours = kept.hours(&shelf).await;
+    page(StatusCode::OK, scene(&shelf, &shelf.health()).overview(&hours))
 }
 
 async fn show_target<S: Shelf>(State(shelf): State<S>, Path(asked): Path<String>) -> Response {
-    let id = asked.parse::<TargetId>().ok();
-    let known = |health: &Health| id.clone().filter(|id| health.targets.iter().any(|t| &t.id == id));
-    let past = match known(&shelf.health()) {
-        Some(id) => shelf.past(&id).await,
+    let known = asked
+        .parse::<TargetId>()
+        .ok()
+        .filter(|id| shelf.health().targets.iter().any(|t| &t.id == id));
+    let past = match &known {
+        Some(id) => shelf.past(id).await,
         None => Past::default(),
     };
-    // Asked again: a reload may have taken the target away while the store was read.
     let health = shelf.health();
-    match health.targets.iter().find(|t| Some(&t.id) == id.as_ref()) {
-        Some(found) => page(
-            StatusCode::OK,
-            target(&health, shelf.budget(), found, &past, &shelf.plans(&found.id)),
-        ),
-        None => page(StatusCode::NOT_FOUND, missing(&health, shelf.budget(), &asked)),
+    let scene = scene(&shelf, &health);
+    // Nothing here either if a reload took it away while the store was read.
+    match known.and_then(|id| scene.target(&id, &past, &shelf.plans(&id))) {
+        Some(body) => page(StatusCode::OK, body),
+        None => page(StatusCode::NOT_FOUND, scene.missing(&asked)),
     }
 }
 
@@ -93,12 +131,9 @@ async fn show_asset(OriginalUri(uri): OriginalUri) -> Response {
 
 /// A page of ours: never kept, for it is as old as its figures.
 fn page(status: StatusCode, body: String) -> Response {
-    let headers: [(HeaderName, &'static str); 5] = [
+    let headers: [(HeaderName, &'static str); 2] = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
-        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
     ];
     (status, headers, body).into_response()
 }

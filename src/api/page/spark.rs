@@ -8,9 +8,7 @@ use crate::clock::Timestamp;
 pub const BUCKETS: usize = 60;
 /// Length of one column.
 pub const BUCKET: Duration = Duration::from_secs(60);
-/// Width of the drawing: two units a column.
-const WIDTH: usize = BUCKETS * 2;
-/// Height of the drawing.
+/// Height of the drawing; a column is two units wide.
 const HEIGHT: f64 = 20.0;
 /// A failure is never drawn lower than this, or one in a thousand would vanish.
 const LEAST: f64 = 3.0;
@@ -33,7 +31,8 @@ pub struct Bucket {
 /// A drawn hour.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Spark {
-    /// Minutes with attempts, as a line along the ground.
+    /// Minutes with attempts, as a line along the middle: the stylesheet draws it as thick as the drawing is high and
+    /// dashed by the minute, so that a long run costs as little as a short one.
     pub(super) seen: String,
     /// Failed attempts, as bars: height is their share.
     pub(super) failed: String,
@@ -50,10 +49,10 @@ pub(super) struct Spark {
 /// Draws the hour before `now`. Buckets outside it are left out.
 pub(super) fn draw(buckets: &[Bucket], now: Timestamp) -> Spark {
     let mut columns: [Option<&Bucket>; BUCKETS] = [None; BUCKETS];
-    for bucket in buckets.iter().filter(|bucket| bucket.at <= now) {
-        let back = (now.since(bucket.at).as_secs() / BUCKET.as_secs()) as usize;
-        if back < BUCKETS && bucket.attempts > 0 {
-            columns[BUCKETS - 1 - back] = Some(bucket);
+    let from = now.minus(BUCKET * (BUCKETS as u32 - 1));
+    for bucket in buckets.iter().filter(|bucket| bucket.attempts > 0) {
+        if let Some(column) = column(bucket.at, from).and_then(|i| columns.get_mut(i)) {
+            *column = Some(bucket);
         }
     }
     let mut spark = Spark {
@@ -74,7 +73,7 @@ pub(super) fn draw(buckets: &[Bucket], now: Timestamp) -> Spark {
             let cut = spark.seen.rfind('H').unwrap_or(spark.seen.len());
             spark.seen.truncate(cut);
         } else {
-            put(&mut spark.seen, format_args!("M{} 20", i * 2));
+            put(&mut spark.seen, format_args!("M{} 10", i * 2));
         }
         put(&mut spark.seen, format_args!("H{}", i * 2 + 2));
         seen_until = Some(i + 1);
@@ -92,8 +91,13 @@ pub(super) fn draw(buckets: &[Bucket], now: Timestamp) -> Spark {
     } else {
         format!("{failed} of {attempts} attempts failed in the last hour")
     };
-    debug_assert!(columns.len() * 2 == WIDTH);
     spark
+}
+
+/// Columns are minutes of the clock, as the store's buckets are.
+fn column(at: Timestamp, from: Timestamp) -> Option<usize> {
+    let minute = |time: Timestamp| time.as_millis().div_euclid(BUCKET.as_millis() as i64);
+    usize::try_from(minute(at) - minute(from)).ok()
 }
 
 fn bar(path: &mut String, column: usize, hits: u64, attempts: u64) {
@@ -146,7 +150,7 @@ mod tests {
             bucket(1, 1, 0),
             bucket(0, 1, 0),
         ];
-        assert_eq!(draw(&buckets, NOW).seen, "M0 20H4M116 20H120");
+        assert_eq!(draw(&buckets, NOW).seen, "M0 10H4M116 10H120");
     }
 
     #[test]
@@ -158,12 +162,26 @@ mod tests {
 
     #[test]
     fn only_the_hour_is_drawn() {
-        let spark = draw(&[bucket(60, 5, 5)], NOW);
-        assert_eq!(spark.failed, "");
+        assert_eq!(draw(&[bucket(60, 5, 5)], NOW).failed, "");
         let ahead = Bucket {
             at: NOW.plus(Duration::from_secs(60)),
             ..bucket(0, 5, 5)
         };
         assert_eq!(draw(&[ahead], NOW).failed, "");
+    }
+
+    #[test]
+    fn columns_are_minutes_of_the_clock() {
+        let minute = Timestamp::from_millis(NOW.as_millis() / 60_000 * 60_000);
+        let this = Bucket {
+            at: minute,
+            ..bucket(0, 2, 1)
+        };
+        for seconds in [0, 1, 59] {
+            let now = minute.plus(Duration::from_secs(seconds));
+            assert_eq!(draw(&[this], now).failed, "M119 20v-10", "{seconds}");
+        }
+        let next = minute.plus(Duration::from_secs(60));
+        assert_eq!(draw(&[this], next).failed, "M117 20v-10");
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::{
     clock::Timestamp,
-    feed::v1::{Identity, StoreStatus},
+    feed::v1::{Identity, StoreState, StoreStatus, TargetHealth},
     health::{
         Figures, Hint, Incident, IncidentEntry, Network, Percentiles, ProviderView, Rate, Reason, ReasonCode,
         Routing, TargetView, View,
@@ -159,14 +159,18 @@ fn hours(health: &Health) -> HashMap<TargetId, Vec<Bucket>> {
     health.targets.iter().map(of).collect()
 }
 
-fn render(health: &Health) -> String {
-    overview(
+fn scene(health: &Health) -> Scene<'_> {
+    Scene {
         health,
-        Budget {
+        now: NOW,
+        budget: Budget {
             usd_per_day: Some(1.0),
         },
-        &hours(health),
-    )
+    }
+}
+
+fn render(health: &Health) -> String {
+    scene(health).overview(&hours(health))
 }
 
 fn observation(at: Timestamp, verdict: Verdict) -> Observation {
@@ -264,7 +268,9 @@ fn plans() -> Vec<Plan> {
 }
 
 fn render_target(health: &Health, past: &Past) -> String {
-    target(health, Budget::default(), &health.targets[0], past, &plans())
+    scene(health)
+        .target(&health.targets[0].id, past, &plans())
+        .unwrap()
 }
 
 fn title(html: &str) -> &str {
@@ -278,6 +284,7 @@ fn title(html: &str) -> &str {
 
 /// What a person reads: tags gone, spaces single.
 fn text(html: &str) -> String {
+    let html = html.split_once("<body").unwrap().1;
     let mut out = String::new();
     let mut inside = false;
     for c in html.chars() {
@@ -343,9 +350,362 @@ fn dump() {
     }
     let health = feed(vec![cut()]);
     std::fs::write(dir.join("target.html"), render_target(&health, &past())).unwrap();
+    let snapshot = serde_json::to_string(&feed(four())).unwrap();
+    std::fs::write(dir.join("snapshot.json"), snapshot).unwrap();
     for asset in [&*assets::STYLE, &*assets::SCRIPT] {
         let path = dir.join(asset.path.trim_start_matches('/'));
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, asset.body).unwrap();
     }
+}
+
+#[test]
+fn the_sentence_says_the_worst_first() {
+    let unknown = |id, code| view_of(id, State::Unknown, code, "");
+    let down = view_of(
+        "openai/gpt-5.2",
+        State::Down,
+        ReasonCode::Unreachable,
+        "3 of 3 connects failed",
+    );
+    let slow = view_of("openai/gpt-5.2", State::Degraded, ReasonCode::Slow, "slow");
+    let resting = view_of(
+        "xai/grok-5",
+        State::Maintenance,
+        ReasonCode::Maintenance,
+        "by ops",
+    );
+    let since = "since 13:01 UTC (4\u{a0}min).";
+    for (targets, sentence) in [
+        (vec![], "No target is configured.".to_owned()),
+        (vec![well("openai/a")], "OpenAI finishes its replies.".to_owned()),
+        (
+            vec![well("openai/a"), well("groq/b"), well("groq/c")],
+            "All 2 providers finish their replies.".to_owned(),
+        ),
+        (
+            four(),
+            format!("Anthropic is impaired: 58\u{a0}% of replies stop early {since}"),
+        ),
+        (
+            vec![cut(), well("anthropic/b")],
+            format!("Anthropic’s claude-haiku-4-5 is impaired: 58\u{a0}% of replies stop early {since}"),
+        ),
+        (
+            vec![down.clone()],
+            format!("OpenAI is down: it cannot be reached {since}"),
+        ),
+        (
+            vec![slow, well("groq/b")],
+            format!("OpenAI is slow: first tokens come late {since}"),
+        ),
+        (
+            vec![cut(), down],
+            format!("OpenAI and Anthropic are impaired {since}"),
+        ),
+        (
+            vec![
+                unknown("groq/a", ReasonCode::Starting),
+                unknown("xai/b", ReasonCode::Starting),
+            ],
+            "Nothing is known yet: the first probes are under way.".to_owned(),
+        ),
+        (
+            vec![unknown("groq/a", ReasonCode::Stale), well("openai/b")],
+            "1 of 2 providers finishes its replies; nothing is known about Groq.".to_owned(),
+        ),
+        (
+            vec![well("openai/b"), well("groq/b"), resting],
+            "2 of 3 providers finish their replies; xAI is under maintenance.".to_owned(),
+        ),
+    ] {
+        let html = render(&feed(targets));
+        assert_eq!(title(&html), sentence);
+        let bare = |text: &str| text.split_whitespace().collect::<String>();
+        assert!(
+            bare(&text(&html)).contains(&bare(&sentence)),
+            "the heading repeats: {sentence}"
+        );
+    }
+}
+
+#[test]
+fn a_providers_edge_alone_proves_no_health() {
+    let mut health = feed(vec![view_of("groq/a", State::Unknown, ReasonCode::Starting, "")]);
+    health.providers[0].state = State::Operational;
+    assert_eq!(
+        title(&render(&health)),
+        "Nothing is known yet: the first probes are under way."
+    );
+    let mut health = feed(vec![cut()]);
+    health.providers[0].state = State::Operational;
+    assert!(title(&render(&health)).starts_with("Anthropic is impaired"));
+    let mut health = feed(vec![well("openai/a")]);
+    health.providers[0].state = State::Down;
+    assert_eq!(title(&render(&health)), "OpenAI is down.");
+}
+
+#[test]
+fn without_a_network_nothing_is_claimed() {
+    let mut health = feed(four());
+    health.head.network = Network::Offline;
+    for html in [render(&health), render_target(&health, &past())] {
+        assert!(
+            title(&html).starts_with("This vantage has lost its network"),
+            "{}",
+            title(&html)
+        );
+        assert!(html.contains("network offline"));
+    }
+}
+
+#[test]
+fn a_silent_monitor_shows_no_old_health() {
+    let health = feed(four());
+    let at = |now| {
+        Scene {
+            now,
+            ..scene(&health)
+        }
+        .overview(&hours(&health))
+    };
+    let limit = health.head.stale_after.0;
+    assert!(at(limit).contains("class=\"row operational\""));
+    let late = at(limit.plus(Duration::from_millis(1)));
+    assert!(
+        !late.contains("row operational") && !late.contains("#operational"),
+        "old health shown"
+    );
+    assert!(title(&late).starts_with("Nothing is known: the monitor itself is silent since 13:05 UTC"));
+    assert!(!late.contains(">Open<"), "an incident is claimed");
+}
+
+#[test]
+fn states_show_by_shape_and_word_and_never_as_another() {
+    for state in State::ALL {
+        for code in ReasonCode::ALL {
+            let health = feed(vec![view_of("p/m", state, code, "why it is so")]);
+            let html = render(&health);
+            let row = html
+                .split_once("class=\"row ")
+                .unwrap()
+                .1
+                .split_once("</a>")
+                .unwrap()
+                .0;
+            assert!(row.starts_with(state.as_str()), "{state}: {row}");
+            assert!(row.contains(&format!("href=\"#{state}\"")), "{state}: no shape");
+            assert!(row.contains(&format!("<em>{state}</em>")), "{state}: no word");
+            assert!(row.contains("why it is so"), "{state}: no reason");
+            for other in State::ALL.into_iter().filter(|other| *other != state) {
+                assert!(!row.contains(&format!("#{other}\"")), "{state} shown as {other}");
+            }
+            let one = render_target(&health, &Past::default());
+            assert!(
+                one.contains(&format!("<b>{state}</b>")),
+                "{state}: not on its own page"
+            );
+            assert!(!title(&html).is_empty() && !title(&one).is_empty());
+            if state != State::Operational {
+                assert!(
+                    !title(&html).contains("finish"),
+                    "{state} {code:?}: {}",
+                    title(&html)
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_figure_has_its_n() {
+    let mut health = feed(four());
+    health.targets[2].ttft_ms = crate::feed::v1::Percentiles::default();
+    health.targets[2].truncation_rate = crate::feed::v1::Rate::default();
+    for html in [render(&health), render_target(&health, &past())] {
+        let figures: Vec<&str> = html.split("data-f=").skip(1).collect();
+        assert!(figures.len() >= 8);
+        for figure in figures {
+            let figure = figure.split_once("</small>").unwrap().0;
+            let (value, note) = figure
+                .split_once("<b>")
+                .unwrap()
+                .1
+                .split_once("</b><small>")
+                .unwrap();
+            assert!(!value.is_empty() && note.contains("n "), "{figure}");
+            assert_eq!(value == "–", note.ends_with("n 0"), "{figure}");
+        }
+    }
+}
+
+const HOSTILE: &str =
+    "</script><script>alert(1)</script>\" onmouseover='x' \u{202e}evil\u{7}\nhttps://example.com/";
+
+#[test]
+fn foreign_text_is_data() {
+    let mut seen = observation(NOW, Verdict::Truncated(Truncation::Cut));
+    seen.stop_reason = Some(HOSTILE.into());
+    seen.request_id = Some(HOSTILE.into());
+    seen.detail = Some(HOSTILE.repeat(40));
+    seen.tail = Some(HOSTILE.repeat(40));
+    let mut past = past();
+    past.observations = vec![seen];
+    past.missing = None;
+    let mut target = cut();
+    target.reason.text = HOSTILE.into();
+    let mut health = feed(vec![target]);
+    health.head.vantage = HOSTILE.into();
+    health.head.store = StoreStatus {
+        state: StoreState::Failing,
+        dropped: 3,
+        detail: Some(HOSTILE.into()),
+    };
+    let broken = Past {
+        missing: Some(HOSTILE.into()),
+        ..Past::default()
+    };
+    for html in [
+        render(&health),
+        render_target(&health, &past),
+        render_target(&health, &broken),
+        scene(&health).missing(HOSTILE),
+    ] {
+        assert_eq!(html.matches("<script").count(), 1, "only our own script");
+        for bad in [
+            "onmouseover='",
+            "\u{202e}",
+            "\u{7}",
+            "href=\"http",
+            "alert(1)</script>",
+        ] {
+            assert!(!html.contains(bad), "{bad:?} came through");
+        }
+        assert!(html.len() < 20_000, "{} bytes: not cut", html.len());
+        assert!(html.contains("&#60;script&#62;alert(1)"), "shown as text");
+    }
+}
+
+#[test]
+fn nothing_is_inline_and_nothing_comes_from_elsewhere() {
+    let health = feed(four());
+    for html in [
+        render(&health),
+        render_target(&health, &past()),
+        scene(&health).missing("p/m"),
+    ] {
+        for tag in html.split('<').skip(1) {
+            let tag = tag.split('>').next().unwrap();
+            let outside_quotes: String = tag.split('"').step_by(2).collect();
+            assert!(!tag.starts_with("style"), "{tag}");
+            assert!(!outside_quotes.contains(" style="), "{tag}");
+            assert!(!outside_quotes.contains(" on"), "{tag}");
+            for value in ["src=\"", "href=\""] {
+                if let Some((_, rest)) = tag.split_once(value) {
+                    assert!(rest.starts_with('/') || rest.starts_with('#'), "{tag}");
+                    assert!(!rest.starts_with("//"), "{tag}");
+                }
+            }
+        }
+        assert!(html.contains("<script src=\"/assets/status.") && html.contains(".js\"></script>"));
+        assert_eq!(html.matches("aria-live").count(), 1, "one live region");
+        assert_eq!(html.matches("<h1").count(), 1);
+    }
+}
+
+#[test]
+fn fifty_targets_fit_into_60_kb() {
+    let targets: Vec<TargetView> = (0..50)
+        .map(|i| {
+            let id = format!("provider-{}/meta-llama/model-with-a-longer-name-{i}", i / 5);
+            match i % 5 {
+                0 => TargetView {
+                    id: id.parse().unwrap(),
+                    ..cut()
+                },
+                _ => well(&id),
+            }
+        })
+        .collect();
+    let health = feed(targets);
+    let hours = health
+        .targets
+        .iter()
+        .map(|t| (t.id.clone(), hour(t.incident.is_some())))
+        .collect();
+    let html = scene(&health).overview(&hours);
+    assert_eq!(html.matches("class=\"row ").count(), 50);
+    assert!(html.len() < 60_000, "{} bytes", html.len());
+}
+
+#[test]
+fn impaired_rows_come_first_then_the_configured_order() {
+    let html = render(&feed(four()));
+    let at = |name: &str| html.find(&format!("<h2>{name}")).unwrap();
+    let order = ["Anthropic", "OpenAI", "Google Gemini", "Mistral"].map(at);
+    assert!(order.is_sorted(), "{order:?}");
+}
+
+#[test]
+fn ids_in_links_are_encoded_by_segment() {
+    for (id, path) in [
+        (
+            "anthropic/claude-haiku-4-5",
+            "/targets/anthropic/claude-haiku-4-5",
+        ),
+        (
+            "openrouter/meta-llama/llama:free",
+            "/targets/openrouter/meta-llama/llama%3Afree",
+        ),
+        ("sim/gpt-5.2!status.529", "/targets/sim/gpt-5.2%21status.529"),
+    ] {
+        assert_eq!(view::href(&id.parse().unwrap()), path);
+    }
+}
+
+#[test]
+fn observations_stop_at_their_limit() {
+    let health = feed(vec![cut()]);
+    let rows = |n| {
+        let past = Past {
+            observations: vec![observation(NOW, Verdict::Complete); n],
+            ..Past::default()
+        };
+        render_target(&health, &past).matches("<tr class=").count()
+    };
+    assert_eq!(rows(MAX_OBSERVATIONS), MAX_OBSERVATIONS);
+    assert_eq!(rows(MAX_OBSERVATIONS + 1), MAX_OBSERVATIONS);
+}
+
+#[test]
+fn the_targets_page_shows_its_evidence() {
+    let html = render_target(&feed(vec![cut()]), &past());
+    let words = text(&html);
+    for part in [
+        "truncated · cut",
+        "truncated · silent",
+        "errored · overloaded",
+        "eleven twelve thirteen fourt",
+        "the body ended before message_stop",
+        "req_011CQ8hbXq4nTzL",
+        "end_turn",
+        "Do not use it; breaker open",
+        "+19 s",
+        "every 1 min",
+        "$0.31 a day",
+    ] {
+        assert!(words.replace('\u{a0}', " ").contains(part), "{part} is missing");
+    }
+}
+
+#[test]
+fn the_footer_owns_up_to_lost_history() {
+    let mut health = feed(four());
+    assert!(!render(&health).contains("History"));
+    health.head.store = StoreStatus {
+        state: StoreState::Ok,
+        dropped: 7,
+        detail: None,
+    };
+    assert!(render(&health).contains("History has a hole: 7 records were lost."));
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 use super::{
-    assets,
+    Scene, assets,
     figures::{Figure, Moment, NONE, Share, dollars, duration},
     sentence::{Sentence, groups},
     spark::{Bucket, Spark, draw},
@@ -67,6 +67,7 @@ pub(super) struct Frame {
     pub(super) css: &'static str,
     pub(super) js: &'static str,
     pub(super) now: Moment,
+    pub(super) stale: bool,
     pub(super) revision: u64,
     pub(super) instance: String,
     pub(super) vantage: String,
@@ -78,7 +79,7 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    pub(super) fn new(health: &Health, budget: Budget, sentence: Sentence) -> Self {
+    pub(super) fn new(scene: &Scene<'_>, health: &Health, sentence: Sentence) -> Self {
         let head = &health.head;
         let now = head.generated_at.0;
         let store_problem = (head.store.state != StoreState::Ok || head.store.dropped > 0).then(|| {
@@ -97,14 +98,15 @@ impl Frame {
             sentence,
             css: &assets::STYLE.path,
             js: &assets::SCRIPT.path,
-            now: Moment::new(now, now),
+            now: Moment::new(now, scene.now),
+            stale: scene.is_stale(),
             revision: head.revision,
             instance: head.instance.clone(),
             vantage: words::line(&head.vantage, words::MAX_LINE),
             network: head.network.as_str(),
             offline: head.network != Network::Online,
             spent: dollars(health.targets.iter().map(|t| t.spent_usd_today).sum()),
-            budget: budget.usd_per_day.map(dollars),
+            budget: scene.budget.usd_per_day.map(dollars),
             store_problem,
         }
     }
@@ -198,8 +200,11 @@ fn why(target: &TargetHealth) -> String {
 }
 
 /// The sections of the overview, the impaired ones first. `hours` holds each target's last hour.
-pub(super) fn sections(health: &Health, hours: &HashMap<TargetId, Vec<Bucket>>) -> Vec<Section> {
-    let now = health.head.generated_at.0;
+pub(super) fn sections(
+    health: &Health,
+    now: Timestamp,
+    hours: &HashMap<TargetId, Vec<Bucket>>,
+) -> Vec<Section> {
     let row = |target: &&TargetHealth| Row {
         href: href(&target.id),
         id: target.id.clone(),
@@ -241,8 +246,7 @@ fn incident_name(code: &str) -> &'static str {
 }
 
 /// Open incidents, in the order of the rows.
-pub(super) fn strips(health: &Health) -> Vec<Strip> {
-    let now = health.head.generated_at.0;
+pub(super) fn strips(health: &Health, now: Timestamp) -> Vec<Strip> {
     groups(health)
         .iter()
         .flat_map(|group| group.targets.iter())

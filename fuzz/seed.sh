@@ -1,0 +1,25 @@
+#!/bin/sh
+# Fills the corpora from the recorded streams. The corpora themselves are not in the repository.
+#   fuzz/seed.sh && RUSTC_BOOTSTRAP=1 cargo fuzz run anthropic -- -max_total_time=300 -max_len=8192
+set -eu
+cd "$(dirname "$0")/.."
+streams=tests/vectors/streams
+seed() {
+    target=$1
+    shift
+    mkdir -p "fuzz/corpus/$target"
+    for vendor in "$@"; do
+        for file in "$streams/$vendor"/*.txt; do
+            cp "$file" "fuzz/corpus/$target/$vendor-$(basename "$file")"
+        done
+    done
+}
+chat='openai-chat openrouter groq deepseek azure-openai mistral vllm llamacpp litellm xai ollama-openai'
+seed anthropic anthropic
+# shellcheck disable=SC2086 # the list is meant to be split
+seed openai_chat $chat
+seed openai_responses openai-responses
+seed gemini gemini
+seed sse anthropic gemini openai-chat
+# shellcheck disable=SC2086
+seed body anthropic openai-responses gemini $chat

@@ -1,0 +1,236 @@
+//! `endturn check`: the start-up path without starting. Rendering only; the caller loads and picks the exit code.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    time::Duration,
+};
+
+use comfy_table::{CellAlignment, Table, presets};
+use serde_json::{Value, json};
+
+use crate::{
+    config::{ConfigError, DatedPrice, Diagnostics, Loaded, Note, Origin, Severity, StatusPage},
+    id::{ProviderId, TargetId},
+    probe::{
+        Plan,
+        plan::{PlanRow, stretch},
+    },
+};
+
+/// The plan as the daemon would start with it, and what had to be changed for it.
+struct Outlook<'a> {
+    plan: Plan,
+    stretched: Vec<String>,
+    prices: BTreeMap<&'a TargetId, &'a DatedPrice>,
+    pages: BTreeMap<&'a ProviderId, &'a StatusPage>,
+}
+
+impl<'a> Outlook<'a> {
+    fn of(loaded: &'a Loaded) -> Self {
+        let mut config = loaded.config.clone();
+        let stretched = stretch(&mut config);
+        let mut outlook = Self {
+            plan: Plan::of(&config),
+            stretched,
+            prices: BTreeMap::new(),
+            pages: BTreeMap::new(),
+        };
+        for note in &loaded.notes {
+            match note {
+                Note::Price(target, price) => drop(outlook.prices.insert(target, price)),
+                Note::Status(provider, page) => drop(outlook.pages.insert(provider, page)),
+            }
+        }
+        outlook
+    }
+}
+
+/// Writes where the configuration came from, its warnings, and the plan as tables for people.
+///
+/// # Errors
+/// The writer's own.
+pub fn write_plan(loaded: &Loaded, colour: bool, out: &mut impl Write) -> io::Result<()> {
+    let outlook = Outlook::of(loaded);
+    match &loaded.origin {
+        Origin::File(path) => writeln!(out, "configuration: {}", path.display())?,
+        Origin::Environment => writeln!(
+            out,
+            "configuration: none found, built from the keys in the environment"
+        )?,
+    }
+    if !loaded.warnings.is_empty() {
+        writeln!(out, "\n{}", loaded.warnings.render(colour))?;
+    }
+    for text in &outlook.stretched {
+        writeln!(out, "\nwarning: {text}")?;
+    }
+    writeln!(out, "\n{}", targets(&outlook))?;
+    writeln!(out, "\n{}", edges(&outlook))?;
+    let total = dollars(outlook.plan.usd_per_day);
+    match outlook.plan.limit_usd_per_day {
+        Some(limit) => writeln!(out, "\nestimated {total} a day, of at most {}", dollars(limit)),
+        None => writeln!(out, "\nestimated {total} a day, without a limit"),
+    }
+}
+
+/// Writes every error with line, caret and help, and how many there are.
+///
+/// # Errors
+/// The writer's own.
+pub fn write_error(error: &ConfigError, colour: bool, out: &mut impl Write) -> io::Result<()> {
+    match error {
+        ConfigError::Read { .. } => writeln!(out, "error: {error}"),
+        ConfigError::Invalid(findings) => {
+            let errors = findings
+                .items()
+                .iter()
+                .filter(|item| item.severity == Severity::Error)
+                .count();
+            let s = if errors == 1 { "" } else { "s" };
+            writeln!(
+                out,
+                "{}\n\n{errors} error{s} in the configuration",
+                findings.render(colour)
+            )
+        }
+    }
+}
+
+/// Writes the outcome as one JSON object: `ok`, `errors` and `warnings`, and the plan if there is one.
+///
+/// # Errors
+/// The writer's own.
+pub fn write_json(outcome: Result<&Loaded, &ConfigError>, out: &mut impl Write) -> io::Result<()> {
+    let value = match outcome {
+        Ok(loaded) => plan_json(loaded),
+        Err(ConfigError::Invalid(findings)) => json!({
+            "ok": false,
+            "errors": findings_json(findings, Severity::Error),
+            "warnings": findings_json(findings, Severity::Warning),
+        }),
+        Err(error @ ConfigError::Read { path, .. }) => json!({
+            "ok": false,
+            "errors": [{ "message": error.to_string(), "file": path.display().to_string() }],
+            "warnings": [],
+        }),
+    };
+    writeln!(out, "{value:#}")
+}
+
+fn plan_json(loaded: &Loaded) -> Value {
+    let outlook = Outlook::of(loaded);
+    let mut warnings = findings_json(&loaded.warnings, Severity::Warning);
+    warnings.extend(outlook.stretched.iter().map(|text| json!({ "message": text })));
+    let millis = |every: Option<Duration>| every.map(|every| every.as_millis() as u64);
+    let target = |row: &PlanRow| {
+        let price = outlook
+            .prices
+            .get(&row.target)
+            .map(|price| json!({ "as_of": price.as_of, "source": price.source, "verified": price.verified }));
+        json!({
+            "id": row.target.to_string(),
+            "canary_every_ms": millis(row.every),
+            "canaries_per_day": row.per_day,
+            "usd_per_day": row.usd_per_day,
+            "price": price,
+        })
+    };
+    let provider = |(id, every): &(ProviderId, Option<Duration>)| {
+        let page = outlook.pages.get(id);
+        json!({
+            "id": id.as_str(),
+            "reach_every_ms": millis(*every),
+            "status_page": page.map(|page| json!({ "url": page.url.as_str(), "format": page.format })),
+        })
+    };
+    json!({
+        "ok": true,
+        "file": match &loaded.origin {
+            Origin::File(path) => Some(path.display().to_string()),
+            Origin::Environment => None,
+        },
+        "errors": [],
+        "warnings": warnings,
+        "targets": outlook.plan.rows.iter().map(target).collect::<Vec<_>>(),
+        "providers": outlook.plan.reach.iter().map(provider).collect::<Vec<_>>(),
+        "usd_per_day": outlook.plan.usd_per_day,
+        "limit_usd_per_day": outlook.plan.limit_usd_per_day,
+    })
+}
+
+fn findings_json(findings: &Diagnostics, severity: Severity) -> Vec<Value> {
+    findings
+        .found()
+        .filter(|found| found.item.severity == severity)
+        .map(|found| {
+            let at = found.position;
+            json!({
+                "message": found.item.message,
+                "help": found.item.help,
+                "file": at.map(|at| at.file),
+                "line": at.map(|at| at.line),
+                "column": at.map(|at| at.column),
+            })
+        })
+        .collect()
+}
+
+fn targets(outlook: &Outlook<'_>) -> String {
+    let mut table = plain_table(["TARGET", "CANARY", "A DAY", "USD A DAY", "PRICE"]);
+    for row in &outlook.plan.rows {
+        let price = match outlook.prices.get(&row.target) {
+            Some(price) if price.verified => format!("{}, {}", price.as_of, price.source),
+            Some(price) => format!("{}, {}, not verified", price.as_of, price.source),
+            None if row.every.is_none() => "-".to_owned(),
+            None => "from the configuration".to_owned(),
+        };
+        table.add_row([
+            row.target.to_string(),
+            interval(row.every),
+            format!("{:.0}", row.per_day),
+            format!("{:.4}", row.usd_per_day),
+            price,
+        ]);
+    }
+    for column in [2, 3] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    trimmed(&table)
+}
+
+fn edges(outlook: &Outlook<'_>) -> String {
+    let mut table = plain_table(["PROVIDER", "REACH", "ITS OWN STATUS"]);
+    for (id, every) in &outlook.plan.reach {
+        let page = outlook
+            .pages
+            .get(id)
+            .map_or("-".to_owned(), |page| page.url.to_string());
+        table.add_row([id.to_string(), interval(*every), page]);
+    }
+    trimmed(&table)
+}
+
+fn plain_table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header);
+    table
+}
+
+/// Without the blanks around each line.
+fn trimmed(table: &Table) -> String {
+    let lines: Vec<String> = table.lines().map(|line| line.trim().to_owned()).collect();
+    lines.join("\n")
+}
+
+fn interval(every: Option<Duration>) -> String {
+    every.map_or("off".to_owned(), |every| {
+        humantime::format_duration(every).to_string()
+    })
+}
+
+fn dollars(usd: f64) -> String {
+    format!("${usd:.2}")
+}

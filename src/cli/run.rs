@@ -1,0 +1,100 @@
+//! `endturn run`: the daemon until a signal.
+
+use std::path::Path;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Exit, args::RunArgs, complain, load};
+use crate::{
+    clock::Clock,
+    config::{Loaded, Origin},
+    daemon::{Daemon, StorePlace},
+    probe::plan::stretch,
+};
+
+/// Done at SIGTERM or Ctrl-C.
+pub(crate) async fn stopped() {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals can't be received; end the process by force");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Tells what somebody should know though it starts, and stretches a plan that is over budget.
+fn prepare(mut loaded: Loaded) -> Loaded {
+    for warning in loaded.warnings.lines() {
+        tracing::warn!("{warning}");
+    }
+    for warning in stretch(&mut loaded.config) {
+        tracing::warn!("{warning}");
+    }
+    loaded
+}
+
+/// Runs the command.
+pub(crate) async fn run(args: &RunArgs, clock: Clock) -> Exit {
+    let path = args.config.config.as_deref();
+    let loaded = match load(path) {
+        Ok(loaded) => prepare(loaded),
+        Err(exit) => return exit,
+    };
+    match &loaded.origin {
+        Origin::File(path) => tracing::info!(path = %path.display(), "configuration"),
+        Origin::Environment => {
+            tracing::info!("no configuration file: watching what the environment has keys for")
+        }
+    }
+    let targets: usize = loaded
+        .config
+        .providers
+        .iter()
+        .map(|provider| provider.models.len())
+        .sum();
+    // The schedule's phases and the sentinels should differ from one start to the next.
+    let seed = clock.now().as_millis().cast_unsigned();
+    let mut daemon = match Daemon::start(loaded.config, StorePlace::File, seed, clock).await {
+        Ok(daemon) => daemon,
+        Err(error) => {
+            complain(&format!("error: {error}"));
+            return Exit::Failure;
+        }
+    };
+    tracing::info!(page = format!("http://{}/", daemon.addr()), targets, "ready");
+    let exit = wait(&mut daemon, path).await;
+    daemon.stop().await;
+    exit
+}
+
+async fn wait(daemon: &mut Daemon, path: Option<&Path>) -> Exit {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        complain("error: signals can't be received");
+        return Exit::Failure;
+    };
+    let stopped = stopped();
+    tokio::pin!(stopped);
+    loop {
+        tokio::select! {
+            () = &mut stopped => {
+                tracing::info!("stopping");
+                return Exit::Ok;
+            }
+            why = daemon.broken() => {
+                tracing::error!(why, "a bug: please report it");
+                return Exit::Failure;
+            }
+            _ = hangup.recv() => match load(path) {
+                Ok(loaded) => {
+                    daemon.reload(prepare(loaded).config).await;
+                    tracing::info!("the new configuration is in force");
+                }
+                Err(_) => tracing::error!("the new configuration is wrong: the old one stays in force"),
+            }
+        }
+    }
+}

@@ -1,0 +1,425 @@
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path, time::Duration};
+
+use super::{error::Report, resolve::Defaults, *};
+use crate::protocol::Protocol;
+
+/// Loads that text from a fresh directory, with a key for every hosted preset.
+fn load_text(text: &str) -> Result<Loaded, ConfigError> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("endturn.toml");
+    fs::write(&path, text).unwrap();
+    load(Some(&path), &env(dir.path()))
+}
+
+fn env(dir: &Path) -> Env {
+    let keys = ["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY"];
+    Env {
+        vars: keys.map(|name| (name.to_owned(), "k".to_owned())).into(),
+        working_dir: dir.to_owned(),
+        config_home: None,
+        state_home: None,
+        system_dir: dir.join("etc"),
+    }
+}
+
+fn messages(text: &str) -> Vec<String> {
+    match load_text(text) {
+        Ok(_) => Vec::new(),
+        Err(ConfigError::Invalid(findings)) => {
+            findings.items().iter().map(|item| item.message.clone()).collect()
+        }
+        Err(error) => vec![error.to_string()],
+    }
+}
+
+#[test]
+fn every_shipped_preset_is_whole() {
+    let mut report = Report::default();
+    let presets = Presets::load(None, &mut report);
+    assert!(report.seal().is_empty());
+    let names: Vec<_> = presets.iter().map(|preset| preset.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "anthropic",
+            "gemini",
+            "openai",
+            "openai-compatible",
+            "openai-responses"
+        ]
+    );
+    for preset in presets.iter() {
+        let name = &preset.name;
+        assert!(presets.canary(&preset.canary.script).is_some(), "{name}");
+        assert!(
+            (MAX_TOKENS.0..=MAX_TOKENS.1).contains(&preset.canary.max_tokens),
+            "{name}"
+        );
+        assert!(preset.reach.path.starts_with('/'), "{name}");
+        assert!(
+            !preset.reach.expect_with_key.is_empty() && !preset.reach.expect_without_key.is_empty(),
+            "{name}"
+        );
+        let hosted = preset.base_url.is_some();
+        assert_eq!(hosted, preset.status.is_some(), "{name}");
+        assert_eq!(hosted, preset.key_required && preset.key_env.is_some(), "{name}");
+        assert_eq!(
+            hosted,
+            preset
+                .default_model
+                .as_ref()
+                .is_some_and(|m| preset.models.contains_key(m)),
+            "{name}"
+        );
+        if let Some(url) = &preset.base_url {
+            assert_eq!(url.scheme(), "https", "{name}");
+            let versioned = url.path().ends_with("/v1");
+            let openai = matches!(preset.protocol, Protocol::OpenaiChat | Protocol::OpenaiResponses);
+            assert_eq!(
+                versioned, openai,
+                "{name}: only the OpenAI protocols have the version in the base URL"
+            );
+        }
+        for (model, dated) in &preset.models {
+            assert!(
+                dated.price.cost(1, 1) > 0.0 && !dated.source.is_empty(),
+                "{name}/{model}"
+            );
+            assert!(
+                dated.as_of.as_str() > "2025-01-01" && dated.as_of.len() == 10,
+                "{name}/{model}"
+            );
+        }
+        for param in ["temperature", "top_p", "top_k", "seed", "stop", "logprobs"] {
+            assert!(!preset.canary.params.contains_key(param), "{name} sends {param}");
+        }
+    }
+}
+
+#[test]
+fn the_shipped_canary_is_countable() {
+    let presets = Presets::load(None, &mut Report::default());
+    let canary = presets.canary("count20").unwrap();
+    assert_eq!((canary.words.len(), canary.sentinels.len()), (20, 30));
+    assert_eq!(
+        (canary.words[0].as_str(), canary.words[19].as_str()),
+        ("one", "twenty")
+    );
+    assert_eq!(canary.prompt.matches("SENTINEL_WORD").count(), 1);
+    let mut sorted = canary.sentinels.clone();
+    sorted.dedup();
+    assert_eq!(sorted.len(), 30);
+}
+
+#[test]
+fn a_preset_that_lacks_something_says_what() {
+    let whole = include_str!("../../probes/providers/openai.toml");
+    for (from, to, what) in [
+        ("protocol = \"openai-chat\"", "", "protocol is missing"),
+        (
+            "protocol = \"openai-chat\"",
+            "protocol = \"x\"",
+            "unknown protocol \"x\"",
+        ),
+        ("strict_terminal = true", "", "strict_terminal is missing"),
+        ("auth = \"bearer\"", "auth = \"basic\"", "auth is"),
+        ("\"2026-07-02\"", "\"July\"", "as_of \"July\" is not a day"),
+        (
+            "input_usd_per_mtok = 0.20",
+            "input_usd_per_mtok = 20000.0",
+            "must lie between 0 and 10000 dollars",
+        ),
+        (
+            "format = \"statuspage\"",
+            "format = \"fax\"",
+            "status format \"fax\"",
+        ),
+        (
+            "base_url = \"https://api.openai.com/v1\"",
+            "base_url = \"x\"",
+            "is not a URL",
+        ),
+    ] {
+        assert!(whole.contains(from), "{from}");
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("providers")).unwrap();
+        fs::write(dir.path().join("providers/own.toml"), whole.replace(from, to)).unwrap();
+        let mut report = Report::default();
+        Presets::load(Some(dir.path()), &mut report);
+        let findings = report.seal();
+        assert_eq!(findings.items().len(), 1, "{what}");
+        assert!(
+            findings.items()[0].message.contains(what),
+            "{:?}",
+            findings.items()
+        );
+    }
+}
+
+#[test]
+fn the_embedded_defaults_are_whole_and_agree_with_the_types() {
+    let mut report = Report::default();
+    let defaults = Defaults::embedded(&mut report);
+    assert!(report.seal().is_empty());
+    let limits = defaults.provider.limits.unwrap();
+    let own = ProbeLimits::default();
+    for (read, own) in [
+        (limits.connect, own.connect),
+        (limits.head, own.head),
+        (limits.first_token, own.first_token),
+        (limits.gap, own.gap),
+        (limits.content_gap, own.content_gap),
+        (limits.total, own.total),
+    ] {
+        assert_eq!(read.unwrap().get_ref().0, own);
+    }
+    let loaded = load_text("[[provider]]\nid = \"anthropic\"\n").unwrap();
+    assert_eq!(loaded.config.vantage, "local");
+    assert_eq!(
+        loaded.config.providers[0].models[0]
+            .canary
+            .as_ref()
+            .unwrap()
+            .every,
+        Duration::from_secs(60)
+    );
+}
+
+/// The entry that limits are tried on.
+const ENTRY: &str = "[[provider]]\nid = \"anthropic\"\n";
+
+/// Each limit lets its own value pass and the next one not.
+fn check_limits(rows: &[(&str, String, String)]) {
+    for (what, within, beyond) in rows {
+        assert_eq!(messages(within), Vec::<String>::new(), "{what}");
+        assert_eq!(messages(beyond).len(), 1, "{what}: {:?}", messages(beyond));
+    }
+}
+
+#[test]
+fn counts_and_sizes_are_held_at_the_limit() {
+    let entry = ENTRY;
+    let providers = |n: usize| {
+        (0..n).fold(String::new(), |mut text, n| {
+            let _ = writeln!(
+                text,
+                "[[provider]]\nid = \"p{n}\"\npreset = \"anthropic\"\ncanary = false\n"
+            );
+            text
+        })
+    };
+    let models = |n: usize| {
+        let names: Vec<_> = (0..n).map(|n| format!("\"m{n}\"")).collect();
+        format!("{entry}canary = false\nmodels = [{}]\n", names.join(","))
+    };
+    let anchors = |n: usize| {
+        let hosts: Vec<_> = (0..n).map(|n| format!("\"10.0.0.{n}:443\"")).collect();
+        format!("[network]\nanchors = [{}]\n{entry}", hosts.join(","))
+    };
+    let headers = |n: usize| {
+        (0..n).fold(format!("{entry}[provider.headers]\n"), |mut text, n| {
+            let _ = writeln!(text, "x-{n} = \"y\"");
+            text
+        })
+    };
+    let vantage = |n: usize| format!("vantage = \"{}\"\n{entry}", "v".repeat(n));
+    let header = |n: usize| format!("{entry}headers = {{ x-a = \"{}\" }}\n", "v".repeat(n));
+    let padded = |n: usize| format!("{entry}#{}", "x".repeat(n - entry.len() - 1));
+    check_limits(&[
+        (
+            "providers",
+            providers(MAX_PROVIDERS),
+            providers(MAX_PROVIDERS + 1),
+        ),
+        ("targets", models(MAX_TARGETS), models(MAX_TARGETS + 1)),
+        ("anchors", anchors(MAX_ANCHORS), anchors(MAX_ANCHORS + 1)),
+        ("headers", headers(MAX_HEADERS), headers(MAX_HEADERS + 1)),
+        ("header", header(MAX_HEADER_BYTES), header(MAX_HEADER_BYTES + 1)),
+        (
+            "vantage",
+            vantage(MAX_VANTAGE_BYTES),
+            vantage(MAX_VANTAGE_BYTES + 1),
+        ),
+        (
+            "file",
+            padded(MAX_FILE_BYTES as usize),
+            padded(MAX_FILE_BYTES as usize + 1),
+        ),
+    ]);
+}
+
+#[test]
+fn values_are_held_at_the_limit() {
+    let entry = ENTRY;
+    let usd = |usd: f64| format!("[budget]\nusd_per_day = {usd:?}\n{entry}");
+    let price = |usd: f64| {
+        format!(
+            "{entry}[[provider.model]]\nid = \"m\"\nprice = {{ input_usd_per_mtok = {usd:?}, output_usd_per_mtok = 1 }}\n"
+        )
+    };
+    let tokens = |n: u32| format!("{entry}[[provider.model]]\nid = \"claude-haiku-4-5\"\nmax_tokens = {n}\n");
+    let canary = |ms: u128| format!("{entry}canary = {{ every = \"{ms}ms\" }}\n");
+    let reach = |ms: u128| format!("{entry}reach = {{ every = \"{ms}ms\" }}\n");
+    let raw = |s: u64| format!("[store]\nkeep = {{ raw = \"{s}s\" }}\n{entry}");
+    let size = |bytes: u64| format!("[store]\nmax_size = \"{bytes}B\"\n{entry}");
+    let connect = |ms: u128| format!("{entry}limits = {{ connect = \"{ms}ms\" }}\n");
+    check_limits(&[
+        ("budget", usd(MAX_USD_PER_DAY), usd(MAX_USD_PER_DAY + 1.0)),
+        ("budget", usd(1e-6), usd(0.0)),
+        ("price", price(MAX_USD_PER_MTOK), price(MAX_USD_PER_MTOK + 1.0)),
+        ("tokens", tokens(MAX_TOKENS.1), tokens(MAX_TOKENS.1 + 1)),
+        ("tokens", tokens(MAX_TOKENS.0), tokens(MAX_TOKENS.0 - 1)),
+        (
+            "canary",
+            canary(PAID_EVERY.0.as_millis()),
+            canary(PAID_EVERY.0.as_millis() - 1),
+        ),
+        (
+            "canary",
+            canary(PAID_EVERY.1.as_millis()),
+            canary(PAID_EVERY.1.as_millis() + 1),
+        ),
+        (
+            "reach",
+            reach(FREE_EVERY.0.as_millis()),
+            reach(FREE_EVERY.0.as_millis() - 1),
+        ),
+        (
+            "reach",
+            reach(FREE_EVERY.1.as_millis()),
+            reach(FREE_EVERY.1.as_millis() + 1),
+        ),
+        ("raw", raw(KEEP_RAW.0.as_secs()), raw(KEEP_RAW.0.as_secs() - 1)),
+        ("raw", raw(KEEP_RAW.1.as_secs()), raw(KEEP_RAW.1.as_secs() + 1)),
+        ("size", size(STORE_BYTES.0), size(STORE_BYTES.0 - 1)),
+        ("size", size(STORE_BYTES.1), size(STORE_BYTES.1 + 1)),
+        (
+            "connect",
+            connect(DEADLINES.0.as_millis()),
+            connect(DEADLINES.0.as_millis() - 1),
+        ),
+        (
+            "connect",
+            connect(DEADLINES.1.as_millis()),
+            connect(DEADLINES.1.as_millis() + 1),
+        ),
+    ]);
+}
+
+#[test]
+fn findings_are_bounded_and_say_so() {
+    let wrong = |n: usize| (0..n).fold(String::new(), |text, n| text + &format!("wrong{n} = 1\n"));
+    assert_eq!(messages(&wrong(MAX_FINDINGS)).len(), MAX_FINDINGS);
+    let many = messages(&wrong(MAX_FINDINGS + 5));
+    assert_eq!(many.len(), MAX_FINDINGS + 1);
+    assert!(
+        many[MAX_FINDINGS].ends_with("further errors are not shown"),
+        "{}",
+        many[MAX_FINDINGS]
+    );
+}
+
+#[test]
+fn key_files_are_bounded_and_plain() {
+    for (text, ok) in [
+        ("k".repeat(MAX_SECRET_BYTES), true),
+        ("k".repeat(MAX_SECRET_BYTES + 1), false),
+        (" \n".to_owned(), false),
+        ("two words".to_owned(), false),
+        ("schlüssel".to_owned(), false),
+        ("key\n".to_owned(), true),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("key"), &text).unwrap();
+        let path = dir.path().join("endturn.toml");
+        fs::write(
+            &path,
+            "[[provider]]\nid = \"anthropic\"\napi_key = { file = \"key\" }\n",
+        )
+        .unwrap();
+        let loaded = load(Some(&path), &env(dir.path()));
+        assert_eq!(loaded.is_ok(), ok, "{} bytes", text.len());
+    }
+}
+
+#[test]
+fn preset_files_are_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let providers = dir.path().join("providers");
+    fs::create_dir(&providers).unwrap();
+    let whole = include_str!("../../probes/providers/openai.toml");
+    let padded = |bytes: u64| format!("{whole}#{}", "x".repeat(bytes as usize - whole.len() - 1));
+    let findings = || {
+        let mut report = Report::default();
+        Presets::load(Some(dir.path()), &mut report);
+        report.seal().items().len()
+    };
+    fs::write(providers.join("own.toml"), padded(MAX_PRESET_BYTES)).unwrap();
+    assert_eq!(findings(), 0);
+    fs::write(providers.join("own.toml"), padded(MAX_PRESET_BYTES + 1)).unwrap();
+    assert_eq!(findings(), 1);
+    for n in 1..=MAX_PRESET_FILES {
+        fs::write(providers.join(format!("{n}.toml")), whole).unwrap();
+    }
+    fs::write(providers.join("own.toml"), whole).unwrap();
+    assert_eq!(findings(), 1);
+    fs::remove_file(providers.join("own.toml")).unwrap();
+    assert_eq!(findings(), 0);
+}
+
+#[test]
+fn the_store_lies_in_the_state_directory() {
+    let mut env = env(Path::new("/here"));
+    assert_eq!(env.store_path(), Path::new("/here/endturn.db"));
+    env.state_home = Some("/home/u/.local/state".into());
+    assert_eq!(
+        env.store_path(),
+        Path::new("/home/u/.local/state/endturn/endturn.db")
+    );
+    env.vars = BTreeMap::from([(
+        "STATE_DIRECTORY".to_owned(),
+        "/var/lib/endturn:/var/lib/other".to_owned(),
+    )]);
+    assert_eq!(env.store_path(), Path::new("/var/lib/endturn/endturn.db"));
+}
+
+/// Every key that a file may hold is in the reference, under its own name.
+#[test]
+fn the_reference_names_every_key() {
+    let docs = include_str!("../../docs/configuration.md");
+    for table in [
+        "",
+        "[server]",
+        "[store]",
+        "[store.keep]",
+        "[network]",
+        "[budget]",
+        "[[provider]]",
+        "[[provider]]\n[provider.limits]",
+        "[[provider]]\n[[provider.model]]",
+        "[[provider]]\n[provider.canary]",
+        "[[provider]]\n[provider.api_key]",
+    ] {
+        let Err(ConfigError::Invalid(findings)) = load_text(&format!("{table}\nqqqqqqqq = 1\n")) else {
+            panic!("an unknown key in {table:?} was taken")
+        };
+        let help = findings
+            .items()
+            .iter()
+            .find_map(|item| item.help.as_deref()?.strip_prefix("known here: "));
+        let keys = help.map_or(vec!["every"], |keys| keys.split(", ").collect());
+        for key in keys {
+            let named = [
+                format!("`{key}"),
+                format!("[[{key}"),
+                format!("[{key}]"),
+                format!("{{ {key} = "),
+            ];
+            let dotted = format!(".{key}`");
+            assert!(
+                key == "keep" || docs.contains(&dotted) || named.iter().any(|name| docs.contains(name)),
+                "{key} of {table:?} is not in docs/configuration.md"
+            );
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Start, reload and shutdown of the whole.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use tokio::{
+    net::TcpListener,
+    sync::{broadcast, oneshot},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    brain::Brain,
+    core::{Core, Handle, Input, store_status},
+    pulse::Pulse,
+    shelf::PageShelf,
+};
+use crate::{
+    api,
+    clock::Clock,
+    config::Config,
+    feed::{Hub, v1},
+    probe::{ClientError, Prober},
+    store::{Options, Reader, Store, StoreError, Writer},
+    verdict::Observation,
+};
+
+/// How long the store may take to write what is queued at the end.
+const CLOSE: Duration = Duration::from_secs(4);
+
+/// Why the daemon did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address can't be had.
+    #[error("{addr} can't be bound: {source}\n\nhelp: is another endturn running? choose another address")]
+    Bind {
+        /// Which.
+        addr: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The database can't be had.
+    #[error("the store {} can't be opened: {source}", path.display())]
+    Store {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: StoreError,
+    },
+    /// No HTTP client.
+    #[error("the HTTP client can't be made: {0}")]
+    Client(#[from] ClientError),
+}
+
+/// A daemon that runs. Dropping it does not stop it; [`Daemon::stop`] does.
+pub struct Daemon {
+    addr: SocketAddr,
+    handle: Handle,
+    config: Arc<RwLock<Arc<Config>>>,
+    stop: CancellationToken,
+    closing: CancellationToken,
+    core: JoinHandle<()>,
+    server: JoinHandle<()>,
+    writer: Writer,
+}
+
+/// Where history goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StorePlace {
+    /// The file of the configuration.
+    File,
+    /// A directory that is deleted at the end.
+    Temporary,
+}
+
+fn open_store(config: &Config, place: StorePlace, clock: &Clock) -> Result<(Writer, Reader), StartError> {
+    let options = Options {
+        keep_raw: config.store.keep_raw,
+        max_bytes: config.store.max_bytes,
+        ..Options::default()
+    };
+    let opened = match place {
+        StorePlace::File => Store::open(&config.store.path, options, clock.clone()),
+        StorePlace::Temporary => Store::temporary(options, clock.clone()),
+    };
+    opened.map_err(|source| StartError::Store {
+        path: config.store.path.clone(),
+        source,
+    })
+}
+
+/// Takes up what an earlier process left.
+fn restore(brain: &mut Brain, reader: &Reader, clock: &Clock) {
+    let now = clock.now();
+    match reader.saved_state() {
+        Ok(Some(state)) => {
+            if let Err(error) = brain.restore(&state.saved, now) {
+                tracing::warn!(
+                    error,
+                    "the kept detector state was not taken up; targets start unknown"
+                );
+            }
+        }
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%error, "the kept detector state can't be read; targets start unknown"),
+    }
+    match reader.spent_today(now) {
+        Ok(spent) => brain.restore_spending(&spent, now),
+        Err(error) => tracing::warn!(%error, "today's spending can't be read; the budget starts full"),
+    }
+}
+
+impl Daemon {
+    /// Binds, opens the store, starts the loop and the HTTP surface.
+    ///
+    /// # Errors
+    /// The address or the database can't be had; nothing runs then.
+    pub async fn start(
+        config: Config,
+        place: StorePlace,
+        seed: u64,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        let bind = |source| StartError::Bind {
+            addr: config.server.listen,
+            source,
+        };
+        let listener = TcpListener::bind(config.server.listen).await.map_err(bind)?;
+        let addr = listener.local_addr().map_err(bind)?;
+        let prober = Arc::new(Prober::new(clock.clone())?);
+        let (writer, reader) = open_store(&config, place, &clock)?;
+        writer.check();
+        let mut brain = Brain::new(&config, seed, clock.now());
+        restore(&mut brain, &reader, &clock);
+
+        let identity = v1::Identity {
+            instance: writer.instance().to_owned(),
+            vantage: config.vantage.clone(),
+        };
+        let revisions = writer.revisions();
+        let hub = Arc::new(Hub::new(
+            identity,
+            move || revisions.next(),
+            &brain.view(clock.now()),
+            &store_status(&writer),
+        ));
+        let pulse = Arc::new(Pulse::new(writer.clone(), clock.now()));
+        let (stop, closing) = (CancellationToken::new(), CancellationToken::new());
+        let core = Core::new(
+            brain,
+            Arc::clone(&hub),
+            writer.clone(),
+            prober,
+            clock.clone(),
+            Arc::clone(&pulse),
+            &config,
+            stop.clone(),
+        );
+        let handle = core.handle();
+        let config = Arc::new(RwLock::new(Arc::new(config)));
+        let shelf = PageShelf {
+            hub: Arc::clone(&hub),
+            reader: reader.clone(),
+            config: Arc::clone(&config),
+            clock: clock.clone(),
+        };
+        let state = api::ApiState::new(hub, Arc::new(reader), pulse, clock, closing.clone());
+        let router = api::router(state, api::page::routes().with_state(shelf));
+        let server = tokio::spawn(api::serve(
+            listener,
+            router,
+            closing.clone(),
+            api::ServeLimits::default(),
+        ));
+        let core = tokio::spawn(core.run());
+        Ok(Self {
+            addr,
+            handle,
+            config,
+            stop,
+            closing,
+            core,
+            server,
+            writer,
+        })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Every observation from now on; one who lags loses the oldest.
+    pub fn observations(&self) -> broadcast::Receiver<Arc<Observation>> {
+        self.handle.observations.subscribe()
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes a checked configuration. What only a restart can change (address, store) is kept and told.
+    pub async fn reload(&self, config: Config) {
+        let old = self.config();
+        for (what, differs) in [
+            ("server.listen", old.server != config.server),
+            ("store", old.store != config.store),
+            ("vantage", old.vantage != config.vantage),
+        ] {
+            if differs {
+                tracing::warn!(what, "changed in the configuration; takes a restart");
+            }
+        }
+        let config = Config {
+            server: old.server.clone(),
+            store: old.store.clone(),
+            vantage: old.vantage.clone(),
+            ..config
+        };
+        let (done, in_force) = oneshot::channel();
+        if self
+            .handle
+            .inputs
+            .send(Input::Reload(Box::new(config.clone()), done))
+            .await
+            .is_ok()
+            && in_force.await.is_ok()
+        {
+            *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        }
+    }
+
+    /// Runs until the loop or the server ends by itself, which only a bug makes them do.
+    pub async fn broken(&mut self) -> String {
+        let (what, ended) = tokio::select! {
+            ended = &mut self.core => ("the health loop", ended),
+            ended = &mut self.server => ("the HTTP server", ended),
+        };
+        match ended {
+            Ok(()) => format!("{what} ended"),
+            Err(error) => format!("{what} died: {error}"),
+        }
+    }
+
+    /// Stops: no new probes, those under way may finish, open streams end, the store is written. At most 10 s.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        if !self.core.is_finished() {
+            let _ = self.core.await;
+        }
+        self.closing.cancel();
+        let writer = self.writer;
+        let closed = tokio::task::spawn_blocking(move || writer.close(CLOSE));
+        if !self.server.is_finished() {
+            let _ = self.server.await;
+        }
+        if !closed.await.unwrap_or(false) {
+            tracing::warn!("the store could not write all that was queued");
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! The loop without the I/O: timetable, budget and health in one pure machine.
+//!
+//! The daemon feeds it what happened and does what it says; the simulation does the same in virtual time.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
+
+use crate::{
+    clock::Timestamp,
+    config::{Config, Model, Provider},
+    health::{
+        Deadlines, Effect, Engine, Incident, IncidentPhase, Length, Network, ProbeOrder, Saved, Setup,
+        Subject, TargetSetup, Transition, View,
+    },
+    id::{ProviderId, TargetId},
+    probe::{
+        ProbeKind,
+        budget::{Budget, Grant, worst_case},
+        schedule::Schedule,
+    },
+    protocol::ErrorClass,
+    verdict::{Observation, Purpose, Verdict},
+};
+
+/// Most probes under way at once; beyond it, due ones are skipped and counted.
+pub const MAX_IN_FLIGHT: usize = 1_000;
+
+/// A probe to be sent now.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// Names it in [`Brain::finished`].
+    pub id: u64,
+    /// What it is about.
+    pub subject: Subject,
+    /// Its provider.
+    pub provider: Arc<Provider>,
+    /// Its model; for an edge probe, the one that the observation is booked on.
+    pub model: Arc<Model>,
+    /// What to send.
+    pub kind: ProbeKind,
+    /// Why.
+    pub purpose: Purpose,
+    /// Deadlines of the first token.
+    pub deadlines: Deadlines,
+    /// Whether the sentinel rule is in force.
+    pub check_text: bool,
+    /// Draws the sentinel.
+    pub seed: u64,
+}
+
+/// What the brain wants done or told.
+#[derive(Debug)]
+pub enum Act {
+    /// Send this probe.
+    Probe(Launch),
+    /// Connect to every anchor and report the round.
+    Anchors,
+    /// Tell the feed, at once.
+    Transition(Transition),
+    /// Tell and keep.
+    Incident(IncidentPhase, Incident),
+    /// Our own network went or came.
+    Network(Network),
+}
+
+/// Counts of what was not done, for the feed and the metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// Due while the one before it was still under way, or while too many were.
+    pub overdue: u64,
+    /// No money left.
+    pub budget: u64,
+    /// Held back for an overloaded provider.
+    pub polite: u64,
+}
+
+#[derive(Debug)]
+struct Flight {
+    subject: Subject,
+    purpose: Purpose,
+    target: TargetId,
+    length: Length,
+    grant: Option<Grant>,
+}
+
+/// Timetable, budget and health.
+#[derive(Debug)]
+pub struct Brain {
+    engine: Engine,
+    schedule: Schedule,
+    budget: Budget,
+    providers: HashMap<ProviderId, Arc<Provider>>,
+    models: HashMap<TargetId, Arc<Model>>,
+    orders: BTreeMap<(Timestamp, u64), ProbeOrder>,
+    flights: HashMap<u64, Flight>,
+    serial: u64,
+    seed: u64,
+    skipped: Skipped,
+    /// Targets whose last canary was not sent for want of money.
+    spent_out: HashSet<TargetId>,
+}
+
+/// What the engine must know of a configuration.
+fn setup(config: &Config) -> Setup {
+    let targets = config
+        .providers
+        .iter()
+        .flat_map(|provider| {
+            provider.models.iter().map(move |model| TargetSetup {
+                id: model.id.clone(),
+                strict_terminal: provider.strict_terminal,
+                interval: model.canary.as_ref().map(|canary| canary.every),
+                long: false,
+                first_token_limit: provider.limits.first_token,
+                polite: provider.polite,
+            })
+        })
+        .collect();
+    Setup {
+        targets,
+        anchors: config.anchors.len(),
+    }
+}
+
+impl Brain {
+    /// A brain for this configuration.
+    pub fn new(config: &Config, seed: u64, now: Timestamp) -> Self {
+        let mut brain = Self {
+            engine: Engine::new(setup(config), seed, now),
+            schedule: Schedule::new(config, seed, now),
+            budget: Budget::new(config, now),
+            providers: HashMap::new(),
+            models: HashMap::new(),
+            orders: BTreeMap::new(),
+            flights: HashMap::new(),
+            serial: 0,
+            seed,
+            skipped: Skipped::default(),
+            spent_out: HashSet::new(),
+        };
+        brain.index(config);
+        brain
+    }
+
+    fn index(&mut self, config: &Config) {
+        self.providers = config
+            .providers
+            .iter()
+            .map(|p| (p.id.clone(), Arc::new(p.clone())))
+            .collect();
+        let models = config.providers.iter().flat_map(|p| &p.models);
+        self.models = models.map(|m| (m.id.clone(), Arc::new(m.clone()))).collect();
+    }
+
+    /// Takes a new configuration; what is known of targets that stay is kept, probes under way end as they are.
+    pub fn reconfigure(&mut self, config: &Config, now: Timestamp) -> Vec<Act> {
+        self.index(config);
+        self.schedule.reconfigure(config, now);
+        self.budget.reconfigure(config);
+        let models = &self.models;
+        let providers = &self.providers;
+        self.orders.retain(|_, order| match &order.subject {
+            Subject::Model(target, _) => models.contains_key(target),
+            Subject::Edge(provider) => providers.contains_key(provider),
+        });
+        let effects = self.engine.reconfigure(setup(config), now);
+        self.acts(effects, now)
+    }
+
+    /// Somebody's real request.
+    pub fn reported(&mut self, observation: &Observation, now: Timestamp) -> Vec<Act> {
+        let effects = self.engine.observe(observation, now);
+        self.acts(effects, now)
+    }
+
+    /// A probe that was launched came back.
+    pub fn finished(&mut self, id: u64, observation: &Observation, now: Timestamp) -> Vec<Act> {
+        if let Some(flight) = self.flights.remove(&id) {
+            self.land(flight, observation.cost_usd, now);
+        }
+        self.note_overload(observation, now);
+        let effects = self.engine.observe(observation, now);
+        self.acts(effects, now)
+    }
+
+    /// A probe passed its soft deadline without a first token.
+    pub fn pending_slow(&mut self, id: u64, now: Timestamp) -> Vec<Act> {
+        let Some(flight) = self.flights.get(&id) else {
+            return Vec::new();
+        };
+        let effects = self
+            .engine
+            .pending_slow(&flight.target, flight.length, flight.purpose, now);
+        self.acts(effects, now)
+    }
+
+    /// An anchor round finished.
+    pub fn anchor_round(&mut self, answered: &[bool], now: Timestamp) -> Vec<Act> {
+        let effects = self.engine.anchor_round(answered, now);
+        self.acts(effects, now)
+    }
+
+    /// The machine slept, or its wall clock jumped.
+    pub fn clock_jumped(&mut self, now: Timestamp) -> Vec<Act> {
+        let effects = self.engine.clock_jumped(now);
+        self.acts(effects, now)
+    }
+
+    /// Does what is due. Call it at [`Brain::next_wake`].
+    pub fn wake(&mut self, now: Timestamp) -> Vec<Act> {
+        let effects = self.engine.tick(now);
+        let mut acts = self.acts(effects, now);
+        while let Some(entry) = self.orders.first_entry() {
+            if entry.key().0 > now {
+                break;
+            }
+            let order = entry.remove();
+            self.ordered(order, now, &mut acts);
+        }
+        for due in self.schedule.take_due(now) {
+            match self.launch(due.subject.clone(), Purpose::Scheduled, now) {
+                Some(launch) => acts.push(Act::Probe(launch)),
+                None => self.schedule.finished(&due.subject),
+            }
+        }
+        acts
+    }
+
+    /// When [`Brain::wake`] next has something to do.
+    pub fn next_wake(&self, now: Timestamp) -> Timestamp {
+        let orders = self.orders.first_key_value().map(|((due, _), _)| *due);
+        let due = [Some(self.engine.next_wake(now)), self.schedule.next_due(), orders];
+        due.into_iter().flatten().min().unwrap_or(now).max(now)
+    }
+
+    /// Everything as of now, with money.
+    pub fn view(&mut self, now: Timestamp) -> View {
+        let mut view = self.engine.view(now);
+        for target in &mut view.targets {
+            target.spent_usd_today = self.budget.spent_today(&target.id, now);
+            if self.spent_out.contains(&target.id) {
+                target.flags.push("budget_spent");
+            }
+        }
+        view
+    }
+
+    /// What was not done.
+    pub fn skipped(&self) -> Skipped {
+        Skipped {
+            overdue: self.skipped.overdue + self.schedule.skipped(),
+            ..self.skipped
+        }
+    }
+
+    /// Probes under way.
+    pub fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// The detector state to keep.
+    pub fn save(&self) -> Saved {
+        self.engine.save()
+    }
+
+    /// Takes up kept detector state and today's spending.
+    ///
+    /// # Errors
+    /// The state is of an unknown version; nothing was taken up then.
+    pub fn restore(&mut self, saved: &Saved, now: Timestamp) -> Result<(), String> {
+        self.engine.restore(saved, now)
+    }
+
+    /// Books money that an earlier process spent today.
+    pub fn restore_spending(&mut self, spent: &[(TargetId, f64)], now: Timestamp) {
+        self.budget.restore(spent, now, now);
+    }
+
+    /// A probe died without a result: its place is free again, its money counts as spent.
+    pub fn lost(&mut self, id: u64, now: Timestamp) {
+        if let Some(flight) = self.flights.remove(&id) {
+            let cost = self
+                .models
+                .get(&flight.target)
+                .map_or(0.0, |model| worst_case(model));
+            self.land(flight, cost, now);
+        }
+    }
+
+    fn land(&mut self, flight: Flight, cost_usd: f64, now: Timestamp) {
+        if flight.purpose == Purpose::Scheduled {
+            self.schedule.finished(&flight.subject);
+        }
+        if let Some(grant) = flight.grant {
+            self.budget.settle(grant, cost_usd, now);
+        }
+    }
+
+    fn acts(&mut self, effects: Vec<Effect>, now: Timestamp) -> Vec<Act> {
+        let mut acts = Vec::with_capacity(effects.len());
+        for effect in effects {
+            match effect {
+                Effect::Transition(transition) => acts.push(Act::Transition(transition)),
+                Effect::Incident(phase, incident) => acts.push(Act::Incident(phase, incident)),
+                Effect::Network(network) => acts.push(Act::Network(network)),
+                Effect::Anchors => acts.push(Act::Anchors),
+                Effect::Probe(order) if order.due <= now => self.ordered(order, now, &mut acts),
+                Effect::Probe(order) => {
+                    self.serial += 1;
+                    self.orders.insert((order.due, self.serial), order);
+                }
+            }
+        }
+        acts
+    }
+
+    /// An order of the engine: recovery goes ahead of politeness, a confirm does not; nothing goes ahead of
+    /// `Retry-After` or money.
+    fn ordered(&mut self, order: ProbeOrder, now: Timestamp, acts: &mut Vec<Act>) {
+        match self.schedule.admit(&order.subject, order.purpose, now) {
+            Ok(()) => acts.extend(self.launch(order.subject, order.purpose, now).map(Act::Probe)),
+            // A recovery probe is the only one of its kind: it waits. Of confirming ones there are more.
+            Err(until) if order.purpose == Purpose::Recovery => {
+                self.serial += 1;
+                self.orders.insert((until, self.serial), order);
+            }
+            Err(_) => self.skipped.polite += 1,
+        }
+    }
+
+    fn launch(&mut self, subject: Subject, purpose: Purpose, now: Timestamp) -> Option<Launch> {
+        if self.flights.len() >= MAX_IN_FLIGHT {
+            self.skipped.overdue += 1;
+            return None;
+        }
+        let (target, length, kind) = match &subject {
+            Subject::Model(target, length) => (target.clone(), *length, ProbeKind::Canary),
+            Subject::Edge(id) => {
+                let provider = self.providers.get(id)?;
+                (
+                    provider.models.first()?.id.clone(),
+                    Length::Short,
+                    ProbeKind::Reach,
+                )
+            }
+        };
+        let provider = Arc::clone(self.providers.get(target.provider())?);
+        let model = Arc::clone(self.models.get(&target)?);
+        let grant = match kind {
+            ProbeKind::Reach => None,
+            ProbeKind::Canary => {
+                model.canary.as_ref()?;
+                let Ok(grant) = self.budget.reserve(&target, purpose, worst_case(&model), now) else {
+                    self.skipped.budget += 1;
+                    self.spent_out.insert(target);
+                    return None;
+                };
+                self.spent_out.remove(&target);
+                Some(grant)
+            }
+        };
+        self.serial += 1;
+        let id = self.serial;
+        let launch = Launch {
+            id,
+            subject: subject.clone(),
+            provider,
+            model,
+            kind,
+            purpose,
+            deadlines: self.engine.deadlines(&target, length),
+            check_text: self.engine.check_text(&target),
+            seed: self.seed ^ id.wrapping_mul(0x9E37_79B9_7F4A_7C15),
+        };
+        self.flights.insert(
+            id,
+            Flight {
+                subject,
+                purpose,
+                target,
+                length,
+                grant,
+            },
+        );
+        Some(launch)
+    }
+
+    /// Tells the timetable what the last answer of a provider means for the next request.
+    fn note_overload(&mut self, observation: &Observation, now: Timestamp) {
+        let provider = observation.target.provider();
+        match observation.verdict {
+            Verdict::Errored(failure)
+                if matches!(failure.class, ErrorClass::Overloaded | ErrorClass::RateLimit) =>
+            {
+                self.schedule.overload(provider, observation.retry_after, now);
+            }
+            Verdict::Errored(_) => {}
+            _ => self.schedule.ok(provider),
+        }
+    }
+}

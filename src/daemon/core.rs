@@ -1,0 +1,336 @@
+//! The one task that owns the brain: takes what happened, publishes first, then launches and records.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    brain::{Act, Brain, Launch},
+    pulse::Pulse,
+};
+use crate::{
+    clock::{Clock, Timestamp},
+    config::Config,
+    feed::{Cause, FIGURES_EVERY, HEARTBEAT, Hub, v1},
+    health::{Incident, IncidentPhase, Network, Transition},
+    probe::{ProbeJob, Prober, anchors},
+    store::{Record, Writer},
+    verdict::Observation,
+};
+
+/// Most inputs that wait for the loop; a probe that finishes meanwhile waits with its result.
+pub(crate) const MAX_INPUTS: usize = 4_096;
+/// Most inputs that are taken in before the feed is told.
+const MAX_BATCH: usize = 256;
+/// How often the detector state is kept.
+const SAVE_EVERY: Duration = Duration::from_secs(30);
+/// A wall clock this far ahead means that the machine slept.
+const CLOCK_JUMP: Duration = Duration::from_secs(5);
+/// How long probes under way may finish at the end.
+const DRAIN: Duration = Duration::from_secs(3);
+/// Observations kept for followers in the same process.
+const FOLLOWED: usize = 1_024;
+
+/// What can happen to the loop.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A probe came back.
+    Finished(u64, Box<Observation>),
+    /// A probe passed its soft deadline without a first token.
+    Slow(u64),
+    /// A probe died without a result; a bug of ours, told in the log.
+    Lost(u64),
+    /// An anchor round finished.
+    Anchors(Vec<bool>),
+    /// A new configuration, checked; the answer comes when it is in force.
+    Reload(Box<Config>, oneshot::Sender<()>),
+}
+
+/// Handles of the loop for the rest of the process.
+#[derive(Debug, Clone)]
+pub(crate) struct Handle {
+    pub(crate) inputs: mpsc::Sender<Input>,
+    pub(crate) observations: broadcast::Sender<Arc<Observation>>,
+}
+
+/// The loop.
+pub(crate) struct Core {
+    brain: Brain,
+    hub: Arc<Hub>,
+    writer: Writer,
+    prober: Arc<Prober>,
+    clock: Clock,
+    pulse: Arc<Pulse>,
+    anchors: Arc<[String]>,
+    receiver: mpsc::Receiver<Input>,
+    handle: Handle,
+    probes: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// What one round of the loop has to tell.
+#[derive(Default)]
+struct News {
+    transitions: Vec<Transition>,
+    incidents: Vec<(IncidentPhase, Incident)>,
+    network: Option<Network>,
+    launches: Vec<Launch>,
+    anchors: bool,
+}
+
+impl Core {
+    pub(crate) fn new(
+        brain: Brain,
+        hub: Arc<Hub>,
+        writer: Writer,
+        prober: Arc<Prober>,
+        clock: Clock,
+        pulse: Arc<Pulse>,
+        config: &Config,
+        stop: CancellationToken,
+    ) -> Self {
+        let (inputs, receiver) = mpsc::channel(MAX_INPUTS);
+        let (observations, _) = broadcast::channel(FOLLOWED);
+        Self {
+            brain,
+            hub,
+            writer,
+            prober,
+            clock,
+            pulse,
+            anchors: config.anchors.clone().into(),
+            receiver,
+            handle: Handle { inputs, observations },
+            probes: TaskTracker::new(),
+            stop,
+        }
+    }
+
+    pub(crate) fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Runs until it is stopped, then lets probes under way finish and keeps the state.
+    pub(crate) async fn run(mut self) {
+        let mut heartbeat = self.clock.now().plus(HEARTBEAT);
+        let mut figures = self.clock.now().plus(FIGURES_EVERY);
+        let mut save = self.clock.now().plus(SAVE_EVERY);
+        loop {
+            let now = self.clock.now();
+            let wake = self.brain.next_wake(now).min(heartbeat).min(figures).min(save);
+            let first = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break,
+                input = self.receiver.recv() => input,
+                () = tokio::time::sleep(wake.since(now)) => None,
+            };
+            let mut news = News::default();
+            self.follow_wall(&mut news);
+            self.take(first, &mut news);
+            let now = self.clock.now();
+            news.add(self.brain.wake(now));
+            self.tell(&news, now);
+            if now >= heartbeat {
+                heartbeat = now.plus(HEARTBEAT);
+                self.publish(Cause::Heartbeat, now);
+            } else if now >= figures {
+                self.publish(Cause::Figures, now);
+            }
+            if now >= figures {
+                figures = now.plus(FIGURES_EVERY);
+            }
+            if now >= save {
+                save = now.plus(SAVE_EVERY);
+                self.writer.send(Record::State(self.brain.save()));
+            }
+            self.act(news);
+            self.pulse.beat(now);
+        }
+        self.drain().await;
+    }
+
+    fn follow_wall(&mut self, news: &mut News) {
+        if self.clock.wall().since(self.clock.now()) > CLOCK_JUMP {
+            let ahead = self.clock.follow_wall();
+            tracing::warn!(
+                ahead_ms = ahead.as_millis() as u64,
+                "the wall clock jumped ahead: the machine slept or was set"
+            );
+            news.add(self.brain.clock_jumped(self.clock.now()));
+        }
+    }
+
+    /// Takes in what is there, up to a bound, so that a flood is told in one revision and still told soon.
+    fn take(&mut self, first: Option<Input>, news: &mut News) {
+        let mut next = first;
+        for _ in 0..MAX_BATCH {
+            let Some(input) = next else { break };
+            let now = self.clock.now();
+            match input {
+                Input::Finished(id, mut observation) => {
+                    observation.at = now;
+                    news.add(self.brain.finished(id, &observation, now));
+                    let observation = Arc::new(*observation);
+                    // Nobody following is no error.
+                    let _ = self.handle.observations.send(Arc::clone(&observation));
+                    self.writer.send(Record::Observation((*observation).clone()));
+                }
+                Input::Slow(id) => news.add(self.brain.pending_slow(id, now)),
+                Input::Lost(id) => self.brain.lost(id, now),
+                Input::Anchors(answered) => news.add(self.brain.anchor_round(&answered, now)),
+                Input::Reload(config, done) => {
+                    news.add(self.brain.reconfigure(&config, now));
+                    self.anchors = config.anchors.clone().into();
+                    let _ = done.send(());
+                }
+            }
+            next = self.receiver.try_recv().ok();
+        }
+    }
+
+    /// Publishes transitions and incidents before anything else is done about them.
+    fn tell(&mut self, news: &News, now: Timestamp) {
+        if !news.transitions.is_empty() || news.network.is_some() {
+            self.publish(Cause::Transition(&news.transitions), now);
+        }
+        for (phase, incident) in &news.incidents {
+            self.publish(Cause::Incident(*phase, incident), now);
+        }
+    }
+
+    fn publish(&mut self, cause: Cause<'_>, now: Timestamp) {
+        let mut view = self.brain.view(now);
+        // Readers compare with their own wall clock, so the feed is dated by ours, not by the detector's time.
+        view.at = self.clock.wall();
+        if let Some(event) = self.hub.publish(&view, cause, &store_status(&self.writer)) {
+            if event.durable {
+                self.writer.send(Record::Event {
+                    revision: event.revision,
+                    at: event.at,
+                    kind: event.kind.as_str().to_owned(),
+                    json: String::from_utf8_lossy(&event.json()).into_owned(),
+                });
+            }
+        }
+    }
+
+    fn act(&mut self, news: News) {
+        for transition in news.transitions {
+            tracing::info!(
+                target_id = %transition.target,
+                from = transition.from.as_str(),
+                to = transition.to.as_str(),
+                hint = transition.routing.hint.as_str(),
+                reason = transition.reason.code.as_str(),
+                text = transition.reason.text,
+                "health changed"
+            );
+            self.writer.send(Record::Transition(transition));
+        }
+        for (_, incident) in news.incidents {
+            self.writer.send(Record::Incident(incident));
+        }
+        if let Some(network) = news.network {
+            tracing::warn!(network = network.as_str(), "own network");
+        }
+        for launch in news.launches {
+            self.launch(launch);
+        }
+        if news.anchors {
+            let (hosts, inputs) = (Arc::clone(&self.anchors), self.handle.inputs.clone());
+            self.probes.spawn(async move {
+                let answered = anchors(&hosts).await;
+                // The loop has ended: nobody needs the round.
+                let _ = inputs.send(Input::Anchors(answered)).await;
+            });
+        }
+    }
+
+    fn launch(&self, launch: Launch) {
+        let (prober, inputs, slow) = (
+            Arc::clone(&self.prober),
+            self.handle.inputs.clone(),
+            self.handle.inputs.clone(),
+        );
+        let id = launch.id;
+        let probe = async move {
+            let job = ProbeJob {
+                provider: launch.provider,
+                model: launch.model,
+                kind: launch.kind,
+                purpose: launch.purpose,
+                deadlines: launch.deadlines,
+                check_text: launch.check_text,
+                seed: launch.seed,
+            };
+            prober
+                .run(&job, move |_, _| {
+                    // A full channel means that the loop has later news of this probe on the way.
+                    let _ = slow.try_send(Input::Slow(id));
+                })
+                .await
+        };
+        self.probes.spawn(async move {
+            let input = match tokio::spawn(probe).await {
+                Ok(report) => Input::Finished(id, Box::new(report.observation)),
+                Err(error) => {
+                    tracing::error!(%error, "a probe died; please report this");
+                    Input::Lost(id)
+                }
+            };
+            // The loop has ended: the result has no reader any more.
+            let _ = inputs.send(input).await;
+        });
+    }
+
+    /// No new probes; those under way may finish within a bound.
+    async fn drain(&mut self) {
+        self.probes.close();
+        let deadline = tokio::time::sleep(DRAIN);
+        tokio::pin!(deadline);
+        loop {
+            tokio::select! {
+                () = &mut deadline => break,
+                () = self.probes.wait(), if self.receiver.is_empty() => break,
+                input = self.receiver.recv() => {
+                    let mut news = News::default();
+                    self.take(input, &mut news);
+                    self.tell(&news, self.clock.now());
+                    news.launches.clear();
+                    news.anchors = false;
+                    self.act(news);
+                }
+            }
+        }
+        self.writer.send(Record::State(self.brain.save()));
+    }
+}
+
+impl News {
+    fn add(&mut self, acts: Vec<Act>) {
+        for act in acts {
+            match act {
+                Act::Probe(launch) => self.launches.push(launch),
+                Act::Anchors => self.anchors = true,
+                Act::Transition(transition) => self.transitions.push(transition),
+                Act::Incident(phase, incident) => self.incidents.push((phase, incident)),
+                Act::Network(network) => self.network = Some(network),
+            }
+        }
+    }
+}
+
+/// The store's state for the feed.
+pub(crate) fn store_status(writer: &Writer) -> v1::StoreStatus {
+    let status = writer.status();
+    v1::StoreStatus {
+        state: if status.failing.is_some() {
+            v1::StoreState::Failing
+        } else {
+            v1::StoreState::Ok
+        },
+        dropped: status.dropped.total(),
+        detail: status.failing.map(|failing| failing.error),
+    }
+}

@@ -1,0 +1,336 @@
+//! Single rules of the engine, one observation at a time.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    health::{Breaker, Hint, ProbeOrder, ReasonCode, State, Subject, TargetSetup},
+    protocol::ErrorClass,
+    verdict::{FailedAt, Failure, Source, Truncation, Trust, Verdict},
+};
+
+const START_MS: i64 = 1_800_000_000_000;
+
+fn at(ms: i64) -> Timestamp {
+    Timestamp::from_millis(START_MS + ms)
+}
+
+fn setup(polite: bool, interval_s: Option<u64>) -> Setup {
+    let target = |id: &str| TargetSetup {
+        id: id.parse().unwrap(),
+        strict_terminal: true,
+        interval: interval_s.map(Duration::from_secs),
+        long: false,
+        first_token_limit: Duration::from_secs(30),
+        polite,
+    };
+    Setup {
+        targets: vec![target("p/m"), target("p/n")],
+        anchors: 3,
+    }
+}
+
+fn engine() -> Engine {
+    Engine::new(setup(false, Some(60)), 1, at(0))
+}
+
+fn seen(ms: i64, source: Source, verdict: Verdict) -> Observation {
+    Observation::new("p/m".parse().unwrap(), at(ms), source, verdict)
+}
+
+const CUT: Verdict = Verdict::Truncated(Truncation::Cut);
+
+fn status(code: u16, class: ErrorClass) -> Verdict {
+    Verdict::Errored(Failure {
+        class,
+        at: FailedAt::Status(code),
+    })
+}
+
+fn feed(engine: &mut Engine, ms: i64, verdict: Verdict) -> Vec<Effect> {
+    engine.observe(&seen(ms, Source::Canary, verdict), at(ms))
+}
+
+fn state(engine: &Engine, ms: i64) -> State {
+    engine.view(at(ms)).targets[0].state
+}
+
+fn orders(effects: &[Effect]) -> Vec<&ProbeOrder> {
+    let pick = |effect| match effect {
+        &Effect::Probe(ref order) => Some(order),
+        _ => None,
+    };
+    effects.iter().filter_map(pick).collect()
+}
+
+#[test]
+fn corroborating_reports_call_for_probes_and_convict_nobody() {
+    let mut engine = engine();
+    feed(&mut engine, 0, Verdict::Complete);
+    let mut probes = 0;
+    for i in 1..200 {
+        let mut report = seen(i * 500, Source::Report, CUT);
+        report.trust = Trust::Corroborate;
+        let effects = engine.observe(&report, at(i * 500));
+        probes += orders(&effects).len();
+        assert_eq!(state(&engine, i * 500), State::Operational);
+    }
+    assert!(probes >= 4, "{probes}");
+    assert_eq!(engine.view(at(100_000)).targets[0].routing.hint, Hint::Suspect);
+}
+
+#[test]
+fn a_report_older_than_60_seconds_is_history_only() {
+    for (age_ms, counted) in [(60_000, 1), (60_001, 0)] {
+        let mut engine = engine();
+        let mut report = seen(100_000, Source::Report, CUT);
+        report.started = at(100_000 - age_ms);
+        engine.observe(&report, at(100_000));
+        assert_eq!(
+            engine.view(at(100_000)).targets[0].figures.attempts,
+            counted,
+            "{age_ms}"
+        );
+    }
+}
+
+#[test]
+fn nothing_is_known_once_the_evidence_is_stale() {
+    let mut engine = engine();
+    feed(&mut engine, 0, Verdict::Complete);
+    assert_eq!(state(&engine, 0), State::Operational);
+    engine.tick(at(179_999));
+    assert_eq!(state(&engine, 179_999), State::Operational);
+    let due = engine.next_wake(at(179_999));
+    assert_eq!(due, at(180_000), "three intervals");
+    engine.tick(due);
+    let view = engine.view(due);
+    assert_eq!(
+        (view.targets[0].state, view.targets[0].reason.code),
+        (State::Unknown, ReasonCode::Stale)
+    );
+    assert_eq!(view.targets[0].routing.weight, None);
+    feed(&mut engine, 181_000, CUT);
+    assert_eq!(
+        state(&engine, 181_000),
+        State::Unknown,
+        "one failure is no health"
+    );
+    feed(&mut engine, 182_000, Verdict::Complete);
+    assert_eq!(state(&engine, 182_000), State::Operational);
+}
+
+#[test]
+fn a_rate_limit_throttles_until_it_is_over() {
+    let mut engine = engine();
+    feed(&mut engine, 0, Verdict::Complete);
+    let mut limited = seen(1_000, Source::Canary, status(429, ErrorClass::RateLimit));
+    limited.retry_after = Some(Duration::from_secs(20));
+    engine.observe(&limited, at(1_000));
+    let routing = engine.view(at(1_000)).targets[0].routing;
+    assert_eq!(
+        (routing.hint, routing.retry_at),
+        (Hint::Throttle, Some(at(21_000)))
+    );
+    engine.tick(at(20_999));
+    assert_eq!(engine.view(at(20_999)).targets[0].routing.hint, Hint::Throttle);
+    assert_eq!(engine.next_wake(at(20_999)), at(21_000));
+    engine.tick(at(21_000));
+    assert_eq!(engine.view(at(21_000)).targets[0].routing.hint, Hint::Allow);
+}
+
+#[test]
+fn an_edge_that_answers_5xx_has_its_models_asked() {
+    let mut engine = engine();
+    let mut reach = seen(0, Source::Reach, status(503, ErrorClass::Overloaded));
+    reach.http_status = Some(503);
+    let effects = engine.observe(&reach, at(0));
+    let asked = orders(&effects);
+    assert_eq!(asked.len(), 8, "four probes for each of two targets");
+    for (i, order) in asked.iter().take(4).enumerate() {
+        let due = order.due.since(at(0)).as_millis() as i64 - 160 * (i as i64 + 1);
+        assert!((0..=30).contains(&due), "{due}");
+        assert!(matches!(order.subject, Subject::Model(_, Length::Short)));
+    }
+    assert_eq!(state(&engine, 0), State::Unknown);
+}
+
+#[test]
+fn a_polite_target_is_asked_once_in_ten_seconds_while_overloaded() {
+    let mut engine = Engine::new(setup(true, Some(60)), 1, at(0));
+    feed(&mut engine, 0, Verdict::Complete);
+    let effects = feed(&mut engine, 1_000, status(529, ErrorClass::Overloaded));
+    assert_eq!(orders(&effects).len(), 1);
+    assert!(
+        engine
+            .provider_overloaded(&ProviderId::new("p").unwrap())
+            .is_some()
+    );
+    let later: Vec<Effect> = (2..30).flat_map(|i| engine.tick(at(i * 1000))).collect();
+    assert_eq!(orders(&later).len(), 2, "at 11 s and 21 s");
+    feed(&mut engine, 30_000, Verdict::Complete);
+    assert_eq!(engine.provider_overloaded(&ProviderId::new("p").unwrap()), None);
+}
+
+#[test]
+fn a_target_without_probes_is_never_probed() {
+    let mut engine = Engine::new(setup(false, None), 1, at(0));
+    let mut effects = Vec::new();
+    for i in 0..20 {
+        effects.extend(engine.observe(&seen(i * 1000, Source::Report, CUT), at(i * 1000)));
+        effects.extend(engine.tick(at(i * 1000 + 500)));
+    }
+    assert_eq!(state(&engine, 20_000), State::Down);
+    assert_eq!(orders(&effects), Vec::<&ProbeOrder>::new());
+}
+
+#[test]
+fn recovery_probes_are_bounded_by_the_hour() {
+    let mut engine = engine();
+    for i in 0..10 {
+        feed(&mut engine, i * 1000, CUT);
+    }
+    assert!(engine.alarmed(&"p/m".parse().unwrap()));
+    let (mut sent, mut now) = (0, 10_000);
+    while now < 3_600_000 {
+        now = (engine.next_wake(at(now)).as_millis() - START_MS).max(now + 1);
+        let effects = engine.tick(at(now));
+        for _ in 0..orders(&effects).len() {
+            sent += 1;
+            // Two of three good: never long enough to clear, often enough for the half second.
+            let mut answer = seen(
+                now,
+                Source::Canary,
+                if sent % 3 == 0 { CUT } else { Verdict::Complete },
+            );
+            answer.purpose = Purpose::Recovery;
+            engine.observe(&answer, at(now));
+        }
+    }
+    assert!((600..=850).contains(&sent), "600, then one per 15 s: {sent}");
+}
+
+#[test]
+fn a_restart_goes_on_where_it_was() {
+    let mut engine = engine();
+    for i in 0..30 {
+        feed(&mut engine, i * 1000, CUT);
+        engine.tick(at(i * 1000 + 1));
+    }
+    let before = engine.view(at(30_000));
+    assert_eq!(before.targets[0].state, State::Down);
+    assert!(before.targets[0].incident.is_some());
+    let saved = engine.save();
+    for (later_ms, known) in [(31_000, true), (300_000, false)] {
+        let mut again = Engine::new(setup(false, Some(60)), 2, at(later_ms));
+        again.restore(&saved, at(later_ms)).unwrap();
+        let target = again.view(at(later_ms)).targets[0].clone();
+        assert_eq!(target.incident, before.targets[0].incident);
+        if known {
+            assert_eq!(
+                (target.state, target.since),
+                (State::Down, before.targets[0].since)
+            );
+            assert_eq!(target.reason.code, ReasonCode::Truncated);
+            assert_eq!(again.save(), saved);
+        } else {
+            assert_eq!(target.state, State::Unknown);
+            feed(&mut again, later_ms + 1, CUT);
+            assert_eq!(
+                state(&again, later_ms + 1),
+                State::Down,
+                "alarmed and fresh again"
+            );
+        }
+        assert!(
+            !orders(&again.tick(at(later_ms + 2_100))).is_empty(),
+            "recovery goes on"
+        );
+    }
+}
+
+#[test]
+fn a_foreign_saved_state_changes_nothing() {
+    let mut engine = engine();
+    let untouched = engine.save();
+    for blob in ["", "{}", "{\"version\":99}", "{\"version\":1}", "[]"] {
+        let saved = Saved {
+            blob: blob.to_owned(),
+        };
+        assert!(engine.restore(&saved, at(1)).is_err(), "{blob}");
+        assert_eq!(engine.save(), untouched);
+    }
+    let broken = Saved {
+        blob: untouched.blob.replacen("\"s\":0.0", "\"s\":99.0", 1),
+    };
+    assert_ne!(broken, untouched);
+    assert!(engine.restore(&broken, at(1)).is_err());
+}
+
+#[test]
+fn a_target_that_goes_takes_its_incident_along() {
+    let mut engine = engine();
+    for i in 0..20 {
+        feed(&mut engine, i * 1000, CUT);
+    }
+    engine.tick(at(40_000));
+    let mut smaller = setup(false, Some(60));
+    smaller.targets.remove(0);
+    let effects = engine.reconfigure(smaller, at(41_000));
+    assert!(
+        matches!(&effects[..], [Effect::Incident(IncidentPhase::Closed, incident)] if incident.closed == Some(at(41_000))),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn a_hundred_thousand_observations_keep_the_state_small() {
+    let mut engine = engine();
+    for i in 0..100_000_i64 {
+        let mut reply = seen(i / 50, Source::Report, Verdict::Complete);
+        reply.phases.first_token = Some(Duration::from_millis(300 + (i % 700) as u64));
+        engine.observe(&reply, at(i / 50));
+    }
+    let view = engine.view(at(2_000));
+    assert_eq!(view.targets[0].figures.attempts, 100_000);
+    assert_eq!(view.targets[0].figures.ttft_ms.n, 100_000);
+    assert!(engine.save().blob.len() < 20_000);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn a_breaker_closes_only_through_half_open(
+        rows in prop::collection::vec((1_i64..20_000, 0_u8..6), 1..400),
+    ) {
+        let mut engine = engine();
+        let (mut now, mut open) = (0, false);
+        for (step, kind) in rows {
+            now += step;
+            let mut effects = engine.tick(at(now));
+            let verdict = match kind {
+                0 | 1 => CUT,
+                2 => status(529, ErrorClass::Overloaded),
+                3 => status(429, ErrorClass::RateLimit),
+                _ => Verdict::Complete,
+            };
+            effects.extend(feed(&mut engine, now, verdict));
+            effects.extend(engine.anchor_round(&[true; 3], at(now)));
+            for effect in effects {
+                if let Effect::Transition(t) = effect {
+                    match t.routing.hint.breaker() {
+                        Breaker::Open => open = true,
+                        Breaker::HalfOpen => open = false,
+                        Breaker::Closed => prop_assert!(!open || t.to == State::Unknown, "{t:?}"),
+                    }
+                }
+            }
+            let last = engine.view(at(now)).targets[0].clone();
+            prop_assert!(last.routing.weight.is_none_or(|w| (0.0..=1.0).contains(&w)));
+            prop_assert_eq!(last.routing.weight.is_none() , matches!(last.routing.hint, Hint::NoOpinion | Hint::Throttle | Hint::Blocked));
+            prop_assert!(engine.next_wake(at(now)) >= at(now));
+        }
+    }
+}

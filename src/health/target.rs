@@ -1,0 +1,442 @@
+//! One target: its two model streams, its figures, our key there, and what was last published.
+
+use super::{
+    Hint, Length, Machine, ReasonCode, Routing, State, TargetSetup,
+    confirm::{Bucket, RecoveryAllowance},
+    deadline::Latency,
+    evidence::Key,
+    hint::{Advice, Facts, KeyHint},
+    incident::Tracker,
+    kernel::Detectors,
+    provider::Provider,
+    stream::Stream,
+    vantage::{Gate, Mode},
+    window::Window,
+};
+use crate::{
+    clock::Timestamp,
+    verdict::{Flags, Observation, OffScript, Source, Verdict},
+};
+
+/// Wait for a rate limit that names none, in milliseconds.
+const RETRY_DEFAULT_MS: i64 = 30_000;
+/// Longest wait that is taken at its word, in milliseconds.
+pub(super) const RETRY_MAX_MS: i64 = 3_600_000;
+/// Canaries in a row that switch the sentinel rule off, and on again.
+const SENTINEL_RUN: u8 = 3;
+/// How long a change of the served model is told, in milliseconds.
+const MODEL_CHANGED_MS: i64 = 86_400_000;
+/// Milliseconds of a day of UTC.
+const DAY_MS: i64 = 86_400_000;
+
+/// Trouble with our credential.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct KeyTrouble {
+    pub(super) key: Key,
+    pub(super) at_ms: i64,
+    pub(super) retry_at_ms: Option<i64>,
+    /// Seen by `reach`: then a good `reach` ends it.
+    pub(super) by_reach: bool,
+}
+
+impl KeyTrouble {
+    pub(super) fn blocks(&self) -> bool {
+        matches!(self.key, Key::Refused | Key::Spent)
+    }
+
+    fn hint(&self) -> KeyHint {
+        KeyHint {
+            hint: if self.blocks() {
+                Hint::Blocked
+            } else {
+                Hint::Throttle
+            },
+            retry_at: self.retry_at_ms.map(Timestamp::from_millis),
+        }
+    }
+}
+
+/// Whether the canary's text is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Sentinel {
+    pub(super) off: bool,
+    run: u8,
+}
+
+impl Sentinel {
+    fn note(&mut self, observation: &Observation) {
+        let off_script = matches!(
+            observation.verdict,
+            Verdict::OffScript(OffScript::Gap | OffScript::Text)
+        );
+        let found = observation.flags.contains(Flags::SENTINEL_FOUND);
+        let (counts, ends) = if self.off {
+            (found, off_script)
+        } else {
+            (off_script, found)
+        };
+        if counts {
+            self.run += 1;
+            if self.run >= SENTINEL_RUN {
+                self.off = !self.off;
+                self.run = 0;
+            }
+        } else if ends || observation.verdict == Verdict::Complete {
+            self.run = 0;
+        }
+    }
+}
+
+/// What was last told.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Published {
+    pub(super) state: State,
+    pub(super) since: Timestamp,
+    pub(super) code: ReasonCode,
+    pub(super) routing: Routing,
+}
+
+/// Which stream speaks for a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speaker {
+    Edge,
+    Model(Length),
+    Nobody,
+}
+
+/// What a target's streams amount to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Decision {
+    pub(super) state: State,
+    pub(super) code: ReasonCode,
+    pub(super) speaker: Speaker,
+    pub(super) facts: Facts,
+}
+
+/// One target.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Target {
+    pub(super) setup: TargetSetup,
+    pub(super) provider: usize,
+    pub(super) short: Stream,
+    pub(super) long: Stream,
+    pub(super) latency: Latency,
+    pub(super) window: Window,
+    pub(super) key: Option<KeyTrouble>,
+    pub(super) bucket: Bucket,
+    pub(super) allowance: RecoveryAllowance,
+    pub(super) advice: Advice,
+    pub(super) tracker: Tracker,
+    pub(super) published: Published,
+    pub(super) sentinel: Sentinel,
+    pub(super) last_complete_ms: Option<i64>,
+    pub(super) last_seen_ms: Option<i64>,
+    served: Option<String>,
+    served_changed_ms: Option<i64>,
+    terminal_lax: bool,
+    spent: (i64, f64),
+}
+
+impl Target {
+    pub(super) fn new(setup: TargetSetup, provider: usize, now: Timestamp) -> Self {
+        let now_ms = now.as_millis();
+        Self {
+            setup,
+            provider,
+            short: Stream::new(Detectors::All),
+            long: Stream::new(Detectors::All),
+            latency: Latency::default(),
+            window: Window::default(),
+            key: None,
+            bucket: Bucket::for_model(now_ms),
+            allowance: RecoveryAllowance::new(now_ms),
+            advice: Advice::default(),
+            tracker: Tracker::default(),
+            published: Published {
+                state: State::Unknown,
+                since: now,
+                code: ReasonCode::Starting,
+                routing: Routing {
+                    hint: Hint::NoOpinion,
+                    weight: None,
+                    retry_at: None,
+                },
+            },
+            sentinel: Sentinel::default(),
+            last_complete_ms: None,
+            last_seen_ms: None,
+            served: None,
+            served_changed_ms: None,
+            terminal_lax: false,
+            spent: (0, 0.0),
+        }
+    }
+
+    pub(super) fn stream(&self, length: Length) -> &Stream {
+        match length {
+            Length::Short => &self.short,
+            Length::Long => &self.long,
+        }
+    }
+
+    pub(super) fn stream_mut(&mut self, length: Length) -> &mut Stream {
+        match length {
+            Length::Short => &mut self.short,
+            Length::Long => &mut self.long,
+        }
+    }
+
+    pub(super) fn interval_ms(&self) -> Option<i64> {
+        self.setup.interval.map(|span| {
+            i64::try_from(span.as_millis())
+                .unwrap_or(i64::MAX / 8)
+                .min(i64::MAX / 8)
+        })
+    }
+
+    /// Whether a probe of that length can be ordered.
+    pub(super) fn can_probe(&self, length: Length) -> bool {
+        self.setup.interval.is_some() && (length == Length::Short || self.setup.long)
+    }
+
+    /// Notes what is shown beside the state and judged by nobody.
+    pub(super) fn note(&mut self, observation: &Observation, now_ms: i64) {
+        self.last_seen_ms = Some(now_ms);
+        let day = now_ms.div_euclid(DAY_MS);
+        if self.spent.0 != day {
+            self.spent = (day, 0.0);
+        }
+        if observation.cost_usd.is_finite() {
+            self.spent.1 += observation.cost_usd.max(0.0);
+        }
+        if matches!(observation.source, Source::Canary | Source::Long) {
+            self.sentinel.note(observation);
+            if observation.verdict == Verdict::Complete {
+                self.terminal_lax = observation.flags.contains(Flags::TERMINAL_LAX);
+            }
+        }
+        if observation.verdict == Verdict::Complete && observation.source != Source::Reach {
+            self.last_complete_ms = Some(now_ms);
+            if let Some(served) = &observation.served_model {
+                match &self.served {
+                    Some(before) if before == served => {}
+                    Some(before) => {
+                        if !same_model(before, served) {
+                            self.served_changed_ms = Some(now_ms);
+                        }
+                        self.served = Some(served.clone());
+                    }
+                    None => self.served = Some(served.clone()),
+                }
+            }
+        }
+    }
+
+    /// Dollars spent on the day of `now_ms` in UTC.
+    pub(super) fn spent_today(&self, now_ms: i64) -> f64 {
+        if self.spent.0 == now_ms.div_euclid(DAY_MS) {
+            self.spent.1
+        } else {
+            0.0
+        }
+    }
+
+    /// Flags shown in the feed.
+    pub(super) fn flags(&self, now_ms: i64) -> Vec<&'static str> {
+        let changed = self
+            .served_changed_ms
+            .is_some_and(|at| now_ms - at < MODEL_CHANGED_MS);
+        [
+            (changed, "model_changed"),
+            (self.sentinel.off, "sentinel_off"),
+            (self.terminal_lax, "terminal_lax"),
+        ]
+        .into_iter()
+        .filter_map(|(set, name)| set.then_some(name))
+        .collect()
+    }
+
+    /// Takes what an observation says about our key.
+    pub(super) fn note_key(&mut self, key: Key, observation: &Observation, now_ms: i64) {
+        let by_reach = observation.source == Source::Reach;
+        let wait = observation.retry_after.map(|wait| {
+            i64::try_from(wait.as_millis())
+                .unwrap_or(RETRY_MAX_MS)
+                .min(RETRY_MAX_MS)
+        });
+        match key {
+            Key::Ignored => {}
+            Key::Works => {
+                if !by_reach || self.key.is_some_and(|trouble| trouble.by_reach) {
+                    self.key = None;
+                }
+            }
+            Key::Throttled => {
+                self.key = Some(KeyTrouble {
+                    key,
+                    at_ms: now_ms,
+                    retry_at_ms: Some(now_ms + wait.unwrap_or(RETRY_DEFAULT_MS)),
+                    by_reach,
+                });
+            }
+            Key::Refused | Key::Spent => {
+                let retry = wait.or_else(|| self.interval_ms().filter(|_| !by_reach));
+                self.key = Some(KeyTrouble {
+                    key,
+                    at_ms: now_ms,
+                    retry_at_ms: retry.map(|wait| now_ms + wait),
+                    by_reach,
+                });
+            }
+        }
+    }
+
+    /// When a rate limit is over.
+    pub(super) fn key_wake(&self) -> Option<i64> {
+        self.key.filter(|trouble| !trouble.blocks())?.retry_at_ms
+    }
+
+    /// What the streams amount to: the worst of those with fresh evidence; unknown unless edge and a model stream
+    /// are both known to be good.
+    pub(super) fn decide(&self, provider: &Provider, gate: &Gate, now_ms: i64) -> Decision {
+        let streams = [
+            (Speaker::Edge, &provider.edge),
+            (Speaker::Model(Length::Short), &self.short),
+            (Speaker::Model(Length::Long), &self.long),
+        ];
+        let known = || streams.iter().filter(|(_, stream)| stream.kept.known);
+        let facts = Facts {
+            fraction: known()
+                .map(|(_, stream)| &stream.machine)
+                .filter(|machine| matches!(machine.state(), State::Partial | State::Down))
+                .map(Machine::fraction)
+                .fold(0.0, f64::max),
+            suspect: known().any(|(_, stream)| stream.suspect()),
+            key: self.key.map(|trouble| trouble.hint()),
+        };
+        let decision = |state, code, speaker| Decision {
+            state,
+            code,
+            speaker,
+            facts,
+        };
+        let unknown = |code| decision(State::Unknown, code, Speaker::Nobody);
+        if gate.offline() {
+            return unknown(ReasonCode::VantageOffline);
+        }
+        let lone_edge = gate.mode() == Mode::Lone && provider.edge.machine.alarmed();
+        if lone_edge && provider.edge.kept.known {
+            return unknown(ReasonCode::Unreachable);
+        }
+        let blocked = self.key.filter(KeyTrouble::blocks);
+        let told_since = |stream: &Stream, at: i64| stream.kept.last_ms.is_some_and(|last| last > at);
+        let silenced = blocked
+            .is_some_and(|key| !told_since(&self.short, key.at_ms) && !told_since(&self.long, key.at_ms));
+        // The first of equals speaks: an edge that fails explains its models' failures.
+        let mut worst: Option<(State, Speaker, &Stream)> = None;
+        for (speaker, stream) in known() {
+            let state = stream.machine.state();
+            let hushed = silenced && *speaker != Speaker::Edge;
+            if state.is_impaired() && !hushed && worst.is_none_or(|(other, _, _)| state > other) {
+                worst = Some((state, *speaker, stream));
+            }
+        }
+        if let Some((state, speaker, stream)) = worst {
+            return decision(state, stream.code.unwrap_or(ReasonCode::Errors), speaker);
+        }
+        if silenced {
+            return unknown(ReasonCode::OwnKey);
+        }
+        let model = [Length::Short, Length::Long]
+            .into_iter()
+            .find(|length| self.stream(*length).kept.known);
+        match model {
+            Some(length) if provider.edge.kept.known => {
+                decision(State::Operational, ReasonCode::Healthy, Speaker::Model(length))
+            }
+            _ if self.key.is_some() => unknown(ReasonCode::OwnKey),
+            _ if self.is_stale(now_ms) => unknown(ReasonCode::Stale),
+            _ => unknown(ReasonCode::Starting),
+        }
+    }
+
+    fn is_stale(&self, now_ms: i64) -> bool {
+        let interval = self.interval_ms();
+        self.short.stale_at(interval).is_some_and(|at| now_ms >= at)
+    }
+}
+
+/// Whether two names mean one model: equal, or alias and dated snapshot (`gpt-5.2` and `gpt-5.2-2026-02-01`).
+fn same_model(a: &str, b: &str) -> bool {
+    let bare = |text: &str| text.rsplit('/').next().unwrap_or(text).to_ascii_lowercase();
+    let (a, b) = (bare(a), bare(b));
+    let undated = |text: String| text.strip_suffix("-latest").map(str::to_owned).unwrap_or(text);
+    let (a, b) = (undated(a), undated(b));
+    let (short, long) = if a.len() <= b.len() { (&a, &b) } else { (&b, &a) };
+    match long.strip_prefix(short.as_str()) {
+        Some("") => true,
+        Some(rest) => {
+            let digits = rest.chars().filter(char::is_ascii_digit).count();
+            rest.starts_with(['-', '@'])
+                && digits >= 4
+                && rest[1..].chars().all(|c| c.is_ascii_digit() || c == '-')
+        }
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alias_and_its_snapshot_are_one_model() {
+        for (a, b, same) in [
+            ("gpt-5.2", "gpt-5.2", true),
+            ("gpt-5.2", "gpt-5.2-2026-02-01", true),
+            ("claude-haiku-4-5-20251001", "claude-haiku-4-5", true),
+            ("models/gemini-3-flash", "gemini-3-flash", true),
+            ("mistral-large-latest", "mistral-large-2411", true),
+            ("gpt-5.2-2026-02-01", "gpt-5.2-2026-05-01", false),
+            ("gpt-5.2", "gpt-5.2-mini", false),
+            ("gpt-5", "gpt-4", false),
+        ] {
+            assert_eq!(same_model(a, b), same, "{a} {b}");
+            assert_eq!(same_model(b, a), same, "{b} {a}");
+        }
+    }
+
+    #[test]
+    fn three_off_script_answers_switch_the_sentinel_rule_off() {
+        let canary = |verdict, found| {
+            let mut o = Observation::new(
+                "p/m".parse().unwrap(),
+                Timestamp::default(),
+                Source::Canary,
+                verdict,
+            );
+            o.flags.set(Flags::SENTINEL_FOUND, found);
+            o
+        };
+        let off_script = canary(Verdict::OffScript(OffScript::Text), false);
+        let found = canary(Verdict::Complete, true);
+        let mut sentinel = Sentinel::default();
+        for (observation, off) in [
+            (&off_script, false),
+            (&off_script, false),
+            (&found, false),
+            (&off_script, false),
+            (&off_script, false),
+            (&off_script, true),
+            (&found, true),
+            (&found, true),
+            (&off_script, true),
+            (&found, true),
+            (&found, true),
+            (&found, false),
+        ] {
+            sentinel.note(observation);
+            assert_eq!(sentinel.off, off);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! A configuration for the tests of timetable, budget and plan.
+
+use std::{path::PathBuf, time::Duration};
+
+use crate::{
+    config::{
+        Auth, Canary, CanaryScript, Config, Model, Price, ProbeLimits, Provider, Reach, Secret, Server,
+        StoreConfig,
+    },
+    id::ProviderId,
+    protocol::Protocol,
+};
+
+/// One provider `p` with models `m0`, `m1` .. at that interval, reach included; a canary costs $0.001.
+pub(super) fn config(models: usize, every: Duration) -> Config {
+    let id: ProviderId = "p".parse().unwrap();
+    Config {
+        vantage: "test".to_owned(),
+        server: Server {
+            listen: ([127, 0, 0, 1], 0).into(),
+        },
+        store: StoreConfig {
+            path: PathBuf::from("test.db"),
+            keep_raw: Duration::from_secs(3_600),
+            max_bytes: 1 << 30,
+        },
+        anchors: Vec::new(),
+        usd_per_day: None,
+        providers: vec![Provider {
+            models: (0..models).map(|n| model(&format!("p/m{n}"), every)).collect(),
+            id,
+            preset: "anthropic".to_owned(),
+            protocol: Protocol::Anthropic,
+            base_url: "https://p.example".parse().unwrap(),
+            auth: Auth::Bearer,
+            key: Some(Secret::new("planted-key")),
+            headers: Vec::new(),
+            reach: Some(Reach {
+                every,
+                method: "GET".to_owned(),
+                path: "/v1/models".to_owned(),
+                expect_with_key: vec![200],
+                expect_without_key: vec![401],
+            }),
+            strict_terminal: true,
+            polite: true,
+            usd_per_day: None,
+            limits: ProbeLimits::default(),
+        }],
+    }
+}
+
+fn model(id: &str, every: Duration) -> Model {
+    Model {
+        id: id.parse().unwrap(),
+        canary: Some(Canary {
+            every,
+            script: CanaryScript {
+                name: "count20".to_owned(),
+                prompt: "count, then SENTINEL_WORD".to_owned(),
+                words: vec!["one".to_owned()],
+                sentinels: vec!["kestrel".to_owned()],
+                input_tokens: 500,
+                output_tokens: 100,
+            },
+        }),
+        price: Some(Price {
+            input_usd_per_mtok: 1.0,
+            output_usd_per_mtok: 5.0,
+        }),
+        max_tokens: 200,
+        max_tokens_field: None,
+        params: serde_json::Map::new(),
+    }
+}

@@ -1,0 +1,215 @@
+//! The page's routes over a shelf made by hand: status, headers, assets, encoded ids, one read for many viewers.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, StatusCode, header},
+};
+use endturn::{
+    api::page::{Bucket, Budget, HOURS_FRESH, Past, Plan, Shelf, routes},
+    clock::{Clock, Timestamp},
+    feed::v1::{Health, Identity, StoreStatus},
+    health::{Figures, Hint, Network, ProviderView, Reason, ReasonCode, Routing, State, TargetView, View},
+    id::TargetId,
+};
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+
+const TARGET: &str = "openrouter/meta-llama/llama-3.1-8b:free";
+const START: Timestamp = Timestamp::from_millis(1_781_960_702_000);
+
+#[derive(Clone)]
+struct Fake {
+    clock: Clock,
+    health: Arc<Health>,
+    reads: Arc<AtomicUsize>,
+}
+
+impl Fake {
+    fn new() -> Self {
+        let id: TargetId = TARGET.parse().unwrap();
+        let view = View {
+            at: START,
+            network: Network::Online,
+            providers: vec![ProviderView {
+                id: id.provider().clone(),
+                state: State::Operational,
+                edge: State::Operational,
+                connect_ms: endturn::health::Percentiles::default(),
+            }],
+            targets: vec![TargetView {
+                id,
+                state: State::Operational,
+                since: START,
+                reason: Reason {
+                    code: ReasonCode::Healthy,
+                    text: "replies finish".into(),
+                    sources: Vec::new(),
+                },
+                routing: Routing {
+                    hint: Hint::Allow,
+                    weight: Some(1.0),
+                    retry_at: None,
+                },
+                figures: Figures::default(),
+                soft_deadline: Duration::from_secs(2),
+                last_complete_at: None,
+                last_seen_at: None,
+                flags: Vec::new(),
+                incident: None,
+                spent_usd_today: 0.0,
+            }],
+        };
+        let identity = Identity {
+            instance: "i".into(),
+            vantage: "v".into(),
+        };
+        Self {
+            clock: Clock::manual(START),
+            health: Arc::new(Health::new(&identity, 1, &view, &StoreStatus::default())),
+            reads: Arc::default(),
+        }
+    }
+}
+
+impl Shelf for Fake {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.health)
+    }
+
+    fn budget(&self) -> Budget {
+        Budget::default()
+    }
+
+    fn plans(&self, _: &TargetId) -> Vec<Plan> {
+        Vec::new()
+    }
+
+    async fn hours(&self) -> HashMap<TargetId, Vec<Bucket>> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        HashMap::new()
+    }
+
+    async fn past(&self, _: &TargetId) -> Past {
+        Past {
+            missing: Some("the disk is gone".into()),
+            ..Past::default()
+        }
+    }
+}
+
+struct Answer {
+    status: StatusCode,
+    kind: String,
+    cache: String,
+    body: String,
+}
+
+async fn get(router: &Router, path: &str) -> Answer {
+    let request = Request::get(path).body(Body::empty()).unwrap();
+    let response = router.clone().oneshot(request).await.unwrap();
+    let text = |name| {
+        let value = response.headers().get(name).map(|v| v.to_str().unwrap());
+        value.unwrap_or_default().to_owned()
+    };
+    Answer {
+        status: response.status(),
+        kind: text(header::CONTENT_TYPE),
+        cache: text(header::CACHE_CONTROL),
+        body: String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn pages_answer_with_html_that_nobody_keeps() {
+    let router = routes::<Fake>().with_state(Fake::new());
+    for (path, status, part) in [
+        ("/", StatusCode::OK, "OpenRouter finishes its replies."),
+        (
+            "/targets/openrouter/meta-llama/llama-3.1-8b:free",
+            StatusCode::OK,
+            "the disk is gone",
+        ),
+        (
+            "/targets/openrouter/meta-llama/llama-3.1-8b%3Afree",
+            StatusCode::OK,
+            "the disk is gone",
+        ),
+        (
+            "/targets/openrouter%2Fmeta-llama%2Fllama-3.1-8b%3afree",
+            StatusCode::OK,
+            "the disk is gone",
+        ),
+        (
+            "/targets/openrouter/nobody",
+            StatusCode::NOT_FOUND,
+            "There is no such target.",
+        ),
+        ("/targets/%3Cscript%3E", StatusCode::NOT_FOUND, "&#60;script&#62;"),
+        ("/targets/a", StatusCode::NOT_FOUND, "Nobody watches"),
+    ] {
+        let answer = get(&router, path).await;
+        assert_eq!(answer.status, status, "{path}");
+        assert_eq!(answer.kind, "text/html; charset=utf-8", "{path}");
+        assert_eq!(answer.cache, "no-store", "{path}");
+        assert!(answer.body.contains(part), "{path}: {part} is missing");
+    }
+}
+
+#[tokio::test]
+async fn assets_are_named_by_the_page_and_kept_for_ever() {
+    let router = routes::<Fake>().with_state(Fake::new());
+    let page = get(&router, "/").await.body;
+    let paths: Vec<&str> = page
+        .split('"')
+        .filter(|text| text.starts_with("/assets/"))
+        .collect();
+    assert_eq!(paths.len(), 2, "a stylesheet and a script: {paths:?}");
+    for path in paths {
+        let asset = get(&router, path).await;
+        assert_eq!(asset.status, StatusCode::OK, "{path}");
+        assert!(asset.kind.starts_with("text/"), "{path}: {}", asset.kind);
+        assert!(asset.cache.contains("immutable"), "{path}");
+        assert!(!asset.body.is_empty());
+    }
+    assert_eq!(
+        get(&router, "/assets/status.css").await.status,
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test]
+async fn many_viewers_cost_one_read_of_the_hour() {
+    let fake = Fake::new();
+    let router = routes::<Fake>().with_state(fake.clone());
+    for _ in 0..20 {
+        get(&router, "/").await;
+    }
+    assert_eq!(fake.reads.load(Ordering::SeqCst), 1);
+    fake.clock.advance(HOURS_FRESH);
+    get(&router, "/").await;
+    assert_eq!(fake.reads.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_feed_past_its_time_is_not_believed() {
+    let fake = Fake::new();
+    let router = routes::<Fake>().with_state(fake.clone());
+    fake.clock.advance(Duration::from_secs(16));
+    let page = get(&router, "/").await.body;
+    assert!(page.contains("the monitor itself is silent"));
+    assert!(!page.contains("finishes its replies"));
+}
