@@ -45,7 +45,8 @@ def pump(source, sink):
 def serve(client, upstream_port, limit, how):
     """One connection: the gateway's bytes up to the limit, then the cut."""
     with client, socket.create_connection(("127.0.0.1", upstream_port)) as upstream:
-        threading.Thread(target=pump, args=(client, upstream), daemon=True).start()
+        up = threading.Thread(target=pump, args=(client, upstream), daemon=True)
+        up.start()
         left = limit
         while left > 0:
             data = upstream.recv(min(65536, left))
@@ -56,6 +57,9 @@ def serve(client, upstream_port, limit, how):
         if how == "reset":
             # Linger of no length: close sends RST. A moment for the client to read what was sent.
             time.sleep(0.2)
+            # A receive that still waits would keep the socket open past its close.
+            client.shutdown(socket.SHUT_RD)
+            up.join(timeout=5)
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         else:
             client.shutdown(socket.SHUT_WR)
@@ -70,8 +74,8 @@ def cut(port, upstream_port, limit, how):
         threading.Thread(target=serve, args=args, daemon=True).start()
 
 
-def truncated(path):
-    """Prints yes or no; anything that is no verdict is told as it is."""
+def verdict(path):
+    """Prints the verdict's family; what is no verdict is told as it is."""
     with open(path, encoding="utf-8") as file:
         text = file.read()
     try:
@@ -80,10 +84,10 @@ def truncated(path):
         print(f"no JSON: {text[:200]!r}")
         return
     for report in document if isinstance(document, list) else [document]:
-        verdict = report.get("verdict")
-        if isinstance(verdict, dict):
-            verdict = verdict.get("family")
-        print("yes" if str(verdict).startswith("truncated") else "no" if verdict else f"no verdict: {text[:200]!r}")
+        found = report.get("verdict")
+        if isinstance(found, dict):
+            found = found.get("family")
+        print(str(found).split("(")[0] if found else f"no verdict: {text[:200]!r}")
 
 
-{"wait": wait, "cut": cut, "truncated": truncated}[sys.argv[1]](*sys.argv[2:])
+{"wait": wait, "cut": cut, "verdict": verdict}[sys.argv[1]](*sys.argv[2:])

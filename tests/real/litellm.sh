@@ -1,10 +1,10 @@
 #!/bin/sh
-# A real gateway between us and a provider: the LiteLLM proxy with mock models, and in front of it a TCP proxy of ours
-# that cuts a reply after some bytes. Usage: tests/real/litellm.sh [BINARY]
+# A real gateway between us and a provider: the LiteLLM proxy over the simulator and over a mock model of its own, and in
+# front of it a TCP proxy of ours that cuts a reply after some bytes. Usage: tests/real/litellm.sh [BINARY]
 #
 # First with curl: a healthy stream is whole, a cut one ends as it was cut. Then with `endturn probe` (BINARY, default
 # the debug build) over OpenAI Chat and Anthropic Messages: the healthy targets are complete, the cut ones truncated.
-# `PROBE=no` leaves the second part out. The virtual environment is kept in $ENDTURN_REAL_CACHE (default target/real).
+# `PROBE=no` leaves the second part out; SIMULATOR (default `BINARY simulate`) is started with `--listen`. The virtual environment is kept in $ENDTURN_REAL_CACHE (default target/real).
 # The gateway takes 20 to 50 s to come up.
 set -eu
 
@@ -41,18 +41,32 @@ gateway=${ENDTURN_REAL_PORT:-18611}
 fin=$((gateway + 1))
 reset=$((gateway + 2))
 
-# The mock's answer is fixed, so is its sentinel: the probe's word is drawn per probe, and these targets are judged by
-# their protocol alone (see the note on the sentinel below).
-cat >"$work/litellm.yaml" <<'YAML'
+simulator=$((gateway + 3))
+# shellcheck disable=SC2086 # a command and its arguments
+${SIMULATOR:-"$binary" simulate} --listen "127.0.0.1:$simulator" >/dev/null &
+pids="$pids $!"
+
+# The mock answers `stream: true` with plain JSON on /v1/messages: one more shape that a probe must bear.
+cat >"$work/litellm.yaml" <<YAML
 model_list:
   - model_name: mock
     litellm_params:
       model: openai/mock
       api_key: none
-      mock_response: "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty kestrel"
+      mock_response: "one two three four five six seven eight nine ten"
+  - model_name: chat
+    litellm_params:
+      model: openai/gpt-5.2
+      api_base: http://127.0.0.1:$simulator/openai/v1
+      api_key: any
+  - model_name: messages
+    litellm_params:
+      model: anthropic/claude-haiku-4-5
+      api_base: http://127.0.0.1:$simulator/anthropic
+      api_key: any
 YAML
 
-# It starts with a master key alone: one of our own for this run. The gateway hears loopback and knows only the mock.
+# It starts with a master key alone: one of our own for this run. The gateway hears loopback and reaches only the simulator.
 key="sk-$(od -An -tx1 -N24 /dev/urandom | tr -d ' \n')"
 LITELLM_MASTER_KEY="$key" LITELLM_LOCAL_MODEL_COST_MAP=True "$venv/bin/litellm" --config "$work/litellm.yaml" --host 127.0.0.1 \
     --port "$gateway" >"$work/gateway.log" 2>&1 &
@@ -90,10 +104,12 @@ stream() {
     echo "$status $ended"
 }
 
-chat='{"model":"mock","stream":true,"messages":[{"role":"user","content":"count"}]}'
-messages='{"model":"mock","max_tokens":128,"stream":true,"messages":[{"role":"user","content":"count"}]}'
+mock='{"model":"mock","stream":true,"messages":[{"role":"user","content":"count"}]}'
+chat='{"model":"chat","stream":true,"messages":[{"role":"user","content":"count"}]}'
+messages='{"model":"messages","max_tokens":128,"stream":true,"messages":[{"role":"user","content":"count"}]}'
 
 # curl: 18 is a transfer closed with data outstanding, 56 a receive failure.
+check "mock healthy" "$(stream "$gateway" /v1/chat/completions "$mock" '\[DONE\]')" "0 ended"
 check "chat healthy" "$(stream "$gateway" /v1/chat/completions "$chat" '\[DONE\]')" "0 ended"
 check "chat fin" "$(stream "$fin" /v1/chat/completions "$chat" '\[DONE\]')" "18 open"
 check "chat reset" "$(stream "$reset" /v1/chat/completions "$chat" '\[DONE\]')" "56 open"
@@ -102,7 +118,6 @@ check "messages fin" "$(stream "$fin" /v1/messages "$messages" message_stop)" "1
 check "messages reset" "$(stream "$reset" /v1/messages "$messages" message_stop)" "56 open"
 
 if [ "${PROBE:-yes}" = yes ]; then
-    # Prices of zero: a mock costs nothing.
     {
         echo '[store]'
         echo "path = \"$work/endturn.db\""
@@ -110,30 +125,27 @@ if [ "${PROBE:-yes}" = yes ]; then
             set -- $row
             for protocol in openai-chat anthropic; do
                 case $protocol in
-                openai-chat) base="http://127.0.0.1:$2/v1" ;;
-                anthropic) base="http://127.0.0.1:$2" ;;
+                openai-chat) base="http://127.0.0.1:$2/v1" model=chat ;;
+                anthropic) base="http://127.0.0.1:$2" model=messages ;;
                 esac
                 echo '[[provider]]'
                 echo "id = \"$protocol-$1\""
                 echo "protocol = \"$protocol\""
                 echo "base_url = \"$base\""
                 echo 'api_key = { env = "ENDTURN_REAL_KEY" }'
-                echo '[[provider.model]]'
-                echo 'id = "mock"'
-                echo 'prices = { input = 0.0, output = 0.0 }'
+                echo "models = [\"$model\"]"
+                echo 'free = true'
+                echo 'reach = false'
             done
         done
     } >"$work/endturn.toml"
 
-    # A healthy mock answers every prompt with one sentinel, so a probe may call it off script or a cached answer; what
-    # counts here is that it is never called truncated, and that a cut one always is.
-    for row in "healthy no" "fin yes" "reset yes"; do
+    for row in "healthy complete" "fin truncated" "reset truncated"; do
         set -- $row
-        for protocol in openai-chat anthropic; do
-            ENDTURN_REAL_KEY="$key" "$binary" probe "$protocol-$1/mock" -c "$work/endturn.toml" --json \
+        for target in openai-chat-$1/chat anthropic-$1/messages; do
+            ENDTURN_REAL_KEY="$key" "$binary" probe "$target" -c "$work/endturn.toml" --json \
                 >"$work/probe.json" || true
-            check "probe $protocol $1 truncated" \
-                "$("$venv/bin/python" "$here/litellm.py" truncated "$work/probe.json")" "$2"
+            check "probe $target" "$("$venv/bin/python" "$here/litellm.py" verdict "$work/probe.json")" "$2"
         done
     done
 fi
