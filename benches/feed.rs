@@ -351,6 +351,7 @@ fn fan_out(count: usize) {
         let hub = hub(&clock);
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
+        let limits = ServeLimits::default();
         runtime.spawn(serve(
             listener,
             app(&hub, &clock),
@@ -418,6 +419,7 @@ fn evidence() {
     let mut times = runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let limits = ServeLimits::default();
         tokio::spawn(serve(
             listener,
             app(&hub, &clock),
@@ -467,7 +469,7 @@ fn requests() {
     let ours = per_cpu_second({
         let app = app(&hub, &clock);
         move |listener| async move {
-            serve(listener, app, CancellationToken::new()).await;
+            serve(listener, app, CancellationToken::new(), ServeLimits::default()).await;
         }
     });
     let bare = per_cpu_second({

@@ -1,9 +1,11 @@
-//! The past as the API asks for it. The daemon answers from the store.
+//! The past as the API asks for it, and the store as the one who answers.
 
 use super::problem::Problem;
 use crate::{
+    feed::v1,
     health,
     id::TargetId,
+    store::{self, Reader, StoreError},
     verdict::{self, Source},
 };
 
@@ -84,5 +86,163 @@ impl From<HistoryError> for Problem {
             HistoryError::Cursor => Self::bad_query(error.to_string()),
             HistoryError::Unavailable(_) => Self::unavailable(error.to_string(), 5),
         }
+    }
+}
+
+impl From<StoreError> for HistoryError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// The store's cursors are row ids; outside they are opaque.
+fn cursor(text: Option<&str>) -> Result<Option<i64>, HistoryError> {
+    text.map(|text| text.parse().map_err(|_| HistoryError::Cursor))
+        .transpose()
+}
+
+impl History for Reader {
+    fn observations(&self, query: &ObservationQuery) -> Result<Listing<verdict::Observation>, HistoryError> {
+        let page = Reader::observations(
+            self,
+            &store::ObservationQuery {
+                target: query.target.clone(),
+                verdict_family: query.verdict.clone(),
+                source: query.source,
+                since: None,
+                limit: query.limit,
+                cursor: cursor(query.cursor.as_deref())?,
+            },
+        )?;
+        Ok(Listing {
+            items: page.items.into_iter().map(|stored| stored.observation).collect(),
+            next_cursor: page.next.map(|next| next.to_string()),
+        })
+    }
+
+    fn incidents(&self, query: &IncidentQuery) -> Result<Listing<health::Incident>, HistoryError> {
+        let page = Reader::incidents(
+            self,
+            &store::IncidentQuery {
+                target: query.target.clone(),
+                open: query.open,
+                limit: query.limit,
+                cursor: cursor(query.cursor.as_deref())?,
+            },
+        )?;
+        Ok(Listing {
+            items: page.items,
+            next_cursor: page.next.map(|next| next.to_string()),
+        })
+    }
+
+    fn incident(&self, id: &str) -> Result<Option<health::Incident>, HistoryError> {
+        Ok(Reader::incident(self, id)?)
+    }
+
+    fn events_after(&self, revision: u64, limit: usize) -> Result<Vec<KeptEvent>, HistoryError> {
+        // Before its first event the log can't say what is missing.
+        if Reader::first_event(self)?.is_none_or(|first| first > revision.saturating_add(1)) {
+            return Ok(Vec::new());
+        }
+        let events = Reader::events_after(self, revision, limit)?;
+        Ok(events
+            .into_iter()
+            .map(|event| KeptEvent {
+                revision: event.revision,
+                kind: event.kind,
+                json: event.json,
+            })
+            .collect())
+    }
+}
+
+impl From<&store::StoreStatus> for v1::StoreStatus {
+    fn from(status: &store::StoreStatus) -> Self {
+        Self {
+            state: match status.failing {
+                None => v1::StoreState::Ok,
+                Some(_) => v1::StoreState::Failing,
+            },
+            dropped: status.dropped.total(),
+            detail: status.failing.as_ref().map(|failing| failing.error.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        clock::{Clock, Timestamp},
+        store::{Options, Record, Store},
+        verdict::{Observation, Verdict},
+    };
+
+    #[test]
+    fn the_store_answers_page_by_page() {
+        let clock = Clock::manual(Timestamp::from_millis(1_781_960_460_000));
+        let (writer, reader) = Store::temporary(Options::default(), clock.clone()).unwrap();
+        let target: TargetId = "anthropic/m".parse().unwrap();
+        for second in 0..5 {
+            let at = clock.now().plus(Duration::from_secs(second));
+            let seen = Observation::new(target.clone(), at, Source::Canary, Verdict::Complete);
+            writer.send(Record::Observation(seen));
+        }
+        for revision in [200_u64, 203, 207] {
+            writer.send(Record::Event {
+                revision,
+                at: clock.now(),
+                kind: "health".to_owned(),
+                json: format!("{{\"revision\":{revision}}}"),
+            });
+        }
+        assert!(writer.flush(Duration::from_secs(10)));
+        let history: &dyn History = &reader;
+
+        let mut query = ObservationQuery {
+            target: Some(target),
+            verdict: Some("complete".to_owned()),
+            source: Some(Source::Canary),
+            limit: 2,
+            cursor: None,
+        };
+        let mut lengths = Vec::new();
+        loop {
+            let page = history.observations(&query).unwrap();
+            lengths.push(page.items.len());
+            match page.next_cursor {
+                Some(next) => query.cursor = Some(next),
+                None => break,
+            }
+        }
+        assert_eq!(lengths.iter().sum::<usize>(), 5, "{lengths:?}");
+        query.cursor = Some("made-up".to_owned());
+        assert_eq!(history.observations(&query), Err(HistoryError::Cursor));
+
+        for (known, told) in [
+            (207, vec![]),
+            (203, vec![207]),
+            (201, vec![203, 207]),
+            (199, vec![200, 203, 207]),
+            (198, vec![]),
+        ] {
+            let events = history.events_after(known, 10).unwrap();
+            let revisions: Vec<_> = events.iter().map(|event| event.revision).collect();
+            assert_eq!(revisions, told, "after {known}");
+        }
+        assert_eq!(history.incident("none"), Ok(None));
+        assert_eq!(
+            history
+                .incidents(&IncidentQuery {
+                    limit: 1,
+                    ..IncidentQuery::default()
+                })
+                .unwrap()
+                .items,
+            []
+        );
     }
 }

@@ -25,7 +25,7 @@ pub use past::{MAX_INCIDENT_ID_BYTES, VERDICTS};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use query::{DEFAULT_LIMIT, MAX_CURSOR_BYTES, MAX_LIMIT};
 pub use ready::SCHEDULER_STALL;
-pub use serve::{DRAIN, HEAD_TIMEOUT, MAX_CONNECTIONS, ServeLimits, serve, serve_within};
+pub use serve::{DRAIN, HEAD_TIMEOUT, MAX_CONNECTIONS, ServeLimits, serve};
 pub use state::{ApiState, Checks, MAX_READS, READ_TIMEOUT, Readiness};
 
 /// Every path of this API. `pages` are further routes that share its guard: `page::routes().with_state(shelf)`.

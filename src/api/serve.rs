@@ -66,19 +66,9 @@ impl Default for ServeLimits {
     }
 }
 
-/// Serves `router` on `listener` until `closing` is cancelled, then lets open exchanges end for at most [`DRAIN`].
-/// Event streams end by the same token, which they share through [`super::ApiState`].
-pub async fn serve(listener: TcpListener, router: Router, closing: CancellationToken) {
-    serve_within(listener, router, closing, ServeLimits::default()).await;
-}
-
-/// [`serve`] with bounds of one's own.
-pub async fn serve_within(
-    listener: TcpListener,
-    router: Router,
-    closing: CancellationToken,
-    limits: ServeLimits,
-) {
+/// Serves `router` on `listener` until `closing` is cancelled, then lets open exchanges end for as long as the limits
+/// allow. Event streams end by the same token, which they share through [`super::ApiState`].
+pub async fn serve(listener: TcpListener, router: Router, closing: CancellationToken, limits: ServeLimits) {
     let places = Arc::new(Semaphore::new(limits.connections));
     let server = Arc::new(builder(limits.head));
     let graceful = GracefulShutdown::new();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{Router, routing::get};
-use endturn::api::{ServeLimits, serve_within};
+use endturn::api::{ServeLimits, serve};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
@@ -27,7 +27,7 @@ struct Running {
 async fn start(router: Router, closing: CancellationToken, limits: ServeLimits) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let task = tokio::spawn(serve_within(listener, router, closing.clone(), limits));
+    let task = tokio::spawn(serve(listener, router, closing.clone(), limits));
     Running {
         address,
         closing,
