@@ -13,6 +13,5 @@ mod simulate;
 mod simulation;
 mod store;
 mod support;
-mod tidy;
 mod vectors;
 mod world;
