@@ -147,7 +147,7 @@ async fn every_fault_gets_its_verdict() {
 }
 
 #[tokio::test]
-async fn a_silent_cut_is_placed_and_its_count_disagrees() {
+async fn a_silent_cut_is_placed() {
     let sim = Running::instant(3).await;
     for protocol in Protocol::ALL {
         let judgement = verdict(&sim, protocol, "m!truncate.silent").await;
