@@ -54,6 +54,15 @@ pub(crate) struct Handle {
     pub(crate) observations: broadcast::Sender<Arc<Observation>>,
 }
 
+/// What the loop reaches out through.
+pub(crate) struct Doors {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) writer: Writer,
+    pub(crate) prober: Arc<Prober>,
+    pub(crate) clock: Clock,
+    pub(crate) pulse: Arc<Pulse>,
+}
+
 /// The loop.
 pub(crate) struct Core {
     brain: Brain,
@@ -80,16 +89,14 @@ struct News {
 }
 
 impl Core {
-    pub(crate) fn new(
-        brain: Brain,
-        hub: Arc<Hub>,
-        writer: Writer,
-        prober: Arc<Prober>,
-        clock: Clock,
-        pulse: Arc<Pulse>,
-        config: &Config,
-        stop: CancellationToken,
-    ) -> Self {
+    pub(crate) fn new(brain: Brain, doors: Doors, config: &Config, stop: CancellationToken) -> Self {
+        let Doors {
+            hub,
+            writer,
+            prober,
+            clock,
+            pulse,
+        } = doors;
         let (inputs, receiver) = mpsc::channel(MAX_INPUTS);
         let (observations, _) = broadcast::channel(FOLLOWED);
         Self {
@@ -203,15 +210,14 @@ impl Core {
         let mut view = self.brain.view(now);
         // Readers compare with their own wall clock, so the feed is dated by ours, not by the detector's time.
         view.at = self.clock.wall();
-        if let Some(event) = self.hub.publish(&view, cause, &store_status(&self.writer)) {
-            if event.durable {
-                self.writer.send(Record::Event {
-                    revision: event.revision,
-                    at: event.at,
-                    kind: event.kind.as_str().to_owned(),
-                    json: String::from_utf8_lossy(&event.json()).into_owned(),
-                });
-            }
+        let event = self.hub.publish(&view, cause, &store_status(&self.writer));
+        if let Some(event) = event.filter(|event| event.durable) {
+            self.writer.send(Record::Event {
+                revision: event.revision,
+                at: event.at,
+                kind: event.kind.as_str().to_owned(),
+                json: String::from_utf8_lossy(&event.json()).into_owned(),
+            });
         }
     }
 
