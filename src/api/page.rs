@@ -189,7 +189,7 @@ impl Scene<'_> {
             target.state = State::Unknown;
             target.since = health.head.generated_at;
             target.reason.code = "stale".into();
-            target.reason.text = "the monitor itself is silent".to_owned();
+            "the monitor itself is silent".clone_into(&mut target.reason.text);
             target.reason.sources.clear();
             target.routing.hint = Hint::NoOpinion;
             target.incident = None;

@@ -7,9 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::id::TargetId;
 
 /// Where a daemon listens unless told otherwise.
-pub const DEFAULT_LISTEN: &str = "127.0.0.1:7411";
+pub(super) const DEFAULT_LISTEN: &str = "127.0.0.1:7411";
 /// Where the simulator listens unless told otherwise.
-pub const DEFAULT_SIMULATOR: &str = "127.0.0.1:7410";
+pub(super) const DEFAULT_SIMULATOR: &str = "127.0.0.1:7410";
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -88,7 +88,7 @@ pub enum Command {
     Status(StatusArgs),
     /// The provider simulator: speaks the providers' protocols, with faults on demand.
     ///
-    /// Base URLs are http://ADDR/anthropic, /openai and /gemini, each followed by the vendor's own paths. A model id
+    /// Base URLs are /anthropic, /openai and /gemini of its address, each followed by the vendor's own paths. A model id
     /// that ends in !KIND or !KIND.HOW carries its fault: `claude-haiku-4-5!truncate.fin`, `gpt-5.2!status.529`.
     Simulate(SimulateArgs),
 }

@@ -1,6 +1,6 @@
 //! `endturn demo`: simulated providers, a scripted outage and the daemon, in one process.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, net::SocketAddr, path::PathBuf, time::Duration};
 
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -49,11 +49,12 @@ fn demo_config(listen: SocketAddr, simulator: SocketAddr) -> Result<Config, conf
         ("openai-responses", "openai/v1", "gpt-5.2"),
         ("gemini", "gemini", "gemini-2.5-flash-lite"),
     ] {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "[[provider]]\nid = \"{id}\"\nbase_url = \"http://{simulator}/{base}\"\napi_key = {{ env = \"DEMO_KEY\" }}\n\
              models = [\"{model}\"]\nfree = true\npolite = false\n\
              reach = {{ every = \"500ms\" }}\ncanary = {{ every = \"500ms\" }}\n"
-        ));
+        );
     }
     let env = Env {
         vars: BTreeMap::from([("DEMO_KEY".to_owned(), "demo".to_owned())]),

@@ -97,10 +97,11 @@ impl Book {
 
     /// The daemon judged a reply.
     pub(crate) fn observed(&mut self, observation: &Observation) {
-        if let Some(fault) = self.in_force(&observation.target) {
-            if fault.is_shown_by(observation.verdict) && observation.at >= fault.onset {
-                fault.evidence.get_or_insert(observation.at);
-            }
+        if let Some(fault) = self.in_force(&observation.target)
+            && fault.is_shown_by(observation.verdict)
+            && observation.at >= fault.onset
+        {
+            fault.evidence.get_or_insert(observation.at);
         }
     }
 

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    config::{Config, Model, Provider},
     feed,
     health::Deadlines,
     id::TargetId,
@@ -90,7 +91,7 @@ pub(crate) fn waterfall(report: &ProbeReport) -> String {
             out,
             "  {:<14}{:>12}  |{:<width$}|",
             row.name,
-            millis(row.to - row.from),
+            millis(row.to.saturating_sub(row.from)),
             bar,
             width = BAR + 1
         );
@@ -168,36 +169,40 @@ fn deadlines(limit: Duration) -> Deadlines {
     Deadlines { soft, hard: limit }
 }
 
+/// Finds the targets that were named, or says which are known.
+fn find(
+    config: &Config,
+    targets: &[TargetId],
+    kind: KindArg,
+) -> Result<Vec<(Arc<Provider>, Arc<Model>)>, String> {
+    let mut found = Vec::new();
+    for target in targets {
+        let Some((provider, model)) = config.find(target) else {
+            let models = config.providers.iter().flat_map(|provider| &provider.models);
+            let known: Vec<String> = models.map(|model| model.id.to_string()).collect();
+            return Err(format!("{target} is not configured\n\nhelp: known are {}", known.join(", ")));
+        };
+        if kind == KindArg::Canary && model.canary.is_none() {
+            return Err(format!("{target} has no canary\n\nhelp: its provider may lack a key; try --kind reach"));
+        }
+        found.push((Arc::new(provider.clone()), Arc::new(model.clone())));
+    }
+    Ok(found)
+}
+
 /// Runs the command.
 pub(crate) async fn run(args: &ProbeArgs, clock: Clock) -> Exit {
     let loaded = match load(args.config.config.as_deref()) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    let mut found = Vec::new();
-    for target in &args.targets {
-        let Some((provider, model)) = loaded.config.find(target) else {
-            let known: Vec<String> = loaded
-                .config
-                .providers
-                .iter()
-                .flat_map(|p| &p.models)
-                .map(|model| model.id.to_string())
-                .collect();
-            complain(&format!(
-                "error: {target} is not configured\n\nhelp: known are {}",
-                known.join(", ")
-            ));
-            return Exit::Config;
-        };
-        if args.kind == KindArg::Canary && model.canary.is_none() {
-            complain(&format!(
-                "error: {target} has no canary\n\nhelp: its provider may lack a key; try --kind reach"
-            ));
+    let found = match find(&loaded.config, &args.targets, args.kind) {
+        Ok(found) => found,
+        Err(why) => {
+            complain(&format!("error: {why}"));
             return Exit::Config;
         }
-        found.push((Arc::new(provider.clone()), Arc::new(model.clone())));
-    }
+    };
     let prober = match Prober::new(clock.clone()) {
         Ok(prober) => prober,
         Err(error) => {
@@ -207,21 +212,7 @@ pub(crate) async fn run(args: &ProbeArgs, clock: Clock) -> Exit {
     };
     let mut exit = Exit::Ok;
     for (provider, model) in found {
-        let job = ProbeJob {
-            deadlines: deadlines(provider.limits.first_token),
-            provider,
-            model,
-            kind: match args.kind {
-                KindArg::Reach => ProbeKind::Reach,
-                KindArg::Canary => ProbeKind::Canary,
-            },
-            purpose: Purpose::Manual,
-            check_text: true,
-            seed: clock.mono().as_nanos() as u64 ^ clock.now().as_millis().cast_unsigned(),
-        };
-        let slow =
-            |target: TargetId, _| complain(&format!("{target}: no token yet, later than the soft deadline"));
-        let report = prober.run(&job, slow).await;
+        let report = send(args.kind, provider, model, &prober, &clock).await;
         let observation = &report.observation;
         let well = match args.kind {
             KindArg::Reach => observation.expected,
@@ -232,13 +223,33 @@ pub(crate) async fn run(args: &ProbeArgs, clock: Clock) -> Exit {
         }
         if args.json {
             let record = feed::record::Observation::from(observation);
-            say(&format!(
-                "{}\n",
-                serde_json::to_string(&record).unwrap_or_default()
-            ));
+            say(&format!("{}\n", serde_json::to_string(&record).unwrap_or_default()));
         } else {
             say(&waterfall(&report));
         }
     }
     exit
+}
+
+async fn send(
+    kind: KindArg,
+    provider: Arc<Provider>,
+    model: Arc<Model>,
+    prober: &Prober,
+    clock: &Clock,
+) -> ProbeReport {
+    let job = ProbeJob {
+        deadlines: deadlines(provider.limits.first_token),
+        provider,
+        model,
+        kind: match kind {
+            KindArg::Reach => ProbeKind::Reach,
+            KindArg::Canary => ProbeKind::Canary,
+        },
+        purpose: Purpose::Manual,
+        check_text: true,
+        seed: clock.mono().as_nanos() as u64 ^ clock.now().as_millis().cast_unsigned(),
+    };
+    let slow = |target: TargetId, _| complain(&format!("{target}: no token yet, later than the soft deadline"));
+    prober.run(&job, slow).await
 }

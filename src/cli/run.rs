@@ -47,7 +47,7 @@ pub(crate) async fn run(args: &RunArgs, clock: Clock) -> Exit {
     match &loaded.origin {
         Origin::File(path) => tracing::info!(path = %path.display(), "configuration"),
         Origin::Environment => {
-            tracing::info!("no configuration file: watching what the environment has keys for")
+            tracing::info!("no configuration file: watching what the environment has keys for");
         }
     }
     let targets: usize = loaded
@@ -88,12 +88,13 @@ async fn wait(daemon: &mut Daemon, path: Option<&Path>) -> Exit {
                 tracing::error!(why, "a bug: please report it");
                 return Exit::Failure;
             }
-            _ = hangup.recv() => match load(path) {
-                Ok(loaded) => {
+            _ = hangup.recv() => {
+                if let Ok(loaded) = load(path) {
                     daemon.reload(prepare(loaded).config).await;
                     tracing::info!("the new configuration is in force");
+                } else {
+                    tracing::error!("the new configuration is wrong: the old one stays in force");
                 }
-                Err(_) => tracing::error!("the new configuration is wrong: the old one stays in force"),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! `endturn simulate`: the provider simulator until Ctrl-C.
 
-use std::fs;
+use std::{fmt::Write as _, fs};
 
 use super::{Exit, args::SimulateArgs, complain, run::stopped, say};
 use crate::{
@@ -40,11 +40,9 @@ pub(crate) async fn run(args: &SimulateArgs, clock: Clock) -> Exit {
     let addr = simulator.local_addr();
     let mut text = format!("simulator at http://{addr}\n");
     for provider in PROVIDERS {
-        text.push_str(&format!("  base URL http://{addr}/{provider}\n"));
+        let _ = writeln!(text, "  base URL http://{addr}/{provider}");
     }
-    text.push_str(&format!(
-        "  faults   PUT http://{addr}/control/faults/PROVIDER[/MODEL]\n"
-    ));
+    let _ = writeln!(text, "  faults   PUT http://{addr}/control/faults/PROVIDER[/MODEL]");
     say(&text);
     let faults = simulator.faults();
     let play = tokio::spawn(async move {

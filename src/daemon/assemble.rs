@@ -18,7 +18,6 @@ use tokio_util::sync::CancellationToken;
 use super::{
     brain::Brain,
     core::{Core, Handle, Input, store_status},
-    history::Archive,
     pulse::Pulse,
     shelf::PageShelf,
 };
@@ -171,9 +170,14 @@ impl Daemon {
             config: Arc::clone(&config),
             clock: clock.clone(),
         };
-        let state = api::ApiState::new(hub, Arc::new(Archive::new(reader)), pulse, clock, closing.clone());
+        let state = api::ApiState::new(hub, Arc::new(reader), pulse, clock, closing.clone());
         let router = api::router(state, api::page::routes().with_state(shelf));
-        let server = tokio::spawn(api::serve(listener, router, closing.clone()));
+        let server = tokio::spawn(api::serve(
+            listener,
+            router,
+            closing.clone(),
+            api::ServeLimits::default(),
+        ));
         let core = tokio::spawn(core.run());
         Ok(Self {
             addr,

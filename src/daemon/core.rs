@@ -203,15 +203,14 @@ impl Core {
         let mut view = self.brain.view(now);
         // Readers compare with their own wall clock, so the feed is dated by ours, not by the detector's time.
         view.at = self.clock.wall();
-        if let Some(event) = self.hub.publish(&view, cause, &store_status(&self.writer)) {
-            if event.durable {
-                self.writer.send(Record::Event {
-                    revision: event.revision,
-                    at: event.at,
-                    kind: event.kind.as_str().to_owned(),
-                    json: String::from_utf8_lossy(&event.json()).into_owned(),
-                });
-            }
+        let event = self.hub.publish(&view, cause, &store_status(&self.writer));
+        if let Some(event) = event.filter(|event| event.durable) {
+            self.writer.send(Record::Event {
+                revision: event.revision,
+                at: event.at,
+                kind: event.kind.as_str().to_owned(),
+                json: String::from_utf8_lossy(&event.json()).into_owned(),
+            });
         }
     }
 

@@ -5,7 +5,6 @@
 mod assemble;
 pub mod brain;
 mod core;
-mod history;
 mod pulse;
 mod shelf;
 

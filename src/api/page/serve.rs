@@ -58,7 +58,10 @@ pub fn routes<S: Shelf>() -> Router<S> {
 
 /// The last reading of everybody's last hour.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Option<(Timestamp, Arc<Hours>)>>>);
+struct Kept(Arc<Mutex<Option<Reading>>>);
+
+/// When it was read, and what.
+type Reading = (Timestamp, Arc<Hours>);
 
 impl Kept {
     /// That reading, or a new one once it is [`HOURS_FRESH`] old.
