@@ -180,10 +180,15 @@ fn find(
         let Some((provider, model)) = config.find(target) else {
             let models = config.providers.iter().flat_map(|provider| &provider.models);
             let known: Vec<String> = models.map(|model| model.id.to_string()).collect();
-            return Err(format!("{target} is not configured\n\nhelp: known are {}", known.join(", ")));
+            return Err(format!(
+                "{target} is not configured\n\nhelp: known are {}",
+                known.join(", ")
+            ));
         };
         if kind == KindArg::Canary && model.canary.is_none() {
-            return Err(format!("{target} has no canary\n\nhelp: its provider may lack a key; try --kind reach"));
+            return Err(format!(
+                "{target} has no canary\n\nhelp: its provider may lack a key; try --kind reach"
+            ));
         }
         found.push((Arc::new(provider.clone()), Arc::new(model.clone())));
     }
@@ -223,7 +228,10 @@ pub(crate) async fn run(args: &ProbeArgs, clock: Clock) -> Exit {
         }
         if args.json {
             let record = feed::record::Observation::from(observation);
-            say(&format!("{}\n", serde_json::to_string(&record).unwrap_or_default()));
+            say(&format!(
+                "{}\n",
+                serde_json::to_string(&record).unwrap_or_default()
+            ));
         } else {
             say(&waterfall(&report));
         }
@@ -250,6 +258,7 @@ async fn send(
         check_text: true,
         seed: clock.mono().as_nanos() as u64 ^ clock.now().as_millis().cast_unsigned(),
     };
-    let slow = |target: TargetId, _| complain(&format!("{target}: no token yet, later than the soft deadline"));
+    let slow =
+        |target: TargetId, _| complain(&format!("{target}: no token yet, later than the soft deadline"));
     prober.run(&job, slow).await
 }

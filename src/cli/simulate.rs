@@ -42,7 +42,10 @@ pub(crate) async fn run(args: &SimulateArgs, clock: Clock) -> Exit {
     for provider in PROVIDERS {
         let _ = writeln!(text, "  base URL http://{addr}/{provider}");
     }
-    let _ = writeln!(text, "  faults   PUT http://{addr}/control/faults/PROVIDER[/MODEL]");
+    let _ = writeln!(
+        text,
+        "  faults   PUT http://{addr}/control/faults/PROVIDER[/MODEL]"
+    );
     say(&text);
     let faults = simulator.faults();
     let play = tokio::spawn(async move {

@@ -401,3 +401,6 @@ impl Brain {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
