@@ -169,12 +169,15 @@ fn deadlines(limit: Duration) -> Deadlines {
     Deadlines { soft, hard: limit }
 }
 
+/// A target that was named.
+type Named = (Arc<Provider>, Arc<Model>);
+
 /// Finds the targets that were named, or says which are known.
 fn find(
     config: &Config,
     targets: &[TargetId],
     kind: KindArg,
-) -> Result<Vec<(Arc<Provider>, Arc<Model>)>, String> {
+) -> Result<Vec<Named>, String> {
     let mut found = Vec::new();
     for target in targets {
         let Some((provider, model)) = config.find(target) else {

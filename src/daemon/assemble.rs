@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     brain::Brain,
-    core::{Core, Handle, Input, store_status},
+    core::{Core, Doors, Handle, Input, store_status},
     pulse::Pulse,
     shelf::PageShelf,
 };
@@ -152,16 +152,14 @@ impl Daemon {
         ));
         let pulse = Arc::new(Pulse::new(writer.clone(), clock.now()));
         let (stop, closing) = (CancellationToken::new(), CancellationToken::new());
-        let core = Core::new(
-            brain,
-            Arc::clone(&hub),
-            writer.clone(),
+        let doors = Doors {
+            hub: Arc::clone(&hub),
+            writer: writer.clone(),
             prober,
-            clock.clone(),
-            Arc::clone(&pulse),
-            &config,
-            stop.clone(),
-        );
+            clock: clock.clone(),
+            pulse: Arc::clone(&pulse),
+        };
+        let core = Core::new(brain, doors, &config, stop.clone());
         let handle = core.handle();
         let config = Arc::new(RwLock::new(Arc::new(config)));
         let shelf = PageShelf {

@@ -54,6 +54,15 @@ pub(crate) struct Handle {
     pub(crate) observations: broadcast::Sender<Arc<Observation>>,
 }
 
+/// What the loop reaches out through.
+pub(crate) struct Doors {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) writer: Writer,
+    pub(crate) prober: Arc<Prober>,
+    pub(crate) clock: Clock,
+    pub(crate) pulse: Arc<Pulse>,
+}
+
 /// The loop.
 pub(crate) struct Core {
     brain: Brain,
@@ -80,16 +89,14 @@ struct News {
 }
 
 impl Core {
-    pub(crate) fn new(
-        brain: Brain,
-        hub: Arc<Hub>,
-        writer: Writer,
-        prober: Arc<Prober>,
-        clock: Clock,
-        pulse: Arc<Pulse>,
-        config: &Config,
-        stop: CancellationToken,
-    ) -> Self {
+    pub(crate) fn new(brain: Brain, doors: Doors, config: &Config, stop: CancellationToken) -> Self {
+        let Doors {
+            hub,
+            writer,
+            prober,
+            clock,
+            pulse,
+        } = doors;
         let (inputs, receiver) = mpsc::channel(MAX_INPUTS);
         let (observations, _) = broadcast::channel(FOLLOWED);
         Self {
