@@ -424,3 +424,6 @@ impl Brain {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
