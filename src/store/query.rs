@@ -291,7 +291,11 @@ impl Session {
             let id: i64 = row.get(0)?;
             last = Some(id);
             let fits_kind = kind.is_none_or(|kind| row.get::<_, u8>(2).is_ok_and(|k| k == kind));
-            let source = || row.get_ref(3).ok().and_then(|data| packed::source_of(data.as_blob().ok()?));
+            let source = || {
+                row.get_ref(3)
+                    .ok()
+                    .and_then(|data| packed::source_of(data.as_blob().ok()?))
+            };
             let fits_source = query.source.is_none_or(|wanted| source() == Some(wanted));
             let passed = query
                 .without_passed

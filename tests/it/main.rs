@@ -13,5 +13,6 @@ mod simulate;
 mod simulation;
 mod store;
 mod support;
+mod tidy;
 mod vectors;
 mod world;

@@ -49,7 +49,9 @@ impl Asset {
 
 /// The asset at that address.
 pub(super) fn find(path: &str) -> Option<&'static Asset> {
-    [&*STYLE, &*SCRIPT, &*ICON].into_iter().find(|asset| asset.path == path)
+    [&*STYLE, &*SCRIPT, &*ICON]
+        .into_iter()
+        .find(|asset| asset.path == path)
 }
 
 #[cfg(test)]

@@ -228,7 +228,11 @@ fn several(sick: &[&Group<'_>], state: State, now: Timestamp) -> Sentence {
     }
     Sentence {
         text,
-        since: worst.iter().map(|t| t.since.0).min().map(|at| Moment::new(at, now)),
+        since: worst
+            .iter()
+            .map(|t| t.since.0)
+            .min()
+            .map(|at| Moment::new(at, now)),
         state,
     }
 }

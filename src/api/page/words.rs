@@ -82,7 +82,9 @@ pub(super) fn common_complaint(targets: &[&TargetHealth]) -> Option<String> {
     let shares = targets
         .iter()
         .map(|target| leading_share(&target.reason.text).filter(|share| *share > 0.0));
-    let share = shares.collect::<Option<Vec<f64>>>().map(|shares| shares.into_iter().fold(0.0, f64::max));
+    let share = shares
+        .collect::<Option<Vec<f64>>>()
+        .map(|shares| shares.into_iter().fold(0.0, f64::max));
     let down = targets.iter().all(|target| target.state == State::Down);
     let of = |noun: &str| match share {
         Some(share) if down && share < DOWN_SHARE => format!("most {noun}"),
