@@ -28,8 +28,8 @@
   const percent = (share) => bare(share) + NBSP + '%';
   const seconds = (ms) => (ms < 995 ? (ms / 1000).toFixed(2) : ms < 9950 ? (ms / 1000).toFixed(1) : (ms / 1000).toFixed(0));
   const pair = (p50, p95) => {
-    const small = Math.max(p50, p95 ?? p50) < 99.5;
-    const show = small ? (ms) => ms.toFixed(0) : seconds;
+    const top = Math.max(p50, p95 ?? p50), small = top < 99.5;
+    const show = small ? (ms) => ms.toFixed(top < 9.95 ? 1 : 0) : seconds;
     return show(p50) + (p95 == null ? '' : ` / ${show(p95)}`) + NBSP + (small ? 'ms' : 's');
   };
   const age = (ms) => {
@@ -61,6 +61,8 @@
   const now = () => Date.now() + skew;
   const tick = () => {
     for (const time of document.querySelectorAll('time[data-age]')) put(time, age(now() - Date.parse(time.dateTime)));
+    const sentence = document.querySelector('h1').textContent.trim();
+    if (document.title !== sentence) document.title = sentence;
     if (heard && Date.now() - heard > STALE_MS) lost();
   };
 
@@ -110,7 +112,6 @@
       if (key && !document.contains(focused)) {
         [...document.querySelectorAll('a[href]')].find((a) => a.getAttribute('href') === key)?.focus({ preventScroll: true });
       }
-      document.title = fresh.title;
       dirty = false;
       moved.forEach(mark);
       tick();

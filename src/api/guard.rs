@@ -12,7 +12,10 @@ use axum::{
 use futures_util::FutureExt;
 use http_body::Body as _;
 
-use super::problem::{self, Problem};
+use super::{
+    page::CONTENT_SECURITY_POLICY,
+    problem::{self, Problem},
+};
 
 /// Host names that we answer to, whatever the port. A page of another origin that was rebound to our address by DNS
 /// comes with its own name and is turned away.
@@ -20,11 +23,7 @@ pub const HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// Headers of every response. No inline script or style, no frames, no guessing of media types.
 const SECURITY: [(HeaderName, &str); 3] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; \
-         frame-ancestors 'none'",
-    ),
+    (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
 ];

@@ -109,6 +109,7 @@ impl History for Reader {
                 target: query.target.clone(),
                 verdict_family: query.verdict.clone(),
                 source: query.source,
+                without_passed: None,
                 since: None,
                 limit: query.limit,
                 cursor: cursor(query.cursor.as_deref())?,

@@ -41,7 +41,7 @@ pub use self::{
 };
 
 /// What a browser may do with a page of ours, and with every other response: nothing that a page does not bring along.
-pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                                            connect-src 'self'; base-uri 'none'; form-action 'none'; \
                                            frame-ancestors 'none'";
 /// Most observations on a target's page.
@@ -69,7 +69,6 @@ struct TargetPage {
     official: Option<State>,
     flags: String,
     spent: String,
-    attempts: u64,
     figures: Vec<Figure>,
     spark: Spark,
     ttft_top: String,
@@ -147,7 +146,6 @@ impl Scene<'_> {
                 .collect::<Vec<_>>()
                 .join(", "),
             spent: dollars(target.spent_usd_today),
-            attempts: target.attempts,
             figures: view::all_figures(target),
             ttft_top: figures::milliseconds(spark.ttft_top_ms),
             spark,

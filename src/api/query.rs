@@ -22,7 +22,14 @@ pub const MAX_CURSOR_BYTES: usize = 128;
 pub(super) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
     Query::<T>::try_from_uri(uri)
         .map(|Query(query)| query)
-        .map_err(|rejection| Problem::bad_query(rejection.body_text()))
+        .map_err(|rejection| Problem::bad_query(plain(&rejection.body_text())))
+}
+
+/// The part of a rejection that tells what is wrong: `foo: unknown field ..`.
+fn plain(rejection: &str) -> &str {
+    rejection
+        .strip_prefix("Failed to deserialize query string: ")
+        .unwrap_or(rejection)
 }
 
 /// The rest of a path as a target id; its slashes came raw or as `%2F`.

@@ -251,6 +251,7 @@ async fn send(
     clock: &Clock,
 ) -> ProbeReport {
     let job = ProbeJob {
+        connect: None,
         deadlines: deadlines(provider.limits.first_token),
         provider,
         model,

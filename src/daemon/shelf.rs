@@ -17,6 +17,7 @@ use crate::{
     id::TargetId,
     probe,
     store::{self, IncidentQuery, ObservationQuery, Reader},
+    verdict::Source,
 };
 
 /// What the page's sparklines span.
@@ -65,6 +66,8 @@ fn past(reader: &Reader, target: &TargetId, now: Timestamp) -> Result<Past, Stri
     let buckets = last_hour(reader, target, now)?;
     let query = ObservationQuery {
         target: Some(target.clone()),
+        // They come ten to a reply and say nothing about replies.
+        without_passed: Some(Source::Reach),
         limit: MAX_OBSERVATIONS,
         ..Default::default()
     };

@@ -41,6 +41,8 @@ pub struct ObservationQuery {
     pub verdict_family: Option<String>,
     /// Only of this source.
     pub source: Option<Source>,
+    /// Without the complete ones of this source.
+    pub without_passed: Option<Source>,
     /// Only at or after this time.
     pub since: Option<Timestamp>,
     /// Rows wanted, 1 to [`MAX_LIMIT`].
@@ -289,13 +291,16 @@ impl Session {
             let id: i64 = row.get(0)?;
             last = Some(id);
             let fits_kind = kind.is_none_or(|kind| row.get::<_, u8>(2).is_ok_and(|k| k == kind));
-            let fits_source = match query.source {
-                None => true,
-                Some(source) => {
-                    packed::source_of(row.get_ref(3)?.as_blob().unwrap_or_default()) == Some(source)
-                }
+            let source = || {
+                row.get_ref(3)
+                    .ok()
+                    .and_then(|data| packed::source_of(data.as_blob().ok()?))
             };
-            if fits_kind && fits_source {
+            let fits_source = query.source.is_none_or(|wanted| source() == Some(wanted));
+            let passed = query
+                .without_passed
+                .is_some_and(|tired| row.get::<_, u8>(2).is_ok_and(|k| k == 0) && source() == Some(tired));
+            if fits_kind && fits_source && !passed {
                 found.push(RawObservation::read(row)?);
                 if found.len() == limit {
                     return Ok((found, last));

@@ -1,4 +1,5 @@
 //! One binary for all integration tests.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on should say where")]
 
 mod api;
 mod bad_input;

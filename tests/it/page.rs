@@ -177,11 +177,16 @@ async fn assets_are_named_by_the_page_and_kept_for_ever() {
         .split('"')
         .filter(|text| text.starts_with("/assets/"))
         .collect();
-    assert_eq!(paths.len(), 2, "a stylesheet and a script: {paths:?}");
-    for path in paths {
+    let kinds = [
+        "image/svg+xml",
+        "text/css; charset=utf-8",
+        "text/javascript; charset=utf-8",
+    ];
+    assert_eq!(paths.len(), kinds.len(), "icon, stylesheet, script: {paths:?}");
+    for (path, kind) in paths.into_iter().zip(kinds) {
         let asset = get(&router, path).await;
         assert_eq!(asset.status, StatusCode::OK, "{path}");
-        assert!(asset.kind.starts_with("text/"), "{path}: {}", asset.kind);
+        assert_eq!(asset.kind, kind, "{path}");
         assert!(asset.cache.contains("immutable"), "{path}");
         assert!(!asset.body.is_empty());
     }
@@ -189,6 +194,8 @@ async fn assets_are_named_by_the_page_and_kept_for_ever() {
         get(&router, "/assets/status.css").await.status,
         StatusCode::NOT_FOUND
     );
+    let icon = get(&router, "/favicon.ico").await;
+    assert_eq!((icon.status, icon.kind.as_str()), (StatusCode::OK, kinds[0]));
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
-//! Stylesheet and script, embedded. Their address holds a hash of their bytes, so that they may be kept for ever.
+//! Stylesheet, script and icon, embedded. Their address holds a hash of their bytes, so that they may be kept for ever.
 
 use std::{fmt::Write, sync::LazyLock};
 
 use sha2::{Digest, Sha256};
 
 const CSS: &str = include_str!("../../../dashboards/status/status.css");
+const SVG: &str = include_str!("../../../dashboards/status/icon.svg");
 const JS: &str = include_str!("../../../dashboards/status/status.js");
 /// Hexadecimal digits of the hash in an address: 64 bits, plenty to tell releases apart.
 const HASH_DIGITS: usize = 16;
@@ -26,6 +27,8 @@ pub(super) static STYLE: LazyLock<Asset> =
 /// The script.
 pub(super) static SCRIPT: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("js", "text/javascript; charset=utf-8", JS));
+/// The icon of the tab.
+pub(super) static ICON: LazyLock<Asset> = LazyLock::new(|| Asset::new("svg", "image/svg+xml", SVG));
 
 impl Asset {
     fn new(extension: &str, mime: &'static str, body: &'static str) -> Self {
@@ -46,7 +49,9 @@ impl Asset {
 
 /// The asset at that address.
 pub(super) fn find(path: &str) -> Option<&'static Asset> {
-    [&*STYLE, &*SCRIPT].into_iter().find(|asset| asset.path == path)
+    [&*STYLE, &*SCRIPT, &*ICON]
+        .into_iter()
+        .find(|asset| asset.path == path)
 }
 
 #[cfg(test)]

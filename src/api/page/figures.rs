@@ -119,10 +119,12 @@ fn seconds(ms: f64) -> String {
     }
 }
 
-/// Two percentiles with one unit: `0.41 / 0.90 s`; milliseconds where both are below 100 ms.
+/// Two percentiles with one unit: `0.41 / 0.90 s`; milliseconds where both are below 100 ms, with a decimal below 10.
 fn latency_pair(p50: f64, p95: Option<f64>) -> String {
-    let small = p95.unwrap_or(p50).max(p50) < 99.5;
-    let (show, unit): (fn(f64) -> String, _) = if small {
+    let top = p95.unwrap_or(p50).max(p50);
+    let (show, unit): (fn(f64) -> String, _) = if top < 9.95 {
+        (|ms| format!("{ms:.1}"), "ms")
+    } else if top < 99.5 {
         (|ms| format!("{ms:.0}"), "ms")
     } else {
         (seconds, "s")
@@ -240,6 +242,8 @@ mod tests {
             (412.0, Some(903.0), "0.41 / 0.90\u{a0}s"),
             (620.0, Some(1400.0), "0.62 / 1.4\u{a0}s"),
             (61.0, Some(80.0), "61 / 80\u{a0}ms"),
+            (0.3, Some(1.9), "0.3 / 1.9\u{a0}ms"),
+            (0.3, Some(9.96), "0 / 10\u{a0}ms"),
             (61.0, Some(120.0), "0.06 / 0.12\u{a0}s"),
             (12_300.0, None, "12\u{a0}s"),
             (61.0, None, "61\u{a0}ms"),

@@ -10,7 +10,7 @@ use crate::{
 use super::{
     Scene,
     figures::Moment,
-    words::{complaint, ignorance, predicate, provider_name, severity},
+    words::{common_complaint, complaint, ignorance, predicate, provider_name, severity},
 };
 
 /// A sentence, with the time that it speaks of apart so that the script can let it age.
@@ -76,25 +76,7 @@ impl Sentence {
         } else if let [one] = sick[..] {
             one.sentence(scene.now)
         } else if let [first, ..] = sick[..] {
-            let names: Vec<&str> = sick.iter().map(|g| provider_name(g.id)).collect();
-            Self {
-                text: format!(
-                    "{} are {}",
-                    list(&names),
-                    if sick.iter().all(|g| g.state == State::Down) {
-                        "down"
-                    } else {
-                        "impaired"
-                    }
-                ),
-                since: sick
-                    .iter()
-                    .filter_map(|g| g.worst)
-                    .map(|t| t.since.0)
-                    .min()
-                    .map(|at| Moment::new(at, scene.now)),
-                state: first.state,
-            }
+            several(&sick, first.state, scene.now)
         } else if well == total {
             Self::plain(
                 match total {
@@ -230,6 +212,29 @@ pub(super) fn groups(health: &Health) -> Vec<Group<'_>> {
     }
     groups.sort_by_key(|group| rank(group.state));
     groups
+}
+
+/// More than one provider is impaired, in one way or in several.
+fn several(sick: &[&Group<'_>], state: State, now: Timestamp) -> Sentence {
+    let names: Vec<&str> = sick.iter().map(|g| provider_name(g.id)).collect();
+    let worst: Vec<&TargetHealth> = sick.iter().filter_map(|g| g.worst).collect();
+    let complaint = common_complaint(&worst).filter(|_| worst.len() == sick.len());
+    let all = |wanted| sick.iter().all(|g| g.state == wanted);
+    let how = if all(State::Down) { "down" } else { "impaired" };
+    let mut text = format!("{} are {how}", list(&names));
+    if let Some(complaint) = complaint {
+        text.push_str(": ");
+        text.push_str(&complaint);
+    }
+    Sentence {
+        text,
+        since: worst
+            .iter()
+            .map(|t| t.since.0)
+            .min()
+            .map(|at| Moment::new(at, now)),
+        state,
+    }
 }
 
 /// Nobody is impaired, but not everybody is known to be well.

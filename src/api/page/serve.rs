@@ -53,6 +53,7 @@ pub fn routes<S: Shelf>() -> Router<S> {
         .route("/", get(show_overview::<S>))
         .route("/targets/{*target}", get(show_target::<S>))
         .route("/assets/{name}", get(show_asset))
+        .route("/favicon.ico", get(show_icon))
         .layer(Extension(Kept::default()))
 }
 
@@ -130,6 +131,15 @@ async fn show_asset(OriginalUri(uri): OriginalUri) -> Response {
             .into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
+}
+
+/// Where browsers look that were shown JSON, which can't name its icon. The address has no hash: kept for a day.
+async fn show_icon() -> Response {
+    let headers: [(HeaderName, &'static str); 2] = [
+        (header::CONTENT_TYPE, assets::ICON.mime),
+        (header::CACHE_CONTROL, "public, max-age=86400"),
+    ];
+    (headers, assets::ICON.body).into_response()
 }
 
 /// A page of ours: never kept, for it is as old as its figures.

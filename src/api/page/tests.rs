@@ -1,3 +1,5 @@
+mod fixtures;
+
 use std::time::Duration;
 
 use super::*;
@@ -12,266 +14,7 @@ use crate::{
     verdict::{FailedAt, Failure, Observation, Purpose, Source, Truncation, Verdict},
 };
 
-const NOW: Timestamp = Timestamp::from_millis(1_781_960_702_000); // 2026-06-20T13:05:02Z
-
-fn ago(seconds: u64) -> Timestamp {
-    NOW.minus(Duration::from_secs(seconds))
-}
-
-fn rate(hits: u64, n: u64) -> Rate {
-    let value = (n > 0).then(|| hits as f64 / n as f64);
-    Rate {
-        hits,
-        n,
-        value,
-        low: value.map(|v| v * 0.8),
-        high: value.map(|v| (v * 1.2 + 0.01).min(1.0)),
-    }
-}
-
-fn percentiles(p50: f64, n: u64) -> Percentiles {
-    let value = |v| (n > 0).then_some(v);
-    Percentiles {
-        p50: value(p50),
-        p95: value(p50 * 2.2),
-        p99: value(p50 * 3.7),
-        n,
-    }
-}
-
-/// A target with figures that fit its state.
-fn view_of(id: &str, state: State, code: ReasonCode, text: &str) -> TargetView {
-    let n = if state == State::Unknown { 0 } else { 412 };
-    let cut = if state == State::Partial { 70 } else { 0 };
-    TargetView {
-        id: id.parse().unwrap(),
-        state,
-        since: ago(if state == State::Operational { 11_000 } else { 242 }),
-        reason: Reason {
-            code,
-            text: text.into(),
-            sources: vec![Source::Canary, Source::Report],
-        },
-        routing: Routing {
-            hint: match state {
-                State::Operational | State::Degraded => Hint::Allow,
-                State::Unknown => Hint::NoOpinion,
-                _ => Hint::Avoid,
-            },
-            weight: Some(1.0),
-            retry_at: None,
-        },
-        figures: Figures {
-            attempts: n,
-            failure_rate: rate(cut + n / 80, n),
-            error_rate: rate(n / 80, n),
-            truncation_rate: rate(cut, n.saturating_sub(7)),
-            ttft_ms: percentiles(412.0, n),
-            ttfo_ms: percentiles(430.0, n),
-            itl_ms: percentiles(14.0, n),
-            e2e_ms: percentiles(1_900.0, n),
-            output_tps: percentiles(71.0, n),
-        },
-        soft_deadline: Duration::from_secs(2),
-        last_complete_at: (n > 0).then(|| ago(7)),
-        last_seen_at: Some(ago(2)),
-        flags: vec!["model_changed"],
-        incident: state.is_impaired().then(|| "01978a52-7c1e".to_owned()),
-        spent_usd_today: 0.031,
-    }
-}
-
-fn well(id: &str) -> TargetView {
-    view_of(
-        id,
-        State::Operational,
-        ReasonCode::Healthy,
-        "60 of 60 replies finished in 300 s",
-    )
-}
-
-/// The feed over these targets; each provider is as its worst target.
-fn feed(targets: Vec<TargetView>) -> Health {
-    let mut providers: Vec<ProviderView> = Vec::new();
-    for target in &targets {
-        let id = target.id.provider();
-        match providers.iter_mut().find(|p| &p.id == id) {
-            Some(p) if words::severity(target.state) < words::severity(p.state) => p.state = target.state,
-            Some(_) => {}
-            None => providers.push(ProviderView {
-                id: id.clone(),
-                state: target.state,
-                edge: State::Operational,
-                connect_ms: percentiles(18.0, 60),
-            }),
-        }
-    }
-    let view = View {
-        at: NOW,
-        network: Network::Online,
-        targets,
-        providers,
-    };
-    let identity = Identity {
-        instance: "0197".into(),
-        vantage: "fra-1".into(),
-    };
-    Health::new(&identity, 18_231, &view, &StoreStatus::default())
-}
-
-fn cut() -> TargetView {
-    view_of(
-        "anthropic/claude-haiku-4-5",
-        State::Partial,
-        ReasonCode::Truncated,
-        "7 of 12 replies ended before a stop reason in 60 s",
-    )
-}
-
-fn four() -> Vec<TargetView> {
-    vec![
-        well("openai/gpt-5.2"),
-        cut(),
-        well("gemini/gemini-3-flash"),
-        well("mistral/mistral-large"),
-    ]
-}
-
-fn hour(sick: bool) -> Vec<Bucket> {
-    (0..60)
-        .filter(|m| !(30..33).contains(m))
-        .map(|m| Bucket {
-            at: ago(60 * m),
-            attempts: 12,
-            failed: if sick && m < 4 {
-                7
-            } else {
-                u64::from(sick && m == 41)
-            },
-            truncated: if sick && m < 4 { 6 } else { 0 },
-            ttft_p50_ms: Some(380.0 + 60.0 * ((m * 7 % 11) as f64)),
-        })
-        .collect()
-}
-
-fn hours(health: &Health) -> HashMap<TargetId, Vec<Bucket>> {
-    let of = |t: &TargetHealth| (t.id.clone(), hour(t.provider == "anthropic"));
-    health.targets.iter().map(of).collect()
-}
-
-fn scene(health: &Health) -> Scene<'_> {
-    Scene {
-        health,
-        now: NOW,
-        budget: Budget {
-            usd_per_day: Some(1.0),
-        },
-    }
-}
-
-fn render(health: &Health) -> String {
-    scene(health).overview(&hours(health))
-}
-
-fn observation(at: Timestamp, verdict: Verdict) -> Observation {
-    let mut seen = Observation::new(
-        "anthropic/claude-haiku-4-5".parse().unwrap(),
-        at,
-        Source::Canary,
-        verdict,
-    );
-    seen.phases.first_token = Some(Duration::from_millis(412));
-    seen.http_status = Some(200);
-    if verdict == Verdict::Complete {
-        seen.phases.terminal = Some(Duration::from_millis(1_870));
-        seen.stop_reason = Some("end_turn".into());
-    } else {
-        seen.request_id = Some("req_011CQ8hbXq4nTzL".into());
-        seen.detail = Some("the body ended before message_stop".into());
-        seen.tail = Some("eleven twelve thirteen fourt".into());
-        seen.purpose = Purpose::Confirm;
-    }
-    seen
-}
-
-fn past() -> Past {
-    let kinds = [
-        Verdict::Truncated(Truncation::Cut),
-        Verdict::Complete,
-        Verdict::Truncated(Truncation::Silent),
-        Verdict::Complete,
-        Verdict::Complete,
-        Verdict::Errored(Failure {
-            class: ErrorClass::Overloaded,
-            at: FailedAt::Status(529),
-        }),
-        Verdict::Refused,
-        Verdict::Complete,
-    ];
-    let step = |s, kind, state, text: &str| IncidentEntry {
-        at: ago(s),
-        kind,
-        state,
-        text: text.into(),
-    };
-    Past {
-        buckets: hour(true),
-        observations: (0..)
-            .zip(kinds)
-            .map(|(i, v)| observation(ago(2 + 9 * i), v))
-            .collect(),
-        incident: Some(Incident {
-            id: "01978a52-7c1e".into(),
-            target: "anthropic/claude-haiku-4-5".parse().unwrap(),
-            started: ago(246),
-            detected: ago(242),
-            opened: ago(227),
-            recovered: None,
-            closed: None,
-            worst: State::Partial,
-            reason: cut().reason,
-            timeline: vec![
-                step(
-                    246,
-                    "first_evidence",
-                    State::Operational,
-                    "canary cut before a stop reason",
-                ),
-                step(
-                    242,
-                    "transition",
-                    State::Partial,
-                    "3 of 5 replies ended before a stop reason",
-                ),
-                step(227, "opened", State::Partial, "15 s of impairment have passed"),
-            ],
-        }),
-        missing: None,
-    }
-}
-
-fn plans() -> Vec<Plan> {
-    vec![
-        Plan {
-            kind: "reach",
-            what: "the edge and the credential, without a token".into(),
-            every: Duration::from_secs(5),
-            usd_per_day: Some(0.0),
-        },
-        Plan {
-            kind: "canary",
-            what: "a short reply that ends in a known word".into(),
-            every: Duration::from_secs(60),
-            usd_per_day: Some(0.31),
-        },
-    ]
-}
-
-fn render_target(health: &Health, past: &Past) -> String {
-    scene(health)
-        .target(&health.targets[0].id, past, &plans())
-        .unwrap()
-}
+use self::fixtures::*;
 
 fn title(html: &str) -> &str {
     html.split_once("<title>")
@@ -375,6 +118,10 @@ fn the_sentence_says_the_worst_first() {
         ReasonCode::Maintenance,
         "by ops",
     );
+    let refused = |id, counts: &str| {
+        let text = format!("{counts} requests were turned away for lack of capacity in 60 s");
+        view_of(id, State::Down, ReasonCode::Overloaded, &text)
+    };
     let since = "since 13:01 UTC (4\u{a0}min).";
     for (targets, sentence) in [
         (vec![], "No target is configured.".to_owned()),
@@ -402,6 +149,30 @@ fn the_sentence_says_the_worst_first() {
         (
             vec![cut(), down],
             format!("OpenAI and Anthropic are impaired {since}"),
+        ),
+        (
+            vec![
+                cut(),
+                view_of(
+                    "openai/a",
+                    State::Partial,
+                    ReasonCode::Truncated,
+                    "4 of 10 replies",
+                ),
+            ],
+            format!("Anthropic and OpenAI are impaired: up to 58\u{a0}% of replies stop early {since}"),
+        ),
+        (
+            vec![refused("openai/a", "33 of 109"), refused("groq/b", "9 of 80")],
+            format!("OpenAI and Groq are down: most requests are turned away as overloaded {since}"),
+        ),
+        (
+            vec![refused("openai/a", "33 of 109")],
+            format!("OpenAI is down: most requests are turned away as overloaded {since}"),
+        ),
+        (
+            vec![refused("openai/a", "70 of 100")],
+            format!("OpenAI is down: 70\u{a0}% of requests are turned away as overloaded {since}"),
         ),
         (
             vec![
@@ -496,7 +267,11 @@ fn states_show_by_shape_and_word_and_never_as_another() {
             assert!(row.starts_with(state.as_str()), "{state}: {row}");
             assert!(row.contains(&format!("href=\"#{state}\"")), "{state}: no shape");
             assert!(row.contains(&format!("<em>{state}</em>")), "{state}: no word");
-            assert!(row.contains("why it is so"), "{state}: no reason");
+            assert_eq!(
+                row.contains("why it is so"),
+                state != State::Operational,
+                "{state}: its reason, or calm"
+            );
             for other in State::ALL.into_iter().filter(|other| *other != state) {
                 assert!(!row.contains(&format!("#{other}\"")), "{state} shown as {other}");
             }

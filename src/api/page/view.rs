@@ -64,6 +64,7 @@ pub struct Past {
 pub(super) struct Frame {
     pub(super) sentence: Sentence,
     pub(super) title: String,
+    pub(super) icon: &'static str,
     pub(super) css: &'static str,
     pub(super) js: &'static str,
     pub(super) now: Moment,
@@ -96,6 +97,7 @@ impl Frame {
         Self {
             title: sentence.whole(),
             sentence,
+            icon: &assets::ICON.path,
             css: &assets::STYLE.path,
             js: &assets::SCRIPT.path,
             now: Moment::new(now, scene.now),
@@ -125,6 +127,7 @@ pub(super) struct Row {
     pub(super) href: String,
     pub(super) state: State,
     pub(super) since: Moment,
+    /// Empty where all is well: then there is nothing to explain.
     pub(super) why: String,
     pub(super) spark: Spark,
     pub(super) figures: Vec<Figure>,
@@ -194,11 +197,6 @@ pub(super) fn all_figures(target: &TargetHealth) -> Vec<Figure> {
     figures
 }
 
-/// Why a target is in its state, in the engine's words.
-fn why(target: &TargetHealth) -> String {
-    words::line(&target.reason.text, words::MAX_LINE)
-}
-
 /// The sections of the overview, the impaired ones first. `hours` holds each target's last hour.
 pub(super) fn sections(
     health: &Health,
@@ -210,7 +208,10 @@ pub(super) fn sections(
         id: target.id.clone(),
         state: target.state,
         since: Moment::new(target.since.0, now),
-        why: why(target),
+        why: match target.state {
+            State::Operational => String::new(),
+            _ => words::line(&target.reason.text, words::MAX_LINE),
+        },
         spark: draw(hours.get(&target.id).map_or(&[], Vec::as_slice), now),
         figures: row_figures(target),
     };
@@ -284,7 +285,7 @@ pub(super) fn steps(incident: &Incident, now: Timestamp) -> Vec<Step> {
             at: Moment::new(entry.at, now),
             delay: format!("+{}", duration(entry.at.since(incident.started))),
             state: entry.state,
-            text: words::line(&entry.text, words::MAX_LINE),
+            text: words::step(entry.kind, entry.state, &entry.text),
         })
         .collect()
 }

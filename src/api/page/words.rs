@@ -20,6 +20,7 @@ pub(super) fn provider_name(id: &str) -> &str {
     match id {
         "anthropic" => "Anthropic",
         "openai" => "OpenAI",
+        "openai-responses" => "OpenAI Responses",
         "gemini" | "google" => "Google Gemini",
         "azure-openai" => "Azure OpenAI",
         "bedrock" => "Amazon Bedrock",
@@ -62,22 +63,46 @@ fn leading_share(text: &str) -> Option<f64> {
     (n > 0 && hits <= n).then(|| hits as f64 / n as f64)
 }
 
+/// A target is only down while at least this share of its replies fails. The counts of a reason lag behind that, for
+/// they span a minute: right after the change they still hold the good replies from before.
+const DOWN_SHARE: f64 = 0.7;
+
 /// What a target does wrong, as the end of a sentence: `58 % of replies stop early`.
 pub(super) fn complaint(target: &TargetHealth) -> String {
-    let of = |noun: &str| match leading_share(&target.reason.text) {
-        Some(share) if share > 0.0 => format!("{} of {noun}", percent(share)),
-        _ if target.state == State::Down => format!("nearly all {noun}"),
-        _ => format!("some {noun}"),
+    common_complaint(&[target]).unwrap_or_else(|| "requests fail".to_owned())
+}
+
+/// What all of these do wrong: `up to 58 % of replies stop early`. `None` where they fail in different ways.
+pub(super) fn common_complaint(targets: &[&TargetHealth]) -> Option<String> {
+    let code = &targets.first()?.reason.code;
+    if targets.iter().any(|target| target.reason.code != *code) {
+        return None;
+    }
+    let several = targets.len() > 1;
+    let shares = targets
+        .iter()
+        .map(|target| leading_share(&target.reason.text).filter(|share| *share > 0.0));
+    let share = shares
+        .collect::<Option<Vec<f64>>>()
+        .map(|shares| shares.into_iter().fold(0.0, f64::max));
+    let down = targets.iter().all(|target| target.state == State::Down);
+    let of = |noun: &str| match share {
+        Some(share) if down && share < DOWN_SHARE => format!("most {noun}"),
+        Some(share) if several => format!("up to {} of {noun}", percent(share)),
+        Some(share) => format!("{} of {noun}", percent(share)),
+        None if down => format!("most {noun}"),
+        None => format!("some {noun}"),
     };
-    match &*target.reason.code {
+    Some(match &**code {
         "truncated" => format!("{} stop early", of("replies")),
         "overloaded" => format!("{} are turned away as overloaded", of("requests")),
         "server_error" => format!("{} end in server errors", of("requests")),
         "timeout" => format!("{} get no answer in time", of("requests")),
+        "unreachable" if several => "they cannot be reached".to_owned(),
         "unreachable" => "it cannot be reached".to_owned(),
         "slow" => "first tokens come late".to_owned(),
         _ => format!("{} fail", of("requests")),
-    }
+    })
 }
 
 /// Why nothing is known, as the end of a sentence.
@@ -120,6 +145,19 @@ pub(super) fn routing(routing: &Routing, now: Timestamp) -> String {
         Hint::Throttle => format!("Our key is rate limited there{retry}; breaker closed"),
         Hint::Blocked => format!("Our key is refused or out of quota there{retry}; breaker closed"),
         Hint::NoOpinion => "No opinion: decide as if there were no monitor; breaker closed".to_owned(),
+    }
+}
+
+/// A line of an incident's timeline: what happened, and on which evidence.
+pub(super) fn step(kind: &str, state: State, text: &str) -> String {
+    let text = line(text, MAX_LINE);
+    match kind {
+        "first_evidence" => format!("First evidence: {text}"),
+        "transition" => format!("Now {state}: {text}"),
+        "opened" => "Incident opened".to_owned(),
+        "recovered" => format!("Recovered: {text}"),
+        "closed" => format!("Incident closed: {text}"),
+        _ => text,
     }
 }
 

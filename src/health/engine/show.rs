@@ -118,7 +118,7 @@ fn counted(code: ReasonCode, tally: &Tally, target: &Target) -> String {
     let span = tally.span.as_secs();
     if code == ReasonCode::Healthy {
         let good = tally.n.saturating_sub(tally.bad);
-        return format!("{good} of {} replies as they should be in {span} s", tally.n);
+        return format!("{good} of {} replies were good in {span} s", tally.n);
     }
     let mixed = code == ReasonCode::Errors;
     let hits = if mixed { tally.bad } else { tally.code };

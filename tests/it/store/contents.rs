@@ -244,9 +244,9 @@ fn filters_find_what_they_name() {
         Some("refused"),
         Some("no_such"),
     ];
-    for (name, family, source, since) in targets.into_iter().flat_map(|t| {
+    for (name, family, (source, tired), since) in targets.into_iter().flat_map(|t| {
         families.into_iter().flat_map(move |f| {
-            [None, Some(Source::Tap)]
+            [(None, None), (Some(Source::Tap), None), (None, Some(Source::Tap))]
                 .into_iter()
                 .flat_map(move |s| [None, Some(at(150))].map(move |since| (t, f, s, since)))
         })
@@ -256,6 +256,7 @@ fn filters_find_what_they_name() {
             .filter(|o| name.is_none_or(|name| o.target == target(name)))
             .filter(|o| family.is_none_or(|family| o.verdict.family() == family))
             .filter(|o| source.is_none_or(|source| o.source == source))
+            .filter(|o| tired.is_none_or(|tired| o.source != tired || o.verdict != Verdict::Complete))
             .filter(|o| since.is_none_or(|since| o.at >= since))
             .cloned()
             .collect();
@@ -263,6 +264,7 @@ fn filters_find_what_they_name() {
             target: name.map(target),
             verdict_family: family.map(str::to_owned),
             source,
+            without_passed: tired,
             since,
             limit: 11,
             cursor: None,
