@@ -103,11 +103,21 @@ async fn probing() -> (Place, Providers) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_is_as_documented() {
     let place = Place::new();
-    trycmd::TestCases::new()
-        .register_bin("endturn", Path::new(env!("CARGO_BIN_EXE_endturn")))
-        .env("HOME", place.dir.path().display().to_string())
-        .env("COLUMNS", "100")
-        .case("tests/cmd/*.trycmd");
+    let cases = trycmd::TestCases::new();
+    cases.register_bin("endturn", Path::new(env!("CARGO_BIN_EXE_endturn")));
+    for name in ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"] {
+        cases.env(name, place.dir.path().display().to_string());
+    }
+    // What is empty counts as not set.
+    for name in [
+        "ENDTURN_CONFIG",
+        "ANTHROPIC_API_KEY",
+        "OPENAI_API_KEY",
+        "GEMINI_API_KEY",
+    ] {
+        cases.env(name, "");
+    }
+    cases.case("tests/cmd/*.trycmd");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,7 @@ use endturn::{
     simulate::{FaultKey, FaultKind},
 };
 use serde_json::Value;
-use tokio::task::JoinHandle;
+use tokio::{io::AsyncWriteExt, task::JoinHandle};
 
 use crate::support::live::{PATIENCE, Providers, get, json, until};
 
@@ -387,6 +387,11 @@ async fn it_stops_in_time_with_readers_and_probes_under_way() {
         let revision = health(addr).await.head.revision;
         get(addr, &format!("/v1/health?since={revision}&wait=60s")).await
     });
+    // Somebody who never finishes his question.
+    let mut rude = tokio::net::TcpStream::connect(addr).await.unwrap();
+    rude.write_all(b"GET /v1/health HTTP/1.1\r\nhost: lo")
+        .await
+        .unwrap();
     stop(daemon).await;
     for events in &mut readers {
         assert!(drained(events).await);

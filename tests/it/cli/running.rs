@@ -258,6 +258,33 @@ async fn status_shows_the_feed_and_exits_by_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn probes_that_were_not_sent_are_told_at_the_end() {
+    let (place, providers) = (Place::new(), Providers::start().await);
+    place.configure(
+        "endturn.toml",
+        &entry(&providers, "anthropic", "anthropic", "\"haiku\", \"haiku!hang\""),
+    );
+    let daemon = Running::start(&place, &["run"]).await;
+    let addr = daemon.addr().await;
+    until("ten observations", || async {
+        let page = json(addr, "/v1/observations?limit=10").await;
+        (page["items"].as_array().unwrap().len() == 10).then_some(())
+    })
+    .await;
+    daemon.signal("TERM");
+    let done = daemon.end().await.expect(0);
+    let told = done
+        .err
+        .lines()
+        .find(|line| line.contains("probes were not sent"));
+    assert!(
+        told.is_some_and(|line| line.contains("overdue=") && line.contains("budget=0")),
+        "{}",
+        done.err
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_tells_transitions_and_is_silent_otherwise() {
     let (place, providers) = (Place::new(), Providers::start().await);
     place.configure(
