@@ -32,15 +32,10 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// What to log on stderr: error, warn, info, debug, trace, or a filter such as `endturn::probe=debug`.
-    #[arg(
-        long,
-        global = true,
-        env = "ENDTURN_LOG",
-        default_value = "info",
-        value_name = "FILTER"
-    )]
-    pub log: String,
+    /// What to log on stderr: error, warn, info, debug, trace, or a filter such as `endturn::probe=debug`; info
+    /// unless given, warn for `demo`, which tells its own story.
+    #[arg(long, global = true, env = "ENDTURN_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
 
     /// Log lines as text or as JSON objects.
     #[arg(

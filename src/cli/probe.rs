@@ -173,11 +173,7 @@ fn deadlines(limit: Duration) -> Deadlines {
 type Named = (Arc<Provider>, Arc<Model>);
 
 /// Finds the targets that were named, or says which are known.
-fn find(
-    config: &Config,
-    targets: &[TargetId],
-    kind: KindArg,
-) -> Result<Vec<Named>, String> {
+fn find(config: &Config, targets: &[TargetId], kind: KindArg) -> Result<Vec<Named>, String> {
     let mut found = Vec::new();
     for target in targets {
         let Some((provider, model)) = config.find(target) else {
