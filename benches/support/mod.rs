@@ -82,6 +82,7 @@ pub(crate) fn job(origin: &str, tokens: usize, purpose: Purpose) -> ProbeJob {
         models: Vec::new(),
     };
     ProbeJob {
+        connect: None,
         provider: Arc::new(provider),
         model: Arc::new(model),
         kind: ProbeKind::Canary,

@@ -36,7 +36,7 @@ const VICTIMS: [(&str, &str, &str); 2] = [
 /// Something to write into the book.
 enum News {
     Step(ScenarioStep, Timestamp),
-    Told(Box<TargetHealth>, Timestamp),
+    Told(Box<TargetHealth>, Option<Timestamp>, Timestamp),
     FeedEnded(String),
 }
 
@@ -204,8 +204,8 @@ fn note(book: &mut Book, news: News) {
                 book.since_start(at).as_secs_f64()
             ));
         }
-        News::Told(target, at) => {
-            if let Some(line) = book.told(&target, at) {
+        News::Told(target, decided, at) => {
+            if let Some(line) = book.told(&target, decided, at) {
                 say(&format!("{:6.1} s  {line}\n", book.since_start(at).as_secs_f64()));
             }
         }
@@ -241,8 +241,12 @@ async fn read_events(addr: SocketAddr, clock: &Clock, news: &mpsc::Sender<News>)
         buffer.extend_from_slice(&chunk);
         while let Some(end) = buffer.windows(2).position(|pair| pair == b"\n\n") {
             let frame: Vec<u8> = buffer.drain(..end + 2).collect();
-            for target in targets(&frame) {
-                if news.send(News::Told(Box::new(target), at)).await.is_err() {
+            for (target, decided) in targets(&frame) {
+                if news
+                    .send(News::Told(Box::new(target), decided, at))
+                    .await
+                    .is_err()
+                {
                     return Ok(());
                 }
             }
@@ -254,8 +258,8 @@ async fn read_events(addr: SocketAddr, clock: &Clock, news: &mpsc::Sender<News>)
     Ok(())
 }
 
-/// The targets of one frame of our own feed, which writes one `event` and one `data` line.
-fn targets(frame: &[u8]) -> Vec<TargetHealth> {
+/// The targets of one frame of our own feed, which writes one `event` and one `data` line, and when each was decided.
+fn targets(frame: &[u8]) -> Vec<(TargetHealth, Option<Timestamp>)> {
     let text = String::from_utf8_lossy(frame);
     let field = |name: &str| {
         text.lines()
@@ -265,12 +269,26 @@ fn targets(frame: &[u8]) -> Vec<TargetHealth> {
         return Vec::new();
     };
     if field("event:") == Some("snapshot") {
-        serde_json::from_str::<Health>(data)
-            .map(|health| health.targets)
+        let health = serde_json::from_str::<Health>(data).map(|health| health.targets);
+        return health
             .unwrap_or_default()
-    } else {
-        serde_json::from_str::<Delta>(data)
-            .map(|delta| delta.targets)
-            .unwrap_or_default()
+            .into_iter()
+            .map(|target| (target, None))
+            .collect();
     }
+    let Ok(delta) = serde_json::from_str::<Delta>(data) else {
+        return Vec::new();
+    };
+    let decided = |id: &TargetId| {
+        delta
+            .transitions
+            .iter()
+            .find(|moved| &moved.target == id)
+            .map(|moved| moved.at.0)
+    };
+    delta
+        .targets
+        .iter()
+        .map(|target| (target.clone(), decided(&target.id)))
+        .collect()
 }

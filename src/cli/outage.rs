@@ -21,6 +21,7 @@ struct Fault {
     onset: Timestamp,
     until: Option<Timestamp>,
     evidence: Option<Timestamp>,
+    decided: Option<Timestamp>,
     told: Option<Timestamp>,
     state: State,
 }
@@ -72,6 +73,7 @@ impl Book {
             onset: at,
             until: None,
             evidence: None,
+            decided: None,
             told: None,
             state: State::Operational,
         });
@@ -105,8 +107,14 @@ impl Book {
         }
     }
 
-    /// A subscriber of the feed read this of a target. A line for the terminal, if it is news.
-    pub(crate) fn told(&mut self, target: &TargetHealth, at: Timestamp) -> Option<String> {
+    /// A subscriber of the feed read this of a target, and when that was decided, where the event says. A line for the
+    /// terminal, if it is news.
+    pub(crate) fn told(
+        &mut self,
+        target: &TargetHealth,
+        decided: Option<Timestamp>,
+        at: Timestamp,
+    ) -> Option<String> {
         let before = self.states.insert(target.id.clone(), target.state);
         let mut delays = String::new();
         if target.state.is_impaired() {
@@ -114,6 +122,7 @@ impl Book {
             if let Some(fault) = self.in_force(&target.id) {
                 if fault.told.is_none() && fault.expected.as_str() == target.reason.code {
                     fault.told = Some(at);
+                    fault.decided = decided;
                     fault.state = target.state;
                     delays = fault.delays();
                 }
@@ -175,7 +184,8 @@ impl Book {
             "FIRST EVIDENCE",
             "FEED",
             "ONSET TO EVIDENCE",
-            "EVIDENCE TO FEED",
+            "EVIDENCE TO DECISION",
+            "DECISION TO FEED",
             "STATE",
         ]);
         let at =
@@ -188,7 +198,8 @@ impl Book {
                 at(fault.evidence),
                 at(fault.told),
                 span(Some(fault.onset), fault.evidence),
-                span(fault.evidence, fault.told),
+                span(fault.evidence, fault.decided),
+                millis(fault.decided, fault.told),
                 if fault.told.is_some() {
                     fault.state.to_string()
                 } else {
@@ -205,6 +216,7 @@ impl Book {
                 at(*back),
                 "-".to_owned(),
                 span(Some(*cleared), *back),
+                "-".to_owned(),
                 if back.is_some() {
                     State::Operational.to_string()
                 } else {
@@ -212,7 +224,7 @@ impl Book {
                 },
             ]);
         }
-        for column in 2..7 {
+        for column in 2..8 {
             if let Some(column) = table.column_mut(column) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
@@ -224,9 +236,10 @@ impl Book {
 impl Fault {
     fn delays(&self) -> String {
         format!(
-            ", onset to evidence {}, evidence to feed {}",
+            ", onset to evidence {}, evidence to decision {}, decision to feed {}",
             span(Some(self.onset), self.evidence),
-            span(self.evidence, self.told)
+            span(self.evidence, self.decided),
+            millis(self.decided, self.told)
         )
     }
 }
@@ -235,6 +248,15 @@ fn span(from: Option<Timestamp>, to: Option<Timestamp>) -> String {
     match (from, to) {
         (Some(from), Some(to)) => seconds(to.since(from)),
         _ => "-".to_owned(),
+    }
+}
+
+/// Our own part of the way, to the millisecond.
+fn millis(from: Option<Timestamp>, to: Option<Timestamp>) -> String {
+    match from.zip(to).map(|(from, to)| to.since(from).as_millis()) {
+        Some(0) => "< 1 ms".to_owned(),
+        Some(ms) => format!("{ms} ms"),
+        None => "-".to_owned(),
     }
 }
 
@@ -310,8 +332,12 @@ mod tests {
     fn played() -> Book {
         let mut book = Book::new(at(0));
         assert!(
-            book.told(&says(State::Operational, ReasonCode::Healthy), at(500))
-                .is_some()
+            book.told(
+                &says(State::Operational, ReasonCode::Healthy),
+                Some(at(500)),
+                at(500)
+            )
+            .is_some()
         );
         book.fault(&id(), ReasonCode::Truncated, at(10_000));
         book.observed(&saw(10_400, CUT));
@@ -323,22 +349,36 @@ mod tests {
     fn a_full_play_has_no_failures_and_its_delays() {
         let mut book = played();
         let line = book
-            .told(&says(State::Partial, ReasonCode::Truncated), at(11_000))
+            .told(
+                &says(State::Partial, ReasonCode::Truncated),
+                Some(at(11_000)),
+                at(11_000),
+            )
             .expect("news");
         assert!(
-            line.ends_with("onset to evidence 0.400 s, evidence to feed 0.600 s"),
+            line.ends_with(
+                "onset to evidence 0.400 s, evidence to decision 0.600 s, decision to feed < 1 ms"
+            ),
             "{line}"
         );
         book.fault(&id(), ReasonCode::Overloaded, at(30_000));
         book.observed(&saw(30_300, BUSY));
         assert!(
-            book.told(&says(State::Down, ReasonCode::Overloaded), at(31_000))
-                .is_some()
+            book.told(
+                &says(State::Down, ReasonCode::Overloaded),
+                Some(at(31_000)),
+                at(31_000)
+            )
+            .is_some()
         );
         book.clear(&id(), at(50_000));
         assert!(
-            book.told(&says(State::Operational, ReasonCode::Healthy), at(60_000))
-                .is_some()
+            book.told(
+                &says(State::Operational, ReasonCode::Healthy),
+                Some(at(60_000)),
+                at(60_000)
+            )
+            .is_some()
         );
         assert_eq!(book.failures(), Vec::<String>::new());
         assert!(book.table().contains("false alarms: 0"), "{}", book.table());
@@ -349,9 +389,17 @@ mod tests {
         let mut book = played();
         assert_eq!(book.failures(), ["truncated on sim/a was not told"]);
         // Another reason than the fault's doesn't count.
-        book.told(&says(State::Partial, ReasonCode::Slow), at(11_000));
+        book.told(
+            &says(State::Partial, ReasonCode::Slow),
+            Some(at(11_000)),
+            at(11_000),
+        );
         assert_eq!(book.failures(), ["truncated on sim/a was not told"]);
-        book.told(&says(State::Partial, ReasonCode::Truncated), at(12_000));
+        book.told(
+            &says(State::Partial, ReasonCode::Truncated),
+            Some(at(12_000)),
+            at(12_000),
+        );
         book.clear(&id(), at(50_000));
         assert_eq!(book.failures(), ["sim/a did not recover"]);
     }
@@ -359,16 +407,40 @@ mod tests {
     #[test]
     fn an_alarm_without_a_fault_is_false_and_lingering_is_not() {
         let mut book = Book::new(at(0));
-        book.told(&says(State::Operational, ReasonCode::Healthy), at(500));
-        book.told(&says(State::Degraded, ReasonCode::Slow), at(2_000));
+        book.told(
+            &says(State::Operational, ReasonCode::Healthy),
+            Some(at(500)),
+            at(500),
+        );
+        book.told(
+            &says(State::Degraded, ReasonCode::Slow),
+            Some(at(2_000)),
+            at(2_000),
+        );
         assert_eq!(book.failures()[0], "false alarm: sim/a degraded at 2.0 s");
         let mut book = played();
-        book.told(&says(State::Partial, ReasonCode::Truncated), at(11_000));
+        book.told(
+            &says(State::Partial, ReasonCode::Truncated),
+            Some(at(11_000)),
+            at(11_000),
+        );
         book.clear(&id(), at(30_000));
-        book.told(&says(State::Degraded, ReasonCode::Truncated), at(31_000));
-        book.told(&says(State::Operational, ReasonCode::Healthy), at(40_000));
+        book.told(
+            &says(State::Degraded, ReasonCode::Truncated),
+            Some(at(31_000)),
+            at(31_000),
+        );
+        book.told(
+            &says(State::Operational, ReasonCode::Healthy),
+            Some(at(40_000)),
+            at(40_000),
+        );
         assert_eq!(book.failures(), Vec::<String>::new());
-        book.told(&says(State::Degraded, ReasonCode::Truncated), at(41_000));
+        book.told(
+            &says(State::Degraded, ReasonCode::Truncated),
+            Some(at(41_000)),
+            at(41_000),
+        );
         assert_eq!(book.failures().len(), 1);
     }
 

@@ -246,6 +246,7 @@ async fn send(
     clock: &Clock,
 ) -> ProbeReport {
     let job = ProbeJob {
+        connect: None,
         deadlines: deadlines(provider.limits.first_token),
         provider,
         model,

@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use crate::{
@@ -27,6 +28,9 @@ use crate::{
 /// Most probes under way at once; beyond it, due ones are skipped and counted.
 pub const MAX_IN_FLIGHT: usize = 1_000;
 
+/// How long a confirming probe of an edge may connect (`docs/detection.md`).
+pub const EDGE_CONFIRM: Duration = Duration::from_millis(400);
+
 /// A probe to be sent now.
 #[derive(Debug, Clone)]
 pub struct Launch {
@@ -44,6 +48,8 @@ pub struct Launch {
     pub purpose: Purpose,
     /// Deadlines of the first token.
     pub deadlines: Deadlines,
+    /// A connect deadline tighter than the provider's.
+    pub connect: Option<Duration>,
     /// Whether the sentinel rule is in force.
     pub check_text: bool,
     /// Draws the sentinel.
@@ -361,6 +367,7 @@ impl Brain {
                 Some(grant)
             }
         };
+        let connect = self.connect_limit(&provider, kind, purpose);
         self.serial += 1;
         let id = self.serial;
         let launch = Launch {
@@ -371,6 +378,7 @@ impl Brain {
             kind,
             purpose,
             deadlines: self.engine.deadlines(&target, length),
+            connect,
             check_text: self.engine.check_text(&target),
             seed: self.seed ^ id.wrapping_mul(0x9E37_79B9_7F4A_7C15),
         };
@@ -387,6 +395,21 @@ impl Brain {
         Some(launch)
     }
 
+    /// How long a reachability probe may connect: half its interval, so that a slow one is known before the next; a
+    /// confirming one [`EDGE_CONFIRM`]. Never less than twice what the provider's own connections take, so that a
+    /// long way is not taken for a broken one.
+    fn connect_limit(&self, provider: &Provider, kind: ProbeKind, purpose: Purpose) -> Option<Duration> {
+        if kind != ProbeKind::Reach {
+            return None;
+        }
+        let limit = match purpose {
+            Purpose::Confirm => EDGE_CONFIRM,
+            _ => provider.reach.as_ref()?.every / 2,
+        };
+        let usual = self.engine.connect_p95(&provider.id).unwrap_or_default();
+        Some(limit.max(EDGE_CONFIRM).max(usual * 2))
+    }
+
     /// Tells the timetable what the last answer of a provider means for the next request.
     fn note_overload(&mut self, observation: &Observation, now: Timestamp) {
         let provider = observation.target.provider();
@@ -401,3 +424,6 @@ impl Brain {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -267,6 +267,7 @@ impl Core {
                 kind: launch.kind,
                 purpose: launch.purpose,
                 deadlines: launch.deadlines,
+                connect: launch.connect,
                 check_text: launch.check_text,
                 seed: launch.seed,
             };

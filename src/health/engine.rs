@@ -202,6 +202,16 @@ impl Engine {
         })
     }
 
+    /// What 95 % of the provider's new connections took over the window; `None` without one.
+    pub fn connect_p95(&self, provider: &ProviderId) -> Option<Duration> {
+        let provider = self.providers.iter().find(|p| &p.id == provider)?;
+        provider
+            .connect
+            .first_metric()
+            .p95
+            .map(|ms| Duration::from_secs_f64(ms / 1e3))
+    }
+
     /// Since when the provider's last generation answer is an overload (429, 503, 529), and until when it asked us to
     /// wait. While it lasts, a polite schedule sends at most one canary in 10 s, with full jitter.
     pub fn provider_overloaded(&self, provider: &ProviderId) -> Option<(Timestamp, Option<Timestamp>)> {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Timestamp},
-    config::{Model, Provider},
+    config::{Model, ProbeLimits, Provider},
     health::{Deadlines, Length},
     id::{ProviderId, TargetId},
     protocol::ErrorClass,
@@ -48,10 +48,26 @@ pub struct ProbeJob {
     pub purpose: Purpose,
     /// Soft and hard deadline of the first token.
     pub deadlines: Deadlines,
+    /// A connect deadline tighter than the provider's: reachability is judged faster than generation.
+    pub connect: Option<Duration>,
     /// Whether the sentinel rule is in force for this target.
     pub check_text: bool,
     /// Draws the sentinel.
     pub seed: u64,
+}
+
+/// Longest wait for the head of a reachability answer: no model works on it.
+const REACH_HEAD: Duration = Duration::from_secs(10);
+
+fn limits(job: &ProbeJob) -> ProbeLimits {
+    let mut limits = job.provider.limits;
+    if let Some(connect) = job.connect {
+        limits.connect = limits.connect.min(connect);
+    }
+    if job.kind == ProbeKind::Reach {
+        limits.head = limits.head.min(REACH_HEAD);
+    }
+    limits
 }
 
 /// What came of it: the observation for everybody, the rest for a person who looks.
@@ -119,10 +135,13 @@ impl Prober {
     /// Sends, and once more where a kept connection died before the answer began: that is a race with the server's
     /// idle limit, not an outage.
     async fn exchange(&self, job: &ProbeJob, mut call: Call, on_slow: &mut (dyn FnMut() + Send)) -> Done {
-        call.fresh = job.purpose != Purpose::Scheduled || self.connect_is_due(&job.provider.id);
+        // A kept connection can be dead without a word; what judges the edge opens its own each time.
+        call.fresh = job.kind == ProbeKind::Reach
+            || job.purpose != Purpose::Scheduled
+            || self.connect_is_due(&job.provider.id);
         let plan = |call| Plan {
             call,
-            limits: job.provider.limits,
+            limits: limits(job),
             stream: (job.kind == ProbeKind::Canary).then_some((job.provider.protocol, job.deadlines)),
         };
         let first = exchange(&*self.transport, &self.clock, plan(call.clone()), on_slow).await;

@@ -194,6 +194,7 @@ fn job(kind: ProbeKind) -> ProbeJob {
         models: Vec::new(),
     };
     ProbeJob {
+        connect: None,
         provider: Arc::new(provider),
         model: Arc::new(model),
         kind,

@@ -1,9 +1,11 @@
 //! One binary for all integration tests.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on should say where")]
 
 mod api;
 mod bad_input;
 mod config;
 mod connections;
+mod daemon;
 mod detection;
 mod endings;
 mod feed;

@@ -160,7 +160,7 @@ fn a_restart_in_the_middle_of_an_outage_goes_on_where_it_was() {
 }
 
 #[test]
-fn confirming_probes_are_sent_as_such() {
+fn an_outage_is_asked_about_again_and_again() {
     let mut world = World::new(Setting::new(SEED));
     world.run_for(Duration::from_secs(600));
     let from = world.now;

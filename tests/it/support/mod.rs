@@ -95,6 +95,7 @@ pub(crate) fn model() -> Model {
 /// A scheduled probe of that provider.
 pub(crate) fn job(provider: Provider, kind: ProbeKind) -> ProbeJob {
     ProbeJob {
+        connect: None,
         provider: Arc::new(provider),
         model: Arc::new(model()),
         kind,

@@ -6,7 +6,7 @@ pub mod measure;
 pub mod outcome;
 pub mod tables;
 
-use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
+use std::{cmp::Reverse, collections::BinaryHeap, fmt::Write as _, time::Duration};
 
 use endturn::{
     clock::Timestamp,
@@ -70,16 +70,17 @@ impl Setting {
             .collect();
         let mut text = format!("[network]\nanchors = [{}]\n", anchors.join(", "));
         if let Some(usd) = self.usd_per_day {
-            text.push_str(&format!("[budget]\nusd_per_day = {usd}\n"));
+            let _ = write!(text, "[budget]\nusd_per_day = {usd}\n");
         }
         for n in 0..self.providers {
-            text.push_str(&format!(
+            let _ = write!(
+                text,
                 "[[provider]]\nid = \"p{n}\"\npreset = \"openai-compatible\"\nbase_url = \"http://127.0.0.1:1/v1\"\npolite = {}\n\
-                 limits = {{ connect = \"1s\" }}\nreach = {}\ncanary = {}\n",
+                 reach = {}\ncanary = {}\n",
                 self.priced,
                 every(self.reach),
                 every(self.canary),
-            ));
+            );
             text.push_str(if self.priced {
                 "free = false\n[[provider.model]]\nid = \"m\"\nprice = { input_usd_per_mtok = 1.0, output_usd_per_mtok = 5.0 }\n"
             } else {
@@ -107,7 +108,7 @@ impl Setting {
 #[derive(Debug, Clone, PartialEq)]
 enum Event {
     Finished(u64, Box<Observation>),
-    Slow(u64),
+    Slow(u64, usize),
     Anchors(Vec<bool>),
     Arrival(usize),
     Report(Box<Observation>),
@@ -223,10 +224,10 @@ impl World {
                 break;
             }
             self.now = self.now.max(next);
-            if event.is_some_and(|event| event <= self.now) {
-                if let Some(Reverse(Entry(_, _, event))) = self.queue.pop() {
-                    self.happen(event);
-                }
+            if event.is_some_and(|event| event <= self.now)
+                && let Some(Reverse(Entry(_, _, event))) = self.queue.pop()
+            {
+                self.happen(event);
             }
             if self.brain.next_wake(self.now) <= self.now {
                 let acts = self.brain.wake(self.now);
@@ -249,7 +250,10 @@ impl World {
                 self.note(&observation);
                 self.brain.finished(id, &observation, self.now)
             }
-            Event::Slow(id) => self.brain.pending_slow(id, self.now),
+            Event::Slow(id, n) => {
+                self.first_bad[n].get_or_insert(self.now);
+                self.brain.pending_slow(id, self.now)
+            }
             Event::Anchors(answered) => self.brain.anchor_round(&answered, self.now),
             Event::Report(observation) => {
                 self.note(&observation);
@@ -307,7 +311,7 @@ impl World {
     fn request(&mut self, n: usize) {
         let shape = self.shape(n);
         let id = self.config.providers[n].models[0].id.clone();
-        let (length, mut observation) = outcome::reply(&shape, id, self.now, Duration::from_secs(30));
+        let (length, mut observation) = outcome::reply(&shape, &id, self.now, Duration::from_secs(30));
         observation.source = endturn::verdict::Source::Report;
         let at = self.now.plus(length);
         observation.at = at;
@@ -321,11 +325,16 @@ impl World {
         let (length, mut observation) = match launch.kind {
             ProbeKind::Reach => {
                 self.reaches += 1;
-                outcome::reach(&shape, target, self.now, launch.provider.limits.connect)
+                outcome::reach(
+                    &shape,
+                    target,
+                    self.now,
+                    launch.connect.unwrap_or(launch.provider.limits.connect),
+                )
             }
             ProbeKind::Canary => {
                 self.canaries += 1;
-                outcome::reply(&shape, target, self.now, launch.deadlines.hard)
+                outcome::reply(&shape, &target, self.now, launch.deadlines.hard)
             }
         };
         observation.purpose = launch.purpose;
@@ -336,7 +345,7 @@ impl World {
             && first > launch.deadlines.soft
             && length >= launch.deadlines.soft
         {
-            self.push(self.now.plus(launch.deadlines.soft), Event::Slow(launch.id));
+            self.push(self.now.plus(launch.deadlines.soft), Event::Slow(launch.id, n));
         }
         if let Some(price) = launch.model.price.filter(|_| launch.kind == ProbeKind::Canary) {
             observation.cost_usd = price.cost(45, 30);

@@ -93,29 +93,35 @@ fn failed(class: ErrorClass, at: FailedAt) -> Verdict {
     Verdict::Errored(Failure { class, at })
 }
 
+/// Connected, and then nothing in time.
+fn late(mut observation: Observation) -> Observation {
+    observation.phases.connect = Some(Duration::from_millis(20));
+    observation
+}
+
 /// A generation: how long it takes and what it is. No first token by `hard` is a time-out.
-pub fn reply(shape: &Shape, target: TargetId, now: Timestamp, hard: Duration) -> (Duration, Observation) {
+pub fn reply(shape: &Shape, target: &TargetId, now: Timestamp, hard: Duration) -> (Duration, Observation) {
     let ms = Duration::from_millis;
     let observation = |verdict| {
         let mut observation = Observation::new(target.clone(), now, Source::Canary, verdict);
         observation.started = now;
         observation
     };
+    let timeout = || {
+        (
+            hard,
+            late(observation(failed(ErrorClass::Timeout, FailedAt::Transport))),
+        )
+    };
     match shape {
-        Shape::Hang => (
-            hard,
-            observation(failed(ErrorClass::Timeout, FailedAt::Transport)),
-        ),
-        Shape::Complete { ttft } | Shape::Cut { ttft } if *ttft > hard => (
-            hard,
-            observation(failed(ErrorClass::Timeout, FailedAt::Transport)),
-        ),
+        Shape::Hang => timeout(),
+        Shape::Complete { ttft } | Shape::Cut { ttft } if *ttft > hard => timeout(),
         Shape::Complete { ttft } => {
             let mut whole = observation(Verdict::Complete);
             let end = *ttft + ms(450);
             whole.http_status = Some(200);
             whole.phases.connect = Some(ms(20));
-            whole.phases.head = Some(*ttft - *ttft / 10);
+            whole.phases.head = Some(*ttft * 9 / 10);
             whole.phases.first_token = Some(*ttft);
             whole.phases.first_output = Some(*ttft);
             whole.phases.last_token = Some(end);

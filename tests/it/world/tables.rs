@@ -2,11 +2,15 @@
 
 use std::{fmt::Write as _, time::Duration};
 
+use endturn::{clock::Timestamp, health::Transition};
+
 use super::{
     Setting, World,
     measure::{self, Case, Run, quantile},
     outcome::{Fault, Kind},
 };
+
+use Target::{Decision, Entries, Onset, Recovery};
 
 /// What a row is held against, in seconds.
 #[derive(Debug, Clone, Copy)]
@@ -45,21 +49,20 @@ impl Target {
     }
 }
 
-/// Every row of the specification.
-pub fn rows() -> Vec<(Case, Vec<Target>)> {
-    use Target::{Decision, Entries, Onset, Recovery};
-    let edge = |name, kind| Case {
+fn edge(name: &str, kind: Kind) -> Case {
+    Case {
         reach: Some(Duration::from_secs(1)),
         ..Case::new(name, kind, 1.0)
-    };
-    let probes = |name, kind, share| Case::new(name, kind, share);
-    let busy = |name: &str, kind, share, rate: f64| {
-        Case::new(&format!("{name}, {rate} rps"), kind, share).rate(rate)
-    };
-    let flapping = Case {
-        flapping: Some(Duration::from_secs(20)),
-        ..busy("20 s on, 20 s off", Kind::ServerError, 1.0, 10.0)
-    };
+    }
+}
+
+fn busy(name: &str, kind: Kind, share: f64, rate: f64) -> Case {
+    Case::new(&format!("{name}, {rate} rps"), kind, share).rate(rate)
+}
+
+/// Nothing comes, or nothing but errors.
+fn outages() -> Vec<(Case, Vec<Target>)> {
+    let all = Kind::Overloaded;
     vec![
         (
             edge("refused, 1 s edge probes", Kind::Refused),
@@ -70,7 +73,7 @@ pub fn rows() -> Vec<(Case, Vec<Target>)> {
             vec![Decision(0.95, 1.2), Onset(0.5, 1.9), Onset(0.95, 2.5)],
         ),
         (
-            probes("100 % 529, 60 s probes", Kind::Overloaded, 1.0),
+            Case::new("100 % 529, 60 s probes", all, 1.0),
             vec![
                 Decision(0.95, 1.0),
                 Onset(0.5, 33.0),
@@ -81,7 +84,7 @@ pub fn rows() -> Vec<(Case, Vec<Target>)> {
             ],
         ),
         (
-            busy("100 % 529", Kind::Overloaded, 1.0, 1.0),
+            busy("100 % 529", all, 1.0, 1.0),
             vec![
                 Decision(0.95, 1.0),
                 Onset(0.95, 4.5),
@@ -90,7 +93,7 @@ pub fn rows() -> Vec<(Case, Vec<Target>)> {
             ],
         ),
         (
-            busy("100 % 529", Kind::Overloaded, 1.0, 10.0),
+            busy("100 % 529", all, 1.0, 10.0),
             vec![
                 Decision(0.95, 1.4),
                 Onset(0.95, 1.7),
@@ -99,7 +102,7 @@ pub fn rows() -> Vec<(Case, Vec<Target>)> {
             ],
         ),
         (
-            busy("100 % 529", Kind::Overloaded, 1.0, 100.0),
+            busy("100 % 529", all, 1.0, 100.0),
             vec![
                 Decision(0.95, 0.9),
                 Onset(0.95, 1.0),
@@ -108,27 +111,38 @@ pub fn rows() -> Vec<(Case, Vec<Target>)> {
             ],
         ),
         (
-            probes("60 % 5xx, 60 s probes", Kind::ServerError, 0.6),
+            Case::new("hang, 60 s probes", Kind::Hang, 1.0),
+            vec![Decision(0.95, 1.3), Entries(1.2)],
+        ),
+    ]
+}
+
+/// A part of the replies fails.
+fn partial() -> Vec<(Case, Vec<Target>)> {
+    let some = Kind::ServerError;
+    vec![
+        (
+            Case::new("60 % 5xx, 60 s probes", some, 0.6),
             vec![Onset(0.5, 70.0), Entries(1.2)],
         ),
         (
-            busy("60 % 5xx", Kind::ServerError, 0.6, 10.0),
+            busy("60 % 5xx", some, 0.6, 10.0),
             vec![Onset(0.95, 2.7), Recovery(0.5, 15.0), Entries(1.2)],
         ),
         (
-            busy("60 % 5xx", Kind::ServerError, 0.6, 100.0),
+            busy("60 % 5xx", some, 0.6, 100.0),
             vec![Onset(0.95, 1.2), Recovery(0.5, 15.0), Entries(1.2)],
         ),
         (
-            busy("30 % 5xx", Kind::ServerError, 0.3, 1.0),
+            busy("30 % 5xx", some, 0.3, 1.0),
             vec![Onset(0.95, 25.0), Recovery(0.5, 25.0), Entries(1.2)],
         ),
         (
-            busy("30 % 5xx", Kind::ServerError, 0.3, 10.0),
+            busy("30 % 5xx", some, 0.3, 10.0),
             vec![Onset(0.95, 6.0), Recovery(0.5, 15.0), Entries(1.2)],
         ),
         (
-            busy("30 % 5xx", Kind::ServerError, 0.3, 100.0),
+            busy("30 % 5xx", some, 0.3, 100.0),
             vec![Onset(0.95, 1.3), Recovery(0.5, 15.0), Entries(1.2)],
         ),
         (
@@ -148,6 +162,19 @@ pub fn rows() -> Vec<(Case, Vec<Target>)> {
             vec![Onset(0.95, 10.5), Entries(1.8)],
         ),
         (
+            Case {
+                flapping: Some(Duration::from_secs(20)),
+                ..busy("20 s on, 20 s off", some, 1.0, 10.0)
+            },
+            vec![Entries(3.0)],
+        ),
+    ]
+}
+
+/// First tokens come late.
+fn slow() -> Vec<(Case, Vec<Target>)> {
+    vec![
+        (
             busy("TTFT x3", Kind::Slow(3.0), 1.0, 10.0),
             vec![Onset(0.95, 6.5), Entries(1.2)],
         ),
@@ -156,15 +183,19 @@ pub fn rows() -> Vec<(Case, Vec<Target>)> {
             vec![Onset(0.95, 4.0), Entries(1.2)],
         ),
         (
-            probes("TTFT x3, 60 s probes", Kind::Slow(3.0), 1.0),
+            Case::new("TTFT x3, 60 s probes", Kind::Slow(3.0), 1.0),
             vec![Onset(0.5, 75.0)],
         ),
         (
-            probes("TTFT x10, 60 s probes", Kind::Slow(10.0), 1.0),
+            Case::new("TTFT x10, 60 s probes", Kind::Slow(10.0), 1.0),
             vec![Onset(0.5, 40.0)],
         ),
-        (flapping, vec![Entries(3.0)]),
     ]
+}
+
+/// Every row of the specification.
+pub fn rows() -> Vec<(Case, Vec<Target>)> {
+    [outages(), partial(), slow()].concat()
 }
 
 /// One line of a report: what, where it should be, where it is.
@@ -256,109 +287,121 @@ pub fn quiet(scale: f64, runs: u64, seed: u64) -> Vec<Line> {
     lines
 }
 
-/// The recorded schedule of incidents, for that many days: found, missed, false, and the delays.
-pub fn month(days: u64, rate: f64, seed: u64) -> String {
-    let text = include_str!("../../vectors/incidents.csv");
-    let mut world = World::new(Setting {
-        providers: 2,
-        rate,
-        reach: Some(Duration::from_secs(5)),
-        ..Setting::new(seed)
-    });
+/// One planned incident.
+struct Planned {
+    name: String,
+    provider: usize,
+    from: Timestamp,
+    to: Timestamp,
+}
+
+/// The incidents of the recorded schedule that begin before `end`, with their faults.
+fn schedule(end: Timestamp) -> Vec<(Planned, Fault)> {
     let mut planned = Vec::new();
-    for row in text.lines().skip(1) {
+    for row in include_str!("../../vectors/incidents.csv").lines().skip(1) {
         let cells: Vec<&str> = row.split(',').collect();
         let number = |n: usize| cells[n].parse::<f64>().unwrap_or(0.0);
         let provider = usize::from(cells[1] == "beta");
         let from = super::START.plus(Duration::from_secs_f64(number(2)));
         let to = from.plus(Duration::from_secs_f64(number(3)));
-        if from >= super::START.plus(Duration::from_secs(days * 86_400)) {
+        if from >= end {
             continue;
         }
         let (kind, share) = match cells[5] {
             "overload_529" => (Kind::Overloaded, number(6)),
-            "error_5xx" => (Kind::ServerError, number(6)),
+            "error_5xx" | "flapping" => (Kind::ServerError, number(6)),
             "truncation" => (Kind::Truncated, number(6)),
-            "flapping" => (Kind::ServerError, number(6)),
             "brownout" => (Kind::Slow(number(6)), 1.0),
             "hang" => (Kind::Hang, number(6)),
             "refused" => (Kind::Refused, number(6)),
             _ => (Kind::BlackHole, number(6)),
         };
         let flapping = (cells[5] == "flapping").then(|| Duration::from_secs(20));
-        world.faults.push(Fault {
-            provider,
-            kind,
-            share,
-            from,
-            to,
-            flapping,
-        });
+        let minutes = number(3) / 60.0;
+        let name = format!("{} {} {} for {minutes:.0} min", cells[0], cells[5], cells[6]);
         planned.push((
-            cells[0].to_owned(),
-            cells[5].to_owned(),
-            number(6),
-            provider,
-            from,
-            to,
+            Planned {
+                name,
+                provider,
+                from,
+                to,
+            },
+            Fault {
+                provider,
+                kind,
+                share,
+                from,
+                to,
+                flapping,
+            },
         ));
     }
-    world.run_for(Duration::from_secs(days * 86_400));
+    planned
+}
+
+/// Seconds from the onset until the target was impaired; 0 where it still was.
+fn delay(world: &World, planned: &Planned) -> Option<f64> {
+    let entry = world
+        .entries(planned.provider)
+        .into_iter()
+        .find(|at| (planned.from..planned.to).contains(at));
+    let of = format!("p{}", planned.provider);
+    let before = |t: &&Transition| t.at < planned.from && t.target.provider().as_str() == of;
+    match entry {
+        Some(at) => Some(at.since(planned.from).as_secs_f64()),
+        None => world
+            .transitions
+            .iter()
+            .rfind(before)
+            .filter(|t| t.to.is_impaired())
+            .map(|_| 0.0),
+    }
+}
+
+/// The recorded schedule of incidents, for that many days: found, missed, false, and the delays.
+pub fn month(days: u64, rate: f64, seed: u64) -> String {
+    let mut world = World::new(Setting {
+        providers: 2,
+        rate,
+        reach: Some(Duration::from_secs(5)),
+        ..Setting::new(seed)
+    });
+    let length = Duration::from_secs(days * 86_400);
+    let (planned, faults): (Vec<_>, Vec<_>) = schedule(super::START.plus(length)).into_iter().unzip();
+    world.faults = faults;
+    world.run_for(length);
     let mut out = format!(
         "month: {days} days, {} incidents, {rate} rps, seed {seed}\n",
         planned.len()
     );
-    let mut missed = 0;
-    let mut delays = Vec::new();
-    for (id, kind, magnitude, provider, from, to) in &planned {
-        let found = world
-            .entries(*provider)
-            .into_iter()
-            .find(|at| at >= from && at < to);
-        let already = world
-            .transitions
-            .iter()
-            .rfind(|t| t.at < *from && t.target.provider().as_str() == format!("p{provider}"));
-        let delay = match found {
-            Some(at) => Some(at.since(*from).as_secs_f64()),
-            None if already.is_some_and(|t| t.to.is_impaired()) => Some(0.0),
-            None => None,
-        };
-        match delay {
-            Some(delay) => delays.push(Some(delay)),
-            None => missed += 1,
-        }
-        let said = delay.map_or("missed".to_owned(), |delay| format!("after {delay:.1} s"));
-        let _ = writeln!(
-            out,
-            "  {id} {kind} {magnitude} for {:.0} min: {said}",
-            to.since(*from).as_secs_f64() / 60.0
-        );
+    let delays: Vec<Option<f64>> = planned.iter().map(|planned| delay(&world, planned)).collect();
+    for (planned, delay) in planned.iter().zip(&delays) {
+        let said = delay.map_or("missed".to_owned(), |delay| format!("found after {delay:.1} s"));
+        let _ = writeln!(out, "  {}: {said}", planned.name);
     }
     // An alarm outside of every incident and five minutes after it is false.
     let slack = Duration::from_secs(300);
-    let stray = (0..2)
-        .flat_map(|n| world.entries(n).into_iter().map(move |at| (n, at)))
-        .filter(|(n, at)| {
-            !planned
-                .iter()
-                .any(|(_, _, _, p, from, to)| p == n && at >= from && *at < to.plus(slack))
-        })
-        .count();
+    let of_an_incident = |n: usize, at: Timestamp| {
+        planned
+            .iter()
+            .any(|p| p.provider == n && (p.from..p.to.plus(slack)).contains(&at))
+    };
+    let entries = (0..2).flat_map(|n| world.entries(n).into_iter().map(move |at| (n, at)));
+    let stray = entries.filter(|(n, at)| !of_an_incident(*n, *at)).count();
+    let found: Vec<f64> = delays.iter().flatten().copied().collect();
+    let median = if found.is_empty() {
+        0.0
+    } else {
+        quantile(found.iter().copied().map(Some), 0.5)
+    };
     let _ = writeln!(
         out,
-        "  found {} of {}, false alarms {stray}, delay p50 {:.1} s; {} canaries, {} observations",
-        delays.len(),
+        "  found {} of {}, false alarms {stray}, delay p50 {median:.1} s; {} canaries, {} observations",
+        found.len(),
         planned.len(),
-        if delays.is_empty() {
-            0.0
-        } else {
-            quantile(delays.iter().copied(), 0.5)
-        },
         world.canaries,
         world.observations,
     );
-    let _ = writeln!(out, "  missed {missed}");
     out
 }
 
