@@ -124,12 +124,16 @@ pub(crate) fn load(path: Option<&std::path::Path>) -> Result<config::Loaded, Exi
 }
 
 fn logging(cli: &Cli) -> Result<(), String> {
-    let filter = match cli.log.parse::<tracing::Level>() {
+    let asked = cli.log.as_deref().unwrap_or(match cli.command {
+        Command::Demo(_) => "warn",
+        _ => "info",
+    });
+    let filter = match asked.parse::<tracing::Level>() {
         // Our own words at the level asked for, those of libraries only when something is wrong.
         Ok(level) => format!("warn,endturn={level}"),
-        Err(_) => cli.log.clone(),
+        Err(_) => asked.to_owned(),
     };
-    let filter = EnvFilter::try_new(&filter).map_err(|error| format!("--log {:?}: {error}", cli.log))?;
+    let filter = EnvFilter::try_new(&filter).map_err(|error| format!("--log {asked:?}: {error}"))?;
     let registry = tracing_subscriber::registry().with(filter);
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     match cli.log_format {
