@@ -96,8 +96,8 @@ pub(crate) fn job(origin: &str, tokens: usize, purpose: Purpose) -> ProbeJob {
     }
 }
 
-/// Serves answers on two threads of its own until the process ends. The id of the first chunk with text is the time of
-/// its sending, in nanoseconds of the clock.
+/// Serves answers on two threads of its own until the process ends. The id of an answer is the time when
+/// its first chunk with text was sent, in nanoseconds of the clock.
 pub(crate) fn serve(clock: &Clock, pace: Pace, tls: Option<TlsAcceptor>) -> SocketAddr {
     let (told, addr) = mpsc::channel();
     let clock = clock.clone();
@@ -160,18 +160,20 @@ async fn answer<S: AsyncWrite + Unpin>(
     let mut ticks = interval(pace.gap);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut lead = "";
+    let mut id = None;
     for word in words.iter().map(String::as_str).chain([SENTINEL]) {
         ticks.tick().await;
-        let sent = clock.mono().as_nanos();
+        // One id for the whole answer, as everybody sends it.
+        let id = *id.get_or_insert_with(|| clock.mono().as_nanos());
         chunk(
             socket,
-            &event(sent, &format!("{{\"content\":\"{lead}{word}\"}}"), "null"),
+            &event(id, &format!("{{\"content\":\"{lead}{word}\"}}"), "null"),
         )
         .await?;
         lead = " ";
     }
     let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":60,\"completion_tokens\":50}}\n\n";
-    let end = event(0, "{}", "\"stop\"") + usage + "data: [DONE]\n\n";
+    let end = event(id.unwrap_or(0), "{}", "\"stop\"") + usage + "data: [DONE]\n\n";
     chunk(socket, &end).await?;
     socket.write_all(b"0\r\n\r\n").await?;
     socket.flush().await

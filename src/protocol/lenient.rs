@@ -207,12 +207,23 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List<T>, A::Error> {
                 let mut list = Vec::new();
                 while let Some(item) = seq.next_element::<Obj<T>>()? {
-                    list.extend(item.0);
+                    push(&mut list, item);
                 }
                 Ok(List(list))
             }
         }
         deserializer.deserialize_any(Read(PhantomData))
+    }
+}
+
+/// Lists on the wire mostly hold one object, and ours are large: room for the usual four at once would leave the
+/// allocator's fast path with every chunk of a stream.
+fn push<T>(list: &mut Vec<T>, item: Obj<T>) {
+    if let Some(item) = item.0 {
+        if list.is_empty() {
+            list.reserve_exact(1);
+        }
+        list.push(item);
     }
 }
 
@@ -245,7 +256,7 @@ impl<'de: 'a, 'a, T: Deserialize<'de>> Deserialize<'de> for TextOrList<'a, T> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
                 let mut list = Vec::new();
                 while let Some(item) = seq.next_element::<Obj<T>>()? {
-                    list.extend(item.0);
+                    push(&mut list, item);
                 }
                 Ok(TextOrList::List(list))
             }
