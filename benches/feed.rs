@@ -1,6 +1,5 @@
 //! The feed under load, each figure beside what the same machine needs without us in the same run:
-//! publish to the last of N event-stream readers against one raw write per socket, evidence to one reader, and
-//! `GET /v1/health` with 50 targets per CPU second against a bare HTTP server with the same bytes.
+//! publish to the last of N event-stream readers against one raw write per socket, and `GET /v1/health` with 50 targets per CPU second against a bare HTTP server with the same bytes.
 //!
 //! `cargo bench --bench feed [N ..]`; N readers are 1,000 and 10,000 unless given. The readers live in a child process
 //! (this program again), so that each side needs one file descriptor per reader.
@@ -10,6 +9,9 @@
     clippy::print_stdout,
     reason = "a bench stops at the first surprise and prints"
 )]
+
+#[path = "support/api.rs"]
+mod support;
 
 use std::{
     convert::Infallible,
@@ -23,20 +25,16 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
 use bytes::Bytes;
 use endturn::{
-    api::{
-        ApiState, Checks, History, HistoryError, IncidentQuery, KeptEvent, Listing, ObservationQuery,
-        Readiness, ServeLimits, router, serve,
-    },
+    api::{ServeLimits, serve},
     clock::{Clock, Timestamp},
     feed::{Cause, Hub, v1},
     health::{
-        Figures, Hint, Incident, Network, Percentiles, ProviderView, Rate, Reason, ReasonCode, Routing,
-        State, TargetView, Transition, View,
+        Figures, Hint, Network, Percentiles, ProviderView, Rate, Reason, ReasonCode, Routing, State,
+        TargetView, Transition, View,
     },
-    verdict::{Observation, Source},
+    verdict::Source,
 };
 use http_body_util::Full;
 use hyper_util::rt::TokioIo;
@@ -50,7 +48,6 @@ use tokio_util::sync::CancellationToken;
 
 const ROUNDS: usize = 60;
 const TARGETS: usize = 50;
-const EVIDENCE_ROUNDS: usize = 2_000;
 const HTTP_SECONDS: u64 = 4;
 const HTTP_CONNECTIONS: usize = 16;
 
@@ -70,7 +67,6 @@ fn main() {
     for readers in sizes {
         fan_out(readers);
     }
-    evidence();
     requests();
 }
 
@@ -140,65 +136,6 @@ fn world(clock: &Clock) -> View {
             })
             .collect(),
     }
-}
-
-struct Nothing;
-
-impl History for Nothing {
-    fn observations(&self, _: &ObservationQuery) -> Result<Listing<Observation>, HistoryError> {
-        Err(HistoryError::Cursor)
-    }
-
-    fn incidents(&self, _: &IncidentQuery) -> Result<Listing<Incident>, HistoryError> {
-        Err(HistoryError::Cursor)
-    }
-
-    fn incident(&self, _: &str) -> Result<Option<Incident>, HistoryError> {
-        Ok(None)
-    }
-
-    fn events_after(&self, _: u64, _: usize) -> Result<Vec<KeptEvent>, HistoryError> {
-        Ok(Vec::new())
-    }
-}
-
-impl Readiness for Nothing {
-    fn checks(&self) -> Checks {
-        Checks {
-            scheduler_at: Timestamp::from_millis(0),
-            store: v1::StoreStatus::default(),
-            store_queued: 0,
-        }
-    }
-}
-
-fn hub(clock: &Clock) -> Arc<Hub> {
-    let identity = v1::Identity {
-        instance: "bench".to_owned(),
-        vantage: "bench".to_owned(),
-    };
-    let mut revision = 0;
-    let next = move || {
-        revision += 1;
-        revision
-    };
-    Arc::new(Hub::new(
-        identity,
-        next,
-        &world(clock),
-        &v1::StoreStatus::default(),
-    ))
-}
-
-fn app(hub: &Arc<Hub>, clock: &Clock) -> Router {
-    let state = ApiState::new(
-        Arc::clone(hub),
-        Arc::new(Nothing),
-        Arc::new(Nothing),
-        clock.clone(),
-        CancellationToken::new(),
-    );
-    router(state, Router::new())
 }
 
 /// Moves one target back and forth: what a real transition costs, figures of all others unchanged.
@@ -348,13 +285,13 @@ fn fan_out(count: usize) {
     let clock = Clock::system();
     let (ours, event, kib) = {
         let runtime = server(2);
-        let hub = hub(&clock);
+        let hub = support::hub(&world(&clock));
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let limits = ServeLimits::default();
         runtime.spawn(serve(
             listener,
-            app(&hub, &clock),
+            support::app(&hub, &clock, &CancellationToken::new()),
             CancellationToken::new(),
             limits,
         ));
@@ -410,64 +347,14 @@ fn raw_writes(clock: &Clock, count: usize, event: &Bytes) -> Vec<f64> {
     })
 }
 
-// ---- Evidence to one reader ----
-
-fn evidence() {
-    let clock = Clock::system();
-    let runtime = server(2);
-    let hub = hub(&clock);
-    let mut times = runtime.block_on(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let limits = ServeLimits::default();
-        tokio::spawn(serve(
-            listener,
-            app(&hub, &clock),
-            CancellationToken::new(),
-            limits,
-        ));
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream
-            .write_all(b"GET /v1/events?last_event_id=1 HTTP/1.1\r\nhost: localhost\r\n\r\n")
-            .await
-            .unwrap();
-        let mut buffer = vec![0; 1 << 16];
-        while hub.subscribers() == 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        let mut mover = Mover::new(&hub, &clock);
-        let mut times = Vec::new();
-        for _ in 0..EVIDENCE_ROUNDS {
-            tokio::time::sleep(Duration::from_micros(500)).await;
-            let start = clock.mono();
-            mover.publish();
-            loop {
-                let n = stream.read(&mut buffer).await.unwrap();
-                assert!(n > 0);
-                if buffer[..n].windows(5).any(|w| w == b"\nid: ") {
-                    break;
-                }
-            }
-            times.push(clock.mono().saturating_sub(start).as_secs_f64() * 1e3);
-        }
-        times
-    });
-    times.sort_by(f64::total_cmp);
-    println!(
-        "evidence (publish call) to a reader: p50 {:.3} ms, p99 {:.3} ms over {EVIDENCE_ROUNDS}",
-        median(&times),
-        quantile(&times, 0.99)
-    );
-}
-
 // ---- GET /v1/health per CPU second ----
 
 fn requests() {
     let clock = Clock::system();
-    let hub = hub(&clock);
+    let hub = support::hub(&world(&clock));
     let body = hub.snapshot().json();
     let ours = per_cpu_second({
-        let app = app(&hub, &clock);
+        let app = support::app(&hub, &clock, &CancellationToken::new());
         move |listener| async move {
             serve(listener, app, CancellationToken::new(), ServeLimits::default()).await;
         }

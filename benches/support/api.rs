@@ -1,0 +1,72 @@
+//! What the benches of the feed share: a hub, and the API over it without a history.
+
+use std::sync::Arc;
+
+use axum::Router;
+use endturn::{
+    api::{
+        ApiState, Checks, History, HistoryError, IncidentQuery, KeptEvent, Listing, ObservationQuery,
+        Readiness, router,
+    },
+    clock::{Clock, Timestamp},
+    feed::{Hub, v1},
+    health::{Incident, View},
+    verdict::Observation,
+};
+use tokio_util::sync::CancellationToken;
+
+struct Nothing;
+
+impl History for Nothing {
+    fn observations(&self, _: &ObservationQuery) -> Result<Listing<Observation>, HistoryError> {
+        Err(HistoryError::Cursor)
+    }
+
+    fn incidents(&self, _: &IncidentQuery) -> Result<Listing<Incident>, HistoryError> {
+        Err(HistoryError::Cursor)
+    }
+
+    fn incident(&self, _: &str) -> Result<Option<Incident>, HistoryError> {
+        Ok(None)
+    }
+
+    fn events_after(&self, _: u64, _: usize) -> Result<Vec<KeptEvent>, HistoryError> {
+        Ok(Vec::new())
+    }
+}
+
+impl Readiness for Nothing {
+    fn checks(&self) -> Checks {
+        Checks {
+            scheduler_at: Timestamp::from_millis(0),
+            store: v1::StoreStatus::default(),
+            store_queued: 0,
+        }
+    }
+}
+
+/// A hub that tells of this view.
+pub(crate) fn hub(view: &View) -> Arc<Hub> {
+    let identity = v1::Identity {
+        instance: "bench".to_owned(),
+        vantage: "bench".to_owned(),
+    };
+    let mut revision = 0;
+    let next = move || {
+        revision += 1;
+        revision
+    };
+    Arc::new(Hub::new(identity, next, view, &v1::StoreStatus::default()))
+}
+
+/// The API over the hub; event streams end with `closing`.
+pub(crate) fn app(hub: &Arc<Hub>, clock: &Clock, closing: &CancellationToken) -> Router {
+    let state = ApiState::new(
+        Arc::clone(hub),
+        Arc::new(Nothing),
+        Arc::new(Nothing),
+        clock.clone(),
+        closing.clone(),
+    );
+    router(state, Router::new())
+}
