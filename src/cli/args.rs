@@ -32,16 +32,16 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// What to log on stderr: error, warn, info, debug, trace, or a filter such as `endturn::probe=debug`.
+    /// What to log on stderr: error, warn, info, debug, trace, or a filter such as `endturn::probe=debug` [default:
+    /// info; demo: error, for it tells by itself].
     #[arg(
         long,
         global = true,
         env = "ENDTURN_LOG",
         hide_env_values = true,
-        default_value = "info",
         value_name = "FILTER"
     )]
-    pub log: String,
+    pub log: Option<String>,
 
     /// Log lines as text or as JSON objects.
     #[arg(

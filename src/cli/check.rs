@@ -26,7 +26,7 @@ struct Outlook<'a> {
     stretched: Vec<String>,
     prices: BTreeMap<&'a TargetId, &'a DatedPrice>,
     pages: BTreeMap<&'a ProviderId, &'a StatusPage>,
-    /// Targets without a price.
+    /// Targets that cost nothing.
     free: BTreeSet<TargetId>,
 }
 
@@ -40,7 +40,7 @@ impl<'a> Outlook<'a> {
             prices: BTreeMap::new(),
             pages: BTreeMap::new(),
             free: models(&config)
-                .filter(|model| model.price.is_none())
+                .filter(|model| model.price.is_none_or(|price| price.cost(1, 1) <= 0.0))
                 .map(|model| model.id.clone())
                 .collect(),
         };

@@ -131,7 +131,11 @@ async fn sighup_takes_a_right_file_and_keeps_the_old_one_for_a_wrong_one() {
     let one = entry(&providers, "anthropic", "anthropic", "\"haiku\"");
     place.configure("endturn.toml", &one);
     let daemon = Running::start(&place, &["run"]).await;
+    // Asked for while it starts, a reload comes after the start.
+    daemon.line("configuration path").await;
+    daemon.signal("HUP");
     let addr = daemon.addr().await;
+    daemon.line("the new configuration is in force").await;
     until_state(addr, "anthropic/haiku", "operational").await;
 
     place.configure("endturn.toml", &(one.clone() + "nonsense = 1\n"));
@@ -322,6 +326,18 @@ async fn a_daemon_tells_transitions_and_is_silent_otherwise() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_demo_tells_each_thing_once() {
+    let place = Place::new();
+    let demo = Running::start(&place, &["demo", "--listen", "127.0.0.1:0"]).await;
+    for target in ["anthropic/claude-haiku-4-5", "gemini/gemini-2.5-flash-lite"] {
+        demo.line(&format!("{target}  unknown -> operational")).await;
+    }
+    demo.signal("INT");
+    let done = demo.end().await.expect(0);
+    assert_eq!(done.err, "", "what stdout tells is not logged too");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_log_can_be_json() {
     let (place, providers) = (Place::new(), Providers::start().await);
     place.configure(
@@ -333,6 +349,7 @@ async fn a_log_can_be_json() {
     daemon.line("health changed").await;
     daemon.signal("TERM");
     let done = daemon.end().await.expect(0);
+    assert!(done.err.lines().count() >= 3, "{}", done.err);
     for line in done.err.lines() {
         let line: Value = serde_json::from_str(line).unwrap();
         assert!(
