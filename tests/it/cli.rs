@@ -341,7 +341,7 @@ async fn status_without_a_daemon_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_simulator_tells_its_port_and_stops() {
     let place = Place::new();
-    let simulator = running::Running::start(&place, &["simulate", "--listen", "127.0.0.1:0"]).await;
+    let simulator = running::Running::start(&place, &["simulate", "--listen", "127.0.0.1:0"]);
     let told = simulator.line("simulator at http://").await;
     let addr: SocketAddr = told.rsplit('/').next().unwrap().parse().unwrap();
     place.configure(
