@@ -326,6 +326,35 @@ async fn a_daemon_tells_transitions_and_is_silent_otherwise() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_first_run_makes_its_state_directory() {
+    let (place, providers) = (Place::new(), Providers::start().await);
+    place.write(
+        "endturn.toml",
+        &format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\n[network]\nanchors = []\n{}",
+            entry(&providers, "anthropic", "anthropic", "\"haiku\"")
+        ),
+    );
+    let daemon = Running::start(&place, &["run"]);
+    until_state(daemon.addr().await, "anthropic/haiku", "operational").await;
+    daemon.signal("TERM");
+    daemon.end().await.expect(0);
+    assert!(place.path(".local/state/endturn/endturn.db").exists());
+    place.write("taken", "");
+    let text = std::fs::read_to_string(place.path("endturn.toml")).unwrap();
+    place.write(
+        "endturn.toml",
+        &format!("[store]\npath = \"taken/endturn.db\"\n{text}"),
+    );
+    let done = place.run(&["run"]).await.expect(1);
+    assert!(
+        done.err.contains("taken/endturn.db") && done.err.contains("help: "),
+        "{}",
+        done.err
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_demo_tells_each_thing_once() {
     let place = Place::new();
     let demo = Running::start(&place, &["demo", "--listen", "127.0.0.1:0"]);
