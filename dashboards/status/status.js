@@ -54,7 +54,7 @@
   const put = (element, text) => { if (element && element.textContent !== text) element.textContent = text; };
   const clock = (iso) => iso.slice(11, 19) + ' UTC';
 
-  const STALE_MS = 15000, RETRY_MS = 5000, COPY_GAP_MS = 1000, MARK_MS = 1000;
+  const STALE_MS = 15000, RETRY_MS = 5000, COPY_GAP_MS = 1000, MARK_MS = 1000, FRESH_MS = 5000, CALM_MS = 20000;
   const targets = new Map();
   let skew = 0, asOf = '', instance = '', heard = 0, source = null, dirty = false;
 
@@ -86,7 +86,7 @@
   };
 
   // A fresh copy from the server: parts that differ are swapped, what had the focus keeps it.
-  let copying = false, again = null, lastCopy = 0;
+  let copying = false, again = null, lastCopy = Date.now();
   const signature = (part) => {
     const twin = part.cloneNode(true);
     for (const time of twin.querySelectorAll('time[data-age], time[data-second], #revision')) time.textContent = '';
@@ -186,8 +186,12 @@
     skew = Date.parse(asOf) - Date.now();
     filter = document.querySelector('[data-only]')?.dataset.only ?? '';
     setInterval(tick, 1000);
-    // Pictures, tables and reasons grow old quietly.
-    setInterval(() => { if (dirty && !document.hidden) copy([]); }, filter ? 5000 : 20000);
+    // Pictures, tables, reasons and the sentence grow old quietly; slowly where all is well.
+    const ill = () => filter || document.querySelector('.row:is(.degraded, .partial, .down)');
+    setInterval(() => {
+      const due = lastCopy + (ill() ? FRESH_MS : CALM_MS);
+      if (dirty && !document.hidden && Date.now() >= due) copy([]);
+    }, 1000);
     connect();
   });
 })();

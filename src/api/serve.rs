@@ -34,6 +34,8 @@ pub const MAX_CONNECTIONS: usize = 13_000;
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long open exchanges may go on after the server was told to end.
 pub const DRAIN: Duration = Duration::from_secs(10);
+/// How long a connection that has asked nothing yet may still ask once the server was told to end.
+const LAST_HEAD: Duration = Duration::from_millis(500);
 /// Pause after an accept that failed for want of something of ours, such as file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Most request headers.
@@ -94,6 +96,7 @@ pub async fn serve(listener: TcpListener, router: Router, closing: CancellationT
             server: Arc::clone(&server),
             router: router.clone(),
             watcher: graceful.watcher(),
+            closing: closing.clone(),
             cut: cut.clone(),
             head_timeout: limits.head,
             place,
@@ -144,6 +147,7 @@ struct Connection {
     server: Arc<Builder<TokioExecutor>>,
     router: Router,
     watcher: Watcher,
+    closing: CancellationToken,
     cut: CancellationToken,
     head_timeout: Duration,
     place: OwnedSemaphorePermit,
@@ -171,10 +175,16 @@ impl Connection {
         let mut served = std::pin::pin!(self.watcher.watch(connection));
         // The library's own limit begins once it knows the protocol; a client that sends half a preface, or nothing,
         // would stay forever.
+        let patience = async {
+            tokio::select! {
+                () = tokio::time::sleep(self.head_timeout) => {}
+                () = self.closing.cancelled() => tokio::time::sleep(LAST_HEAD).await,
+            }
+        };
         let result = tokio::select! {
             result = &mut served => result,
             () = self.cut.cancelled() => return,
-            () = tokio::time::sleep(self.head_timeout) => {
+            () = patience => {
                 if !asked.load(Ordering::Relaxed) {
                     tracing::debug!("a client sent no request in time");
                     return;

@@ -125,7 +125,7 @@ pub(crate) fn load(path: Option<&std::path::Path>) -> Result<config::Loaded, Exi
 
 fn logging(cli: &Cli) -> Result<(), String> {
     let log = cli.log.as_deref().unwrap_or(match cli.command {
-        // It says on stdout what the daemon would log.
+        // It says on stdout what the daemon would log, outages as warnings.
         Command::Demo(_) => "error",
         _ => "info",
     });

@@ -1,5 +1,7 @@
 //! The API: every path and error in process, then what only a socket can show.
 
+#![expect(clippy::unwrap_used, reason = "a test helper: a failure is the test's")]
+
 mod events;
 
 use std::{
@@ -461,6 +463,7 @@ async fn a_long_poll_waits_only_for_what_it_does_not_have() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 async fn up_follows_the_hint_and_unknown_passes() {
     struct Row(State, Hint, Option<f64>, Network, Duration, u16, u16, bool);
     let now = Duration::ZERO;

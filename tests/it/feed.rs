@@ -1,5 +1,7 @@
 //! The feed: what it says, and that nobody is told less, or twice.
 
+#![expect(clippy::unwrap_used, reason = "a test helper: a failure is the test's")]
+
 use std::{
     future::Future,
     pin::pin,
@@ -458,7 +460,7 @@ fn a_filter_leaves_only_what_was_asked_for() {
     let mut view = view(T0, State::Operational);
     view.targets[0] = target(IDS[0], State::Down);
     let moved = transition(IDS[0], T0, State::Operational, State::Down);
-    hub.publish(&view, Cause::Transition(&[moved.clone()]), &ok());
+    hub.publish(&view, Cause::Transition(std::slice::from_ref(&moved)), &ok());
     assert_eq!(now(&mut subscription), None, "nothing in it for this reader");
 
     view.targets[2] = target(IDS[2], State::Down);
@@ -549,13 +551,10 @@ proptest! {
             let tag = hub.snapshot().etag.clone();
             let event = hub.publish(&view, cause, &ok());
             let now = (hub.snapshot().revision(), hub.snapshot().health.head.stale_after);
-            match event {
-                Some(event) => {
+            if let Some(event) = event {
                     prop_assert!(now.0 > last.0 && event.revision == now.0 && event.after == last.0);
                     prop_assert_ne!(tag, hub.snapshot().etag.clone());
-                }
-                None => prop_assert_eq!(now.0, last.0),
-            }
+                } else { prop_assert_eq!(now.0, last.0); }
             prop_assert!(now.1 >= last.1);
             last = now;
         }

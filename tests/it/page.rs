@@ -1,5 +1,7 @@
 //! The page's routes over a shelf made by hand: status, headers, assets, encoded ids, one read for many viewers.
 
+#![expect(clippy::unwrap_used, reason = "a test helper: a failure is the test's")]
+
 use std::{
     collections::HashMap,
     sync::{

@@ -1,5 +1,7 @@
 //! The accept loop over real sockets on loopback.
 
+#![expect(clippy::unwrap_used, reason = "a test helper: a failure is the test's")]
+
 use std::time::Duration;
 
 use axum::{Router, routing::get};
@@ -152,6 +154,24 @@ async fn open_event_streams_end_at_shutdown() {
         );
     }
     assert_eq!(world.hub.subscribers(), 0);
+}
+
+#[tokio::test]
+async fn half_a_head_does_not_hold_up_the_end() {
+    let world = world();
+    let forever = ServeLimits {
+        head: PATIENCE * 10,
+        drain: PATIENCE * 10,
+        ..ServeLimits::default()
+    };
+    let running = start(world.router.clone(), world.closing.clone(), forever).await;
+    let mut half = running.connect().await;
+    half.write_all(b"GET /v1/health HTTP/1.1\r\nx: ").await.unwrap();
+    // Taken after the half one: by then that is under way as well.
+    let mut whole = running.ask("/livez").await;
+    until(&mut whole, "ok").await;
+    running.stop().await;
+    assert_eq!(rest(&mut half).await, "");
 }
 
 #[tokio::test]
