@@ -49,12 +49,20 @@ pub enum StartError {
         source: io::Error,
     },
     /// The database can't be had.
-    #[error("the store {} can't be opened: {source}", path.display())]
+    #[error("{source}\n\nhelp: choose another file with path under [store]")]
     Store {
         /// Which.
         path: PathBuf,
         /// Why.
         source: StoreError,
+    },
+    /// The directory of the database is missing and can't be made.
+    #[error("the store {} can't be opened: its directory can't be made: {source}\n\nhelp: choose another file with path under [store]", path.display())]
+    Directory {
+        /// Of which database.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
     },
     /// No HTTP client.
     #[error("the HTTP client can't be made: {0}")]
@@ -88,6 +96,13 @@ fn open_store(config: &Config, place: StorePlace, clock: &Clock) -> Result<(Writ
         max_bytes: config.store.max_bytes,
         ..Options::default()
     };
+    if let (StorePlace::File, Some(directory)) = (place, config.store.path.parent()) {
+        // On the first run the state directory is not there yet.
+        std::fs::create_dir_all(directory).map_err(|source| StartError::Directory {
+            path: config.store.path.clone(),
+            source,
+        })?;
+    }
     let opened = match place {
         StorePlace::File => Store::open(&config.store.path, options, clock.clone()),
         StorePlace::Temporary => Store::temporary(options, clock.clone()),

@@ -426,7 +426,13 @@ async fn an_address_in_use_and_a_store_that_cannot_be_had_are_told() {
         .unwrap();
     let text = error.to_string();
     assert!(
-        text.starts_with("the store ") && text.contains("file/endturn.db"),
+        text.starts_with("the store ") && text.contains("file/endturn.db") && text.contains("help: "),
         "{text}"
     );
+    // One that is merely missing is made, as on the first run.
+    let mut fresh = config(&providers.usual(), dir.path());
+    fresh.store.path = dir.path().join("state/endturn/endturn.db");
+    let path = fresh.store.path.clone();
+    stop(start(fresh, &Clock::system()).await).await;
+    assert!(path.exists());
 }
