@@ -234,6 +234,15 @@ fn reach_judges_edge_and_key_alone() {
             reach(None, failed(C::Timeout, FailedAt::Transport), true, false),
             (Edge::Bad, Key::Ignored, false),
         ),
+        // A request that we could not even build was never sent.
+        (
+            reach(None, failed(C::InvalidRequest, FailedAt::Transport), true, false),
+            (Edge::Ignored, Key::Ignored, false),
+        ),
+        (
+            reach(None, failed(C::Cancelled, FailedAt::Transport), true, false),
+            (Edge::Ignored, Key::Ignored, false),
+        ),
     ] {
         assert_eq!(got, wanted);
     }
