@@ -81,7 +81,7 @@ fn ours(path: &Path, rows: &[Observation]) -> f64 {
         }
         assert!(writer.flush(WAIT));
     }
-    let taken = (clock.mono() - start).as_secs_f64();
+    let taken = clock.mono().saturating_sub(start).as_secs_f64();
     assert_eq!(writer.status().dropped.total(), 0);
     assert!(writer.close(WAIT));
     taken
@@ -124,7 +124,7 @@ fn bare(path: &Path, rows: &[Row]) -> f64 {
         drop(insert);
         transaction.commit().unwrap();
     }
-    (clock.mono() - start).as_secs_f64()
+    clock.mono().saturating_sub(start).as_secs_f64()
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -148,7 +148,7 @@ fn read_latency(reader: &Reader) -> (f64, f64) {
             };
             let start = clock.mono();
             assert!(!reader.observations(&query).unwrap().items.is_empty());
-            let taken = (clock.mono() - start).as_secs_f64() * 1e3;
+            let taken = clock.mono().saturating_sub(start).as_secs_f64() * 1e3;
             thread::sleep(Duration::from_millis(1));
             taken
         })
@@ -202,7 +202,7 @@ fn main() {
     stop.store(true, Ordering::Relaxed);
     let written = handle.join().unwrap();
     assert!(writer.flush(WAIT));
-    let rate = written as f64 / (clock.mono() - start).as_secs_f64();
+    let rate = written as f64 / clock.mono().saturating_sub(start).as_secs_f64();
     assert_eq!(writer.status().dropped.total(), 0);
     assert!(writer.close(WAIT));
 

@@ -34,7 +34,13 @@ pub struct Cli {
 
     /// What to log on stderr: error, warn, info, debug, trace, or a filter such as `endturn::probe=debug`; info
     /// unless given, warn for `demo`, which tells its own story.
-    #[arg(long, global = true, env = "ENDTURN_LOG", value_name = "FILTER")]
+    #[arg(
+        long,
+        global = true,
+        env = "ENDTURN_LOG",
+        hide_env_values = true,
+        value_name = "FILTER"
+    )]
     pub log: Option<String>,
 
     /// Log lines as text or as JSON objects.
@@ -42,6 +48,7 @@ pub struct Cli {
         long,
         global = true,
         env = "ENDTURN_LOG_FORMAT",
+        hide_env_values = true,
         default_value = "text",
         value_name = "FORMAT"
     )]
@@ -92,7 +99,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct DemoArgs {
     /// Where the page and the feed are served; port 0 takes a free one.
-    #[arg(long, default_value = DEFAULT_LISTEN, value_name = "ADDR")]
+    #[arg(long, default_value = DEFAULT_LISTEN, value_name = "ADDR", value_parser = address)]
     pub listen: SocketAddr,
     /// End after the script with a summary; exit 0 only if each fault and each recovery was found and nothing else.
     #[arg(long)]
@@ -105,7 +112,8 @@ pub struct DemoArgs {
 /// Where the configuration is.
 #[derive(Debug, Args)]
 pub struct ConfigArg {
-    /// Configuration file; else $`ENDTURN_CONFIG`, ./endturn.toml, the XDG folder, /etc/endturn/endturn.toml.
+    /// Configuration file; else `$ENDTURN_CONFIG`, `./endturn.toml`, `$XDG_CONFIG_HOME/endturn/endturn.toml`,
+    /// `/etc/endturn/endturn.toml`.
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -165,8 +173,10 @@ pub struct StatusArgs {
     #[arg(
         long,
         env = "ENDTURN_URL",
+        hide_env_values = true,
         default_value = "http://127.0.0.1:7411",
-        value_name = "URL"
+        value_name = "URL",
+        value_parser = base_url
     )]
     pub url: String,
     /// The feed's JSON.
@@ -181,7 +191,7 @@ pub struct StatusArgs {
 #[derive(Debug, Args)]
 pub struct SimulateArgs {
     /// Address to listen at; port 0 takes a free one, told on stdout.
-    #[arg(long, default_value = DEFAULT_SIMULATOR, value_name = "ADDR")]
+    #[arg(long, default_value = DEFAULT_SIMULATOR, value_name = "ADDR", value_parser = address)]
     pub listen: SocketAddr,
     /// Seed of every draw.
     #[arg(long, default_value_t = 20_260_620, value_name = "N")]
@@ -189,6 +199,20 @@ pub struct SimulateArgs {
     /// A scenario file that plays a sequence of faults.
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
+}
+
+/// An address to listen at.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| format!("no address with a port, write it as {DEFAULT_LISTEN}"))
+}
+
+/// Where a daemon answers, without a path.
+fn base_url(text: &str) -> Result<String, String> {
+    match url::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text.to_owned()),
+        _ => Err(format!("no URL, write it as http://{DEFAULT_LISTEN}")),
+    }
 }
 
 #[cfg(test)]

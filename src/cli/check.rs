@@ -1,7 +1,7 @@
 //! `endturn check`: the start-up path without starting. Rendering only; the caller loads and picks the exit code.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Write},
     time::Duration,
 };
@@ -10,7 +10,9 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 
 use crate::{
-    config::{ConfigError, DatedPrice, Diagnostics, Loaded, Note, Origin, Severity, StatusPage},
+    config::{
+        Config, ConfigError, DatedPrice, Diagnostics, Loaded, Model, Note, Origin, Severity, StatusPage,
+    },
     id::{ProviderId, TargetId},
     probe::{
         Plan,
@@ -24,6 +26,8 @@ struct Outlook<'a> {
     stretched: Vec<String>,
     prices: BTreeMap<&'a TargetId, &'a DatedPrice>,
     pages: BTreeMap<&'a ProviderId, &'a StatusPage>,
+    /// Targets without a price.
+    free: BTreeSet<TargetId>,
 }
 
 impl<'a> Outlook<'a> {
@@ -35,6 +39,10 @@ impl<'a> Outlook<'a> {
             stretched,
             prices: BTreeMap::new(),
             pages: BTreeMap::new(),
+            free: models(&config)
+                .filter(|model| model.price.is_none())
+                .map(|model| model.id.clone())
+                .collect(),
         };
         for note in &loaded.notes {
             match note {
@@ -44,6 +52,19 @@ impl<'a> Outlook<'a> {
         }
         outlook
     }
+}
+
+fn models(config: &Config) -> impl Iterator<Item = &Model> {
+    config.providers.iter().flat_map(|provider| &provider.models)
+}
+
+/// What to tell somebody who gave neither a file nor a key: it starts, but can't see a cut reply.
+pub(crate) fn hint(loaded: &Loaded) -> Option<&'static str> {
+    let generates = models(&loaded.config).any(|model| model.canary.is_some());
+    (loaded.origin == Origin::Environment && !generates).then_some(
+        "no key is set: providers are only reached, nothing is generated; \
+         set ANTHROPIC_API_KEY, OPENAI_API_KEY or GEMINI_API_KEY, or write a configuration file",
+    )
 }
 
 /// Writes where the configuration came from, its warnings, and the plan as tables for people.
@@ -61,6 +82,9 @@ pub fn write_plan(loaded: &Loaded, colour: bool, out: &mut impl Write) -> io::Re
     }
     if !loaded.warnings.is_empty() {
         writeln!(out, "\n{}", loaded.warnings.render(colour))?;
+    }
+    if let Some(text) = hint(loaded) {
+        writeln!(out, "\nwarning: {text}")?;
     }
     for text in &outlook.stretched {
         writeln!(out, "\nwarning: {text}")?;
@@ -121,7 +145,10 @@ pub fn write_json(outcome: Result<&Loaded, &ConfigError>, out: &mut impl Write) 
 fn plan_json(loaded: &Loaded) -> Value {
     let outlook = Outlook::of(loaded);
     let mut warnings = findings_json(&loaded.warnings, Severity::Warning);
-    warnings.extend(outlook.stretched.iter().map(|text| json!({ "message": text })));
+    let texts = hint(loaded)
+        .into_iter()
+        .chain(outlook.stretched.iter().map(String::as_str));
+    warnings.extend(texts.map(|text| json!({ "message": text })));
     let millis = |every: Option<Duration>| every.map(|every| every.as_millis() as u64);
     let target = |row: &PlanRow| {
         let price = outlook
@@ -180,9 +207,11 @@ fn targets(outlook: &Outlook<'_>) -> String {
     let mut table = plain_table(["TARGET", "CANARY", "A DAY", "USD A DAY", "PRICE"]);
     for row in &outlook.plan.rows {
         let price = match outlook.prices.get(&row.target) {
+            Some(_) if row.every.is_none() => "-".to_owned(),
             Some(price) if price.verified => format!("{}, {}", price.as_of, price.source),
             Some(price) => format!("{}, {}, not verified", price.as_of, price.source),
             None if row.every.is_none() => "-".to_owned(),
+            None if outlook.free.contains(&row.target) => "free".to_owned(),
             None => "from the configuration".to_owned(),
         };
         table.add_row([

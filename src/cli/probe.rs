@@ -140,9 +140,14 @@ fn facts(out: &mut String, report: &ProbeReport) {
             "tokens",
             observation.usage.output.map(|_| {
                 format!(
-                    "{} in, {} out",
+                    "{} in, {} out{}",
                     tokens(observation.usage.input),
-                    tokens(observation.usage.output)
+                    tokens(observation.usage.output),
+                    if observation.usage.provisional {
+                        " (provisional: the final count never came)"
+                    } else {
+                        ""
+                    }
                 )
             }),
         ),

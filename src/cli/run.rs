@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Exit, args::RunArgs, complain, load};
+use super::{Exit, args::RunArgs, check, complain, load};
 use crate::{
     clock::Clock,
     config::{Loaded, Origin},
@@ -29,6 +29,9 @@ pub(crate) async fn stopped() {
 /// Tells what somebody should know though it starts, and stretches a plan that is over budget.
 fn prepare(mut loaded: Loaded) -> Loaded {
     for warning in loaded.warnings.lines() {
+        tracing::warn!("{warning}");
+    }
+    if let Some(warning) = check::hint(&loaded) {
         tracing::warn!("{warning}");
     }
     for warning in stretch(&mut loaded.config) {

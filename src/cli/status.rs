@@ -254,5 +254,10 @@ fn table(health: &Health, now: Timestamp) -> String {
         foot.push_str("; store: ");
         foot.push_str(&printable(detail));
     }
-    format!("{}\n\n{foot}\n", table.trim_fmt())
+    // Without borders each cell keeps its blanks.
+    let lines: Vec<String> = table
+        .lines()
+        .map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned())
+        .collect();
+    format!("{}\n\n{foot}\n", lines.join("\n"))
 }

@@ -33,6 +33,9 @@ use crate::{
 
 /// How long the store may take to write what is queued at the end.
 const CLOSE: Duration = Duration::from_secs(4);
+/// How long open exchanges may go on at the end. With the probes' own bound before it, less than the 10 s that a
+/// service manager is told.
+const SERVER_DRAIN: Duration = Duration::from_secs(4);
 
 /// Why the daemon did not start.
 #[derive(Debug, thiserror::Error)]
@@ -192,7 +195,10 @@ impl Daemon {
             listener,
             router,
             closing.clone(),
-            api::ServeLimits::default(),
+            api::ServeLimits {
+                drain: SERVER_DRAIN,
+                ..api::ServeLimits::default()
+            },
         ));
         let core = tokio::spawn(core.run());
         Ok(Self {

@@ -6,7 +6,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    brain::{Act, Brain, Launch},
+    brain::{Act, Brain, Launch, Skipped},
     pulse::Pulse,
 };
 use crate::{
@@ -29,6 +29,8 @@ const SAVE_EVERY: Duration = Duration::from_secs(30);
 const CLOCK_JUMP: Duration = Duration::from_secs(5);
 /// How long probes under way may finish at the end.
 const DRAIN: Duration = Duration::from_secs(3);
+/// How often the log tells of probes that were not sent, if there are any.
+const SKIPPED_EVERY: Duration = Duration::from_secs(600);
 /// Observations kept for followers in the same process.
 const FOLLOWED: usize = 1_024;
 
@@ -76,6 +78,8 @@ pub(crate) struct Core {
     handle: Handle,
     probes: TaskTracker,
     stop: CancellationToken,
+    /// What the log has told of probes that were not sent.
+    skipped: Skipped,
 }
 
 /// What one round of the loop has to tell.
@@ -111,6 +115,7 @@ impl Core {
             handle: Handle { inputs, observations },
             probes: TaskTracker::new(),
             stop,
+            skipped: Skipped::default(),
         }
     }
 
@@ -123,6 +128,7 @@ impl Core {
         let mut heartbeat = self.clock.now().plus(HEARTBEAT);
         let mut figures = self.clock.now().plus(FIGURES_EVERY);
         let mut save = self.clock.now().plus(SAVE_EVERY);
+        let mut skipped = self.clock.now().plus(SKIPPED_EVERY);
         loop {
             let now = self.clock.now();
             let wake = self.brain.next_wake(now).min(heartbeat).min(figures).min(save);
@@ -151,10 +157,30 @@ impl Core {
                 save = now.plus(SAVE_EVERY);
                 self.writer.send(Record::State(self.brain.save()));
             }
+            if now >= skipped {
+                skipped = now.plus(SKIPPED_EVERY);
+                self.log_skipped();
+            }
             self.act(news);
             self.pulse.beat(now);
         }
         self.drain().await;
+        self.log_skipped();
+    }
+
+    /// What was not sent since the last time, and why.
+    fn log_skipped(&mut self) {
+        let (now, before) = (self.brain.skipped(), self.skipped);
+        if now != before {
+            tracing::warn!(
+                overdue = now.overdue - before.overdue,
+                budget = now.budget - before.budget,
+                polite = now.polite - before.polite,
+                "probes were not sent: the one before was still under way, no money was left, \
+                 or the provider asked to wait"
+            );
+            self.skipped = now;
+        }
     }
 
     fn follow_wall(&mut self, news: &mut News) {
@@ -223,18 +249,11 @@ impl Core {
 
     fn act(&mut self, news: News) {
         for transition in news.transitions {
-            tracing::info!(
-                target_id = %transition.target,
-                from = transition.from.as_str(),
-                to = transition.to.as_str(),
-                hint = transition.routing.hint.as_str(),
-                reason = transition.reason.code.as_str(),
-                text = transition.reason.text,
-                "health changed"
-            );
+            log_transition(&transition);
             self.writer.send(Record::Transition(transition));
         }
-        for (_, incident) in news.incidents {
+        for (phase, incident) in news.incidents {
+            log_incident(phase, &incident);
             self.writer.send(Record::Incident(incident));
         }
         if let Some(network) = news.network {
@@ -325,6 +344,33 @@ impl News {
                 Act::Network(network) => self.network = Some(network),
             }
         }
+    }
+}
+
+/// One line per change of state or advice.
+fn log_transition(transition: &Transition) {
+    let (from, to) = (transition.from.as_str(), transition.to.as_str());
+    let (hint, reason) = (transition.routing.hint.as_str(), transition.reason.code.as_str());
+    let (target_id, weight) = (&transition.target, transition.routing.weight);
+    let text = &transition.reason.text;
+    if transition.to.is_impaired() && transition.from != transition.to {
+        tracing::warn!(%target_id, from, to, hint, weight, reason, text, "health changed");
+    } else {
+        tracing::info!(%target_id, from, to, hint, weight, reason, text, "health changed");
+    }
+}
+
+/// Begin and end; what lies between are transitions.
+fn log_incident(phase: IncidentPhase, incident: &Incident) {
+    let (id, target_id, worst) = (&incident.id, &incident.target, incident.worst.as_str());
+    match phase {
+        IncidentPhase::Opened => tracing::warn!(%target_id, id, worst, "incident opened"),
+        IncidentPhase::Closed => {
+            let end = incident.recovered.or(incident.closed).unwrap_or(incident.started);
+            let lasted = humantime::format_duration(end.since(incident.started));
+            tracing::info!(%target_id, id, worst, %lasted, "incident closed");
+        }
+        IncidentPhase::Updated => {}
     }
 }
 

@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
-    future::Future,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -15,78 +14,18 @@ use endturn::{
     feed::v1::{Health, StoreState, TargetHealth},
     health::{Network, State},
     probe::http_client,
-    simulate::{Cut, Fault, FaultKey, FaultKind, Faults, Options, Pace, RequestLog, Scope, Simulator},
+    simulate::{FaultKey, FaultKind},
 };
 use serde_json::Value;
-use tokio::task::JoinHandle;
+use tokio::{io::AsyncWriteExt, task::JoinHandle};
 
-/// Long enough that only a defect reaches it.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::support::live::{PATIENCE, Providers, get, json, until};
+
 /// The bound that the manual gives for the end.
 const STOP: Duration = Duration::from_secs(10);
 
 const HAIKU: &str = "anthropic/claude-haiku-4-5";
 const GPT: &str = "openai/gpt-5.2";
-
-/// A simulator that serves until it is dropped.
-struct Providers {
-    addr: SocketAddr,
-    faults: Faults,
-    log: RequestLog,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Providers {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl Providers {
-    async fn start() -> Self {
-        let options = Options {
-            seed: 1,
-            pace: Pace::instant(),
-        };
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let simulator = Simulator::bind(any, options, Clock::system()).await.unwrap();
-        Self {
-            addr: simulator.local_addr(),
-            faults: simulator.faults(),
-            log: simulator.log(),
-            task: tokio::spawn(simulator.serve(std::future::pending())),
-        }
-    }
-
-    fn fail(&self, provider: &str, kind: FaultKind) {
-        let fault = Fault {
-            rate: 1.0,
-            scope: Scope::Generate,
-            kind,
-        };
-        assert!(self.faults.set(FaultKey::provider(provider), fault));
-    }
-
-    fn truncate(&self, provider: &str) {
-        let how = Cut::Fin;
-        self.fail(provider, FaultKind::Truncate { at: 0.5, how });
-    }
-
-    /// A provider's entry whose canaries come that often.
-    fn entry(&self, id: &str, path: &str, models: &str, every: &str) -> String {
-        format!(
-            "[[provider]]\nid = \"{id}\"\nbase_url = \"http://{}/{path}\"\napi_key = {{ env = \"KEY\" }}\n\
-             models = [{models}]\nfree = true\npolite = false\nreach = false\ncanary = {{ every = \"{every}\" }}\n",
-            self.addr
-        )
-    }
-
-    /// Two providers with one target each, probed ten times a second.
-    fn usual(&self) -> String {
-        self.entry("anthropic", "anthropic", "\"claude-haiku-4-5\"", "100ms")
-            + &self.entry("openai", "openai/v1", "\"gpt-5.2\"", "100ms")
-    }
-}
 
 /// Where the store lies: in a directory that a first start has to make.
 fn database(dir: &Path) -> PathBuf {
@@ -121,20 +60,6 @@ async fn stop(daemon: Daemon) {
         .expect("an end within its bound");
 }
 
-async fn get(addr: SocketAddr, path: &str) -> (u16, String) {
-    let url = format!("http://{addr}{path}");
-    let asked = async {
-        let response = http_client().unwrap().get(url).send().await.unwrap();
-        (response.status().as_u16(), response.text().await.unwrap())
-    };
-    tokio::time::timeout(PATIENCE, asked).await.expect("an answer")
-}
-
-async fn json(addr: SocketAddr, path: &str) -> Value {
-    let (_, body) = get(addr, path).await;
-    serde_json::from_str(&body).unwrap()
-}
-
 async fn health(addr: SocketAddr) -> Health {
     let (status, body) = get(addr, "/v1/health").await;
     assert_eq!(status, 200, "{body}");
@@ -144,21 +69,6 @@ async fn health(addr: SocketAddr) -> Health {
 fn of<'a>(health: &'a Health, target: &str) -> &'a TargetHealth {
     let found = health.targets.iter().find(|it| it.id.to_string() == target);
     found.unwrap_or_else(|| panic!("{target} is not in the feed"))
-}
-
-/// Asks again and again until there is an answer, within a bound.
-async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
-    let asked = async {
-        loop {
-            if let Some(found) = ask().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, asked)
-        .await
-        .unwrap_or_else(|_| panic!("{what} did not come"))
 }
 
 async fn until_health(addr: SocketAddr, what: &str, wanted: impl Fn(&Health) -> bool) -> Health {
@@ -482,6 +392,11 @@ async fn it_stops_in_time_with_readers_and_probes_under_way() {
         let revision = health(addr).await.head.revision;
         get(addr, &format!("/v1/health?since={revision}&wait=60s")).await
     });
+    // Somebody who never finishes his question.
+    let mut rude = tokio::net::TcpStream::connect(addr).await.unwrap();
+    rude.write_all(b"GET /v1/health HTTP/1.1\r\nhost: lo")
+        .await
+        .unwrap();
     stop(daemon).await;
     for events in &mut readers {
         assert!(drained(events).await);

@@ -96,6 +96,8 @@ fn imports(text: &str) -> Vec<String> {
         if let Some(group) = rest.strip_prefix('{') {
             let mut depth = 1;
             let mut word = String::new();
+            // Within `room::item`, what follows the room.
+            let mut inside = false;
             for c in group.chars() {
                 match c {
                     '{' => depth += 1,
@@ -105,10 +107,11 @@ fn imports(text: &str) -> Vec<String> {
                 if depth == 1 && (c.is_alphanumeric() || c == '_') {
                     word.push(c);
                 } else {
-                    if matches!(c, ':' | ',' | '\n' | '}') && !word.is_empty() {
+                    if matches!(c, ':' | ',' | '\n' | '}') && !word.is_empty() && !inside {
                         found.push(std::mem::take(&mut word));
                     }
                     word.clear();
+                    inside = depth > 1 || c == ':' || (inside && c != ',');
                 }
                 if depth == 0 {
                     break;

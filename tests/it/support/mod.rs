@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test helper: a failure is the test's")]
 
 pub(crate) mod h2;
+pub(crate) mod live;
 pub(crate) mod server;
 pub(crate) mod tls;
 

@@ -1,0 +1,343 @@
+//! Processes that go on until a signal.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use super::{Done, Place};
+use crate::support::live::{Providers, get, json, until};
+
+/// How long the manual gives it to end.
+const STOP: Duration = Duration::from_secs(10);
+
+/// A process of ours. Dropping it kills it, and nothing else.
+pub(super) struct Running {
+    child: Child,
+    out: Arc<Mutex<String>>,
+    err: Arc<Mutex<String>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended by itself can't be killed, and need not be.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn collect(from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+    let all = Arc::new(Mutex::new(String::new()));
+    let to = Arc::clone(&all);
+    thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            let mut all = to.lock().unwrap();
+            all.push_str(&line);
+            all.push('\n');
+        }
+    });
+    all
+}
+
+impl Running {
+    pub(super) async fn start(place: &Place, args: &[&str]) -> Self {
+        Self::spawn(place.command(args))
+    }
+
+    pub(super) fn spawn(mut command: Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self {
+            out: collect(child.stdout.take().unwrap()),
+            err: collect(child.stderr.take().unwrap()),
+            child,
+        }
+    }
+
+    pub(super) fn out(&self) -> String {
+        self.out.lock().unwrap().clone()
+    }
+
+    pub(super) fn err(&self) -> String {
+        self.err.lock().unwrap().clone()
+    }
+
+    /// The first line on stdout or stderr that holds this.
+    pub(super) async fn line(&self, part: &str) -> String {
+        until(part, || async {
+            let told = self.out() + &self.err();
+            told.lines().find(|line| line.contains(part)).map(str::to_owned)
+        })
+        .await
+    }
+
+    /// The address in `ready page="http://ADDR/"`.
+    pub(super) async fn addr(&self) -> std::net::SocketAddr {
+        let line = self.line(" ready ").await;
+        let rest = line.split("http://").nth(1).unwrap();
+        rest.split('/').next().unwrap().parse().unwrap()
+    }
+
+    pub(super) fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for its own end, within the bound.
+    pub(super) async fn end(mut self) -> Done {
+        let waited = async {
+            loop {
+                if let Some(status) = self.child.try_wait().unwrap() {
+                    return status.code();
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let code = tokio::time::timeout(STOP, waited).await;
+        Done {
+            code: code.unwrap_or_else(|_| panic!("no end in time: {}", self.err())),
+            out: self.out(),
+            err: self.err(),
+        }
+    }
+}
+
+fn entry(providers: &Providers, id: &str, path: &str, models: &str) -> String {
+    providers.entry(id, path, models, "100ms")
+}
+
+async fn until_state(addr: std::net::SocketAddr, target: &str, state: &str) -> Value {
+    until(&format!("{target} {state}"), || async {
+        let (status, body) = get(addr, &format!("/v1/health/{target}")).await;
+        let health: Value = serde_json::from_str(&body).unwrap();
+        (status == 200 && body.contains(&format!("\"state\":\"{state}\""))).then_some(health)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sighup_takes_a_right_file_and_keeps_the_old_one_for_a_wrong_one() {
+    let (place, providers) = (Place::new(), Providers::start().await);
+    let one = entry(&providers, "anthropic", "anthropic", "\"haiku\"");
+    place.configure("endturn.toml", &one);
+    let daemon = Running::start(&place, &["run"]).await;
+    let addr = daemon.addr().await;
+    until_state(addr, "anthropic/haiku", "operational").await;
+
+    place.configure("endturn.toml", &(one.clone() + "nonsense = 1\n"));
+    daemon.signal("HUP");
+    daemon.line("the old one stays in force").await;
+    let told = daemon.err();
+    assert!(
+        told.contains("nonsense") && told.contains("endturn.toml:"),
+        "{told}"
+    );
+    assert_eq!(
+        json(addr, "/v1/health").await["targets"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+
+    let two = one.clone() + &entry(&providers, "openai", "openai/v1", "\"gpt-5.2\"");
+    place.configure("endturn.toml", &two);
+    let before = json(addr, "/v1/health/anthropic/haiku").await;
+    daemon.signal("HUP");
+    until_state(addr, "openai/gpt-5.2", "operational").await;
+    let after = json(addr, "/v1/health/anthropic/haiku").await;
+    let since = |health: &Value| {
+        health
+            .to_string()
+            .split("\"since\":")
+            .nth(1)
+            .map(|s| s[..26].to_owned())
+    };
+    assert_eq!(since(&before), since(&after), "what was known stays known");
+
+    // And away again.
+    place.configure("endturn.toml", &one);
+    daemon.signal("HUP");
+    until("an end of the second", || async {
+        (get(addr, "/v1/health/openai/gpt-5.2").await.0 == 404).then_some(())
+    })
+    .await;
+    daemon.signal("TERM");
+    let done = daemon.end().await.expect(0);
+    assert_eq!(done.out, "", "a daemon's words are diagnostics");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_in_use_is_an_error_that_helps() {
+    let (place, providers) = (Place::new(), Providers::start().await);
+    place.configure(
+        "endturn.toml",
+        &entry(&providers, "anthropic", "anthropic", "\"haiku\""),
+    );
+    let text = std::fs::read_to_string(place.path("endturn.toml")).unwrap();
+    place.write(
+        "endturn.toml",
+        &text.replace("127.0.0.1:0", &providers.addr.to_string()),
+    );
+    let done = place.run(&["run"]).await.expect(1);
+    assert!(
+        done.err.contains(&format!("{} can't be bound", providers.addr)) && done.err.contains("help: "),
+        "{}",
+        done.err
+    );
+    let done = place
+        .run(&["demo", "--once", "--listen", &providers.addr.to_string()])
+        .await
+        .expect(1);
+    assert!(done.err.contains("can't be bound"), "{}", done.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_shows_the_feed_and_exits_by_it() {
+    let (place, providers) = (Place::new(), Providers::start().await);
+    let both = entry(&providers, "anthropic", "anthropic", "\"haiku\"")
+        + &entry(&providers, "openai", "openai/v1", "\"gpt-5.2!truncate.fin\"");
+    place.configure("endturn.toml", &both);
+    let daemon = Running::start(&place, &["run"]).await;
+    let addr = daemon.addr().await;
+    let url = format!("http://{addr}/");
+    until_state(addr, "anthropic/haiku", "operational").await;
+    until_state(addr, "openai/gpt-5.2!truncate.fin", "down").await;
+
+    let done = place.run(&["status", "--url", &url]).await.expect(5);
+    let row = |id: &str| done.out.lines().find(|line| line.starts_with(id)).unwrap();
+    assert!(row("anthropic/haiku").contains("operational"), "{}", done.out);
+    assert!(
+        row("openai/gpt-5.2!truncate.fin").contains("down"),
+        "{}",
+        done.out
+    );
+    assert!(
+        done.out.contains("network online") && done.err.is_empty(),
+        "{done:?}"
+    );
+    let done = place.run(&["status", "--url", &url, "--json"]).await.expect(5);
+    let feed: Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(
+        (&feed["schema"], feed["targets"].as_array().unwrap().len()),
+        (&"endturn.health.v1".into(), 2)
+    );
+    let done = place.run(&["status", "--url", &url, "--oneline"]).await.expect(5);
+    assert_eq!(done.out, "endturn: openai/gpt-5.2!truncate.fin down\n");
+
+    // Only who was asked for counts.
+    let well = ["status", "--url", &url, "anthropic/haiku"];
+    assert!(!place.run(&well).await.expect(0).out.contains("openai"));
+    let done = place.run(&[&well[..], &["--json"]].concat()).await.expect(0);
+    let feed: Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(feed["targets"].as_array().unwrap().len(), 1);
+    let done = place.run(&[&well[..], &["--oneline"]].concat()).await.expect(0);
+    assert_eq!(done.out, "endturn: all 1 targets operational\n");
+    let done = place
+        .run(&["status", "--url", &url, "anthropic/nobody"])
+        .await
+        .expect(2);
+    assert!(
+        done.err.contains("does not watch anthropic/nobody") && done.err.contains("anthropic/haiku"),
+        "{}",
+        done.err
+    );
+    daemon.signal("INT");
+    daemon.end().await.expect(0);
+    place.run(&["status", "--url", &url]).await.expect(4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_that_were_not_sent_are_told_at_the_end() {
+    let (place, providers) = (Place::new(), Providers::start().await);
+    place.configure(
+        "endturn.toml",
+        &entry(&providers, "anthropic", "anthropic", "\"haiku\", \"haiku!hang\""),
+    );
+    let daemon = Running::start(&place, &["run"]).await;
+    let addr = daemon.addr().await;
+    until("ten observations", || async {
+        let page = json(addr, "/v1/observations?limit=10").await;
+        (page["items"].as_array().unwrap().len() == 10).then_some(())
+    })
+    .await;
+    daemon.signal("TERM");
+    let done = daemon.end().await.expect(0);
+    let told = done
+        .err
+        .lines()
+        .find(|line| line.contains("probes were not sent"));
+    assert!(
+        told.is_some_and(|line| line.contains("overdue=") && line.contains("budget=0")),
+        "{}",
+        done.err
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_tells_transitions_and_is_silent_otherwise() {
+    let (place, providers) = (Place::new(), Providers::start().await);
+    place.configure(
+        "endturn.toml",
+        &entry(
+            &providers,
+            "anthropic",
+            "anthropic",
+            "\"haiku\", \"haiku!truncate.fin\"",
+        ),
+    );
+    let daemon = Running::start(&place, &["run"]).await;
+    let addr = daemon.addr().await;
+    until_state(addr, "anthropic/haiku", "operational").await;
+    until_state(addr, "anthropic/haiku!truncate.fin", "down").await;
+    until("fifty observations", || async {
+        let page = json(addr, "/v1/observations?limit=50").await;
+        (page["items"].as_array().unwrap().len() == 50).then_some(())
+    })
+    .await;
+    daemon.signal("TERM");
+    let done = daemon.end().await.expect(0);
+    let lines: Vec<&str> = done.err.lines().collect();
+    let changed = lines
+        .iter()
+        .filter(|line| line.contains("health changed"))
+        .count();
+    assert!((2..=8).contains(&changed), "{}", done.err);
+    assert!(
+        lines.len() <= changed + 4,
+        "nothing but start, changes and end:\n{}",
+        done.err
+    );
+    assert!(!done.err.contains('\u{1b}'), "no colour in a pipe");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_can_be_json() {
+    let (place, providers) = (Place::new(), Providers::start().await);
+    place.configure(
+        "endturn.toml",
+        &entry(&providers, "anthropic", "anthropic", "\"haiku\""),
+    );
+    let daemon = Running::start(&place, &["run", "--log-format", "json"]).await;
+    daemon.line("ready").await;
+    daemon.line("health changed").await;
+    daemon.signal("TERM");
+    let done = daemon.end().await.expect(0);
+    for line in done.err.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert!(
+            line["timestamp"].is_string() && line["level"].is_string(),
+            "{line}"
+        );
+    }
+}
