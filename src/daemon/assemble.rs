@@ -3,7 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -90,6 +90,21 @@ pub enum StorePlace {
     Temporary,
 }
 
+/// Makes the directory that the database is to lie in, for our user alone, as a first start finds none. Where that
+/// fails, opening the database fails next and tells.
+fn make_home(path: &Path) {
+    let Some(home) = path.parent().filter(|home| !home.as_os_str().is_empty()) else {
+        return;
+    };
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    if let Err(error) = builder.create(home) {
+        tracing::debug!(home = %home.display(), %error, "the directory of the store can't be made");
+    }
+}
+
 fn open_store(config: &Config, place: StorePlace, clock: &Clock) -> Result<(Writer, Reader), StartError> {
     let options = Options {
         keep_raw: config.store.keep_raw,
@@ -104,7 +119,10 @@ fn open_store(config: &Config, place: StorePlace, clock: &Clock) -> Result<(Writ
         })?;
     }
     let opened = match place {
-        StorePlace::File => Store::open(&config.store.path, options, clock.clone()),
+        StorePlace::File => {
+            make_home(&config.store.path);
+            Store::open(&config.store.path, options, clock.clone())
+        }
         StorePlace::Temporary => Store::temporary(options, clock.clone()),
     };
     opened.map_err(|source| StartError::Store {

@@ -24,19 +24,6 @@ fn impatient() -> Options {
 }
 
 #[test]
-fn a_first_start_makes_the_directory() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let path = dir.path().join("state/endturn/endturn.db");
-    let (writer, reader) = open(&path);
-    store(&writer, [healthy("a/m", 0)]);
-    assert_eq!(count(&reader), 1);
-    // A file in the way is told, not replaced.
-    let blocked = path.join("endturn.db");
-    assert!(Store::open(&blocked, Options::default(), clock()).is_err());
-    assert!(path.is_file());
-}
-
-#[test]
 fn a_locked_file_costs_nothing_but_time() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("endturn.db");
