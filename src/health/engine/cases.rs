@@ -415,3 +415,24 @@ fn a_blip_before_a_long_restart_opens_no_incident_after_it() {
     assert_eq!(state(&again, 600_000), State::Unknown);
     assert_eq!(phases(&again.tick(at(601_000))), []);
 }
+
+#[test]
+fn a_models_list_that_is_forbidden_does_not_silence_a_key_that_generates() {
+    let mut engine = engine();
+    let forbidden = |ms: i64, code: u16, class| {
+        let mut list = seen(ms, Source::Reach, status(code, class));
+        list.http_status = Some(code);
+        list
+    };
+    for s in 0..600 {
+        if s % 60 == 0 {
+            feed(&mut engine, s * 1000, Verdict::Complete);
+        } else if s % 5 == 0 {
+            engine.observe(&forbidden(s * 1000, 403, ErrorClass::Permission), at(s * 1000));
+        }
+        assert_eq!(state(&engine, s * 1000), State::Operational, "{s}");
+    }
+    // A refused credential is refused for everything.
+    engine.observe(&forbidden(600_000, 401, ErrorClass::Auth), at(600_000));
+    assert_eq!(state(&engine, 600_000), State::Unknown);
+}
