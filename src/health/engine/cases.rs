@@ -436,3 +436,17 @@ fn a_models_list_that_is_forbidden_does_not_silence_a_key_that_generates() {
     engine.observe(&forbidden(600_000, 401, ErrorClass::Auth), at(600_000));
     assert_eq!(state(&engine, 600_000), State::Unknown);
 }
+
+#[test]
+fn an_outage_that_reports_told_of_does_not_end_with_the_reports() {
+    let mut engine = Engine::new(setup(false, None), 1, at(0));
+    for s in 0..30 {
+        engine.observe(&reach(s * 1000, true), at(s * 1000));
+        engine.observe(&seen(s * 1000, Source::Report, CUT), at(s * 1000));
+        engine.tick(at(s * 1000 + 500));
+    }
+    assert!(engine.view(at(30_000)).targets[0].incident.is_some());
+    let after = reached(&mut engine, 30, 1_200, true);
+    assert_eq!(state(&engine, 1_200_000), State::Unknown);
+    assert!(!phases(&after).contains(&IncidentPhase::Closed));
+}
