@@ -292,7 +292,7 @@ fn a_killed_process_loses_nothing_that_was_committed() {
     assert_eq!(rows, 2_000);
     let (writer, reader) = open(&path);
     let found = count(&reader);
-    assert!(found >= rows && found % 100 == 0, "{found}");
+    assert!(found >= rows && found.is_multiple_of(100), "{found}");
     assert!(writer.revisions().next() > revision);
     let hours = reader
         .hours(&super::target("a/m"), at(0), at(3_600_000))
