@@ -415,3 +415,38 @@ fn a_blip_before_a_long_restart_opens_no_incident_after_it() {
     assert_eq!(state(&again, 600_000), State::Unknown);
     assert_eq!(phases(&again.tick(at(601_000))), []);
 }
+
+#[test]
+fn a_models_list_that_is_forbidden_does_not_silence_a_key_that_generates() {
+    let mut engine = engine();
+    let forbidden = |ms: i64, code: u16, class| {
+        let mut list = seen(ms, Source::Reach, status(code, class));
+        list.http_status = Some(code);
+        list
+    };
+    for s in 0..600 {
+        if s % 60 == 0 {
+            feed(&mut engine, s * 1000, Verdict::Complete);
+        } else if s % 5 == 0 {
+            engine.observe(&forbidden(s * 1000, 403, ErrorClass::Permission), at(s * 1000));
+        }
+        assert_eq!(state(&engine, s * 1000), State::Operational, "{s}");
+    }
+    // A refused credential is refused for everything.
+    engine.observe(&forbidden(600_000, 401, ErrorClass::Auth), at(600_000));
+    assert_eq!(state(&engine, 600_000), State::Unknown);
+}
+
+#[test]
+fn an_outage_that_reports_told_of_does_not_end_with_the_reports() {
+    let mut engine = Engine::new(setup(false, None), 1, at(0));
+    for s in 0..30 {
+        engine.observe(&reach(s * 1000, true), at(s * 1000));
+        engine.observe(&seen(s * 1000, Source::Report, CUT), at(s * 1000));
+        engine.tick(at(s * 1000 + 500));
+    }
+    assert!(engine.view(at(30_000)).targets[0].incident.is_some());
+    let after = reached(&mut engine, 30, 1_200, true);
+    assert_eq!(state(&engine, 1_200_000), State::Unknown);
+    assert!(!phases(&after).contains(&IncidentPhase::Closed));
+}

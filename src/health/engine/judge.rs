@@ -118,8 +118,8 @@ impl Engine {
         let target = &mut self.targets[number];
         // A target that nobody asks for replies never becomes operational: its reachable edge is all that can recover.
         if target.published.state == State::Unknown
-            && !target.short.kept.known
-            && !target.long.kept.known
+            && target.short.kept.last_ms.is_none()
+            && target.long.kept.last_ms.is_none()
             && target.setup.interval.is_none()
             && self.providers[target.provider].edge.state() == Some(State::Operational)
         {

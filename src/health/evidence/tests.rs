@@ -227,6 +227,14 @@ fn reach_judges_edge_and_key_alone() {
             (Edge::Good, Key::Ignored, true),
         ),
         (
+            reach(Some(500), at(C::ServerError, 500), true, false),
+            (Edge::Good, Key::Ignored, true),
+        ),
+        (
+            reach(Some(499), at(C::Cancelled, 499), true, false),
+            (Edge::Good, Key::Ignored, false),
+        ),
+        (
             reach(None, failed(C::Dns, FailedAt::Transport), true, false),
             (Edge::Bad, Key::Ignored, false),
         ),
