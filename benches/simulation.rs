@@ -24,7 +24,9 @@ fn main() {
     let (runs, scale) = (argument("--runs", 100.0) as u64, argument("--scale", 1.0));
     let seed = argument("--seed", 20_260_620.0) as u64;
     println!("seed {seed}, {runs} runs a row");
-    print!("{}", world::tables::print(&world::tables::faults(runs, seed)));
+    if runs > 0 {
+        print!("{}", world::tables::print(&world::tables::faults(runs, seed)));
+    }
     print!(
         "{}",
         world::tables::print(&world::tables::quiet(scale, runs.max(1) * 2, seed))

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use endturn::{
     protocol::{
-        Decoder, ErrorClass, Limits, MAX_MESSAGE_BYTES, Protocol, StreamEvent, decode_body, error_body::classify,
+        Decoder, ErrorClass, Limits, MAX_MESSAGE_BYTES, Protocol, StreamEvent, decode_body,
+        error_body::classify,
     },
     verdict::{Ending, Expectation, Expected, Fault, Judgement, Timeline, Verdict, judge},
 };
@@ -15,7 +16,11 @@ pub fn check_stream(protocol: Protocol, limits: Limits, data: &[u8]) {
     let split = feed(protocol, limits, pieces(data).into_iter());
     assert_eq!(whole, split, "a split changed the events");
     if data.len() <= 2048 {
-        assert_eq!(whole, feed(protocol, limits, data.chunks(1)), "byte by byte changed the events");
+        assert_eq!(
+            whole,
+            feed(protocol, limits, data.chunks(1)),
+            "byte by byte changed the events"
+        );
     }
     assert!(kept(&whole) <= data.len(), "more text than was sent");
 
@@ -23,7 +28,12 @@ pub fn check_stream(protocol: Protocol, limits: Limits, data: &[u8]) {
         class: ErrorClass::Reset,
         detail: String::new(),
     };
-    for ending in [Ending::Clean, Ending::Failed(reset), Ending::Stalled, Ending::Cancelled] {
+    for ending in [
+        Ending::Clean,
+        Ending::Failed(reset),
+        Ending::Stalled,
+        Ending::Cancelled,
+    ] {
         let timeline = timeline(&whole, data, ending);
         assert!(timeline.events.len() <= whole.len() && kept(&timeline.events) <= data.len());
         for strict in [true, false] {
@@ -51,7 +61,13 @@ pub fn check_body(data: &[u8]) {
         }
         for status in [302, 400, 401, 403, 404, 429, 498, 500, 503, 529] {
             let text = String::from_utf8_lossy(&data[..data.len().min(64)]).into_owned();
-            let headers = ["retry-after", "retry-after-ms", "x-should-retry", "date", "x-ratelimit-reset-tokens"];
+            let headers = [
+                "retry-after",
+                "retry-after-ms",
+                "x-should-retry",
+                "date",
+                "x-ratelimit-reset-tokens",
+            ];
             let headers = headers.map(|name| (name.to_owned(), text.clone()));
             let error = classify(protocol, status, &headers, data);
             assert!(!error.message.is_empty() && error.message.len() <= MAX_MESSAGE_BYTES);

@@ -26,7 +26,7 @@ struct Outlook<'a> {
     stretched: Vec<String>,
     prices: BTreeMap<&'a TargetId, &'a DatedPrice>,
     pages: BTreeMap<&'a ProviderId, &'a StatusPage>,
-    /// Targets without a price.
+    /// Targets that cost nothing.
     free: BTreeSet<TargetId>,
 }
 
@@ -40,7 +40,7 @@ impl<'a> Outlook<'a> {
             prices: BTreeMap::new(),
             pages: BTreeMap::new(),
             free: models(&config)
-                .filter(|model| model.price.is_none())
+                .filter(|model| model.price.is_none_or(|price| price.cost(1, 1) <= 0.0))
                 .map(|model| model.id.clone())
                 .collect(),
         };
@@ -207,10 +207,9 @@ fn targets(outlook: &Outlook<'_>) -> String {
     let mut table = plain_table(["TARGET", "CANARY", "A DAY", "USD A DAY", "PRICE"]);
     for row in &outlook.plan.rows {
         let price = match outlook.prices.get(&row.target) {
-            Some(_) if row.every.is_none() => "-".to_owned(),
+            _ if row.every.is_none() => "-".to_owned(),
             Some(price) if price.verified => format!("{}, {}", price.as_of, price.source),
             Some(price) => format!("{}, {}, not verified", price.as_of, price.source),
-            None if row.every.is_none() => "-".to_owned(),
             None if outlook.free.contains(&row.target) => "free".to_owned(),
             None => "from the configuration".to_owned(),
         };

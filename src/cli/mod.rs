@@ -124,16 +124,17 @@ pub(crate) fn load(path: Option<&std::path::Path>) -> Result<config::Loaded, Exi
 }
 
 fn logging(cli: &Cli) -> Result<(), String> {
-    let asked = cli.log.as_deref().unwrap_or(match cli.command {
-        Command::Demo(_) => "warn",
+    let log = cli.log.as_deref().unwrap_or(match cli.command {
+        // It says on stdout what the daemon would log, outages as warnings.
+        Command::Demo(_) => "error",
         _ => "info",
     });
-    let filter = match asked.parse::<tracing::Level>() {
+    let filter = match log.parse::<tracing::Level>() {
         // Our own words at the level asked for, those of libraries only when something is wrong.
         Ok(level) => format!("warn,endturn={level}"),
-        Err(_) => asked.to_owned(),
+        Err(_) => log.to_owned(),
     };
-    let filter = EnvFilter::try_new(&filter).map_err(|error| format!("--log {asked:?}: {error}"))?;
+    let filter = EnvFilter::try_new(&filter).map_err(|error| format!("--log {log:?}: {error}"))?;
     let registry = tracing_subscriber::registry().with(filter);
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     match cli.log_format {

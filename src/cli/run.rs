@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Exit, args::RunArgs, check, complain, load};
 use crate::{
@@ -43,6 +43,11 @@ fn prepare(mut loaded: Loaded) -> Loaded {
 /// Runs the command.
 pub(crate) async fn run(args: &RunArgs, clock: Clock) -> Exit {
     let path = args.config.config.as_deref();
+    // Before anything else: a reload that is asked for during the start must not end the process.
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        complain("error: signals can't be received");
+        return Exit::Failure;
+    };
     let loaded = match load(path) {
         Ok(loaded) => prepare(loaded),
         Err(exit) => return exit,
@@ -69,16 +74,12 @@ pub(crate) async fn run(args: &RunArgs, clock: Clock) -> Exit {
         }
     };
     tracing::info!(page = format!("http://{}/", daemon.addr()), targets, "ready");
-    let exit = wait(&mut daemon, path).await;
+    let exit = wait(&mut daemon, path, &mut hangup).await;
     daemon.stop().await;
     exit
 }
 
-async fn wait(daemon: &mut Daemon, path: Option<&Path>) -> Exit {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-        complain("error: signals can't be received");
-        return Exit::Failure;
-    };
+async fn wait(daemon: &mut Daemon, path: Option<&Path>, hangup: &mut Signal) -> Exit {
     let stopped = stopped();
     tokio::pin!(stopped);
     loop {

@@ -3,7 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -49,12 +49,20 @@ pub enum StartError {
         source: io::Error,
     },
     /// The database can't be had.
-    #[error("the store {} can't be opened: {source}", path.display())]
+    #[error("{source}\n\nhelp: choose another file with path under [store]")]
     Store {
         /// Which.
         path: PathBuf,
         /// Why.
         source: StoreError,
+    },
+    /// The directory of the database is missing and can't be made.
+    #[error("the store {} can't be opened: its directory can't be made: {source}\n\nhelp: choose another file with path under [store]", path.display())]
+    Directory {
+        /// Of which database.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
     },
     /// No HTTP client.
     #[error("the HTTP client can't be made: {0}")]
@@ -82,14 +90,39 @@ pub enum StorePlace {
     Temporary,
 }
 
+/// Makes the directory that the database is to lie in, for our user alone, as a first start finds none. Where that
+/// fails, opening the database fails next and tells.
+fn make_home(path: &Path) {
+    let Some(home) = path.parent().filter(|home| !home.as_os_str().is_empty()) else {
+        return;
+    };
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    if let Err(error) = builder.create(home) {
+        tracing::debug!(home = %home.display(), %error, "the directory of the store can't be made");
+    }
+}
+
 fn open_store(config: &Config, place: StorePlace, clock: &Clock) -> Result<(Writer, Reader), StartError> {
     let options = Options {
         keep_raw: config.store.keep_raw,
         max_bytes: config.store.max_bytes,
         ..Options::default()
     };
+    if let (StorePlace::File, Some(directory)) = (place, config.store.path.parent()) {
+        // On the first run the state directory is not there yet.
+        std::fs::create_dir_all(directory).map_err(|source| StartError::Directory {
+            path: config.store.path.clone(),
+            source,
+        })?;
+    }
     let opened = match place {
-        StorePlace::File => Store::open(&config.store.path, options, clock.clone()),
+        StorePlace::File => {
+            make_home(&config.store.path);
+            Store::open(&config.store.path, options, clock.clone())
+        }
         StorePlace::Temporary => Store::temporary(options, clock.clone()),
     };
     opened.map_err(|source| StartError::Store {

@@ -22,7 +22,7 @@ use crate::{
         schedule::Schedule,
     },
     protocol::ErrorClass,
-    verdict::{Observation, Purpose, Verdict},
+    verdict::{Observation, Purpose, Source, Verdict},
 };
 
 /// Most probes under way at once; beyond it, due ones are skipped and counted.
@@ -329,8 +329,15 @@ impl Brain {
             Ok(()) => acts.extend(self.launch(order.subject, order.purpose, now).map(Act::Probe)),
             // A recovery probe is the only one of its kind: it waits. Of confirming ones there are more.
             Err(until) if order.purpose == Purpose::Recovery => {
-                self.serial += 1;
-                self.orders.insert((until, self.serial), order);
+                // Health asks again when it hears nothing; one that waits is enough.
+                if !self
+                    .orders
+                    .values()
+                    .any(|waiting| waiting.subject == order.subject && waiting.purpose == order.purpose)
+                {
+                    self.serial += 1;
+                    self.orders.insert((until, self.serial), order);
+                }
             }
             Err(_) => self.skipped.polite += 1,
         }
@@ -414,6 +421,13 @@ impl Brain {
     fn note_overload(&mut self, observation: &Observation, now: Timestamp) {
         let provider = observation.target.provider();
         match observation.verdict {
+            // The edge answers whatever the models behind it do: it neither ends a wait nor begins a back-off, and
+            // only a wait that it names itself holds.
+            _ if observation.source == Source::Reach => {
+                if observation.retry_after.is_some() {
+                    self.schedule.overload(provider, observation.retry_after, now);
+                }
+            }
             Verdict::Errored(failure)
                 if matches!(failure.class, ErrorClass::Overloaded | ErrorClass::RateLimit) =>
             {

@@ -14,7 +14,7 @@ use crate::{
     config::Config,
     feed::{Cause, FIGURES_EVERY, HEARTBEAT, Hub, v1},
     health::{Incident, IncidentPhase, Network, Transition},
-    probe::{ProbeJob, Prober, anchors},
+    probe::{Anchors, ProbeJob, Prober},
     store::{Record, Writer},
     verdict::Observation,
 };
@@ -73,7 +73,7 @@ pub(crate) struct Core {
     prober: Arc<Prober>,
     clock: Clock,
     pulse: Arc<Pulse>,
-    anchors: Arc<[String]>,
+    anchors: Arc<Anchors>,
     receiver: mpsc::Receiver<Input>,
     handle: Handle,
     probes: TaskTracker,
@@ -110,7 +110,7 @@ impl Core {
             prober,
             clock,
             pulse,
-            anchors: config.anchors.clone().into(),
+            anchors: Arc::new(Anchors::of(config)),
             receiver,
             handle: Handle { inputs, observations },
             probes: TaskTracker::new(),
@@ -214,7 +214,7 @@ impl Core {
                 Input::Anchors(answered) => news.add(self.brain.anchor_round(&answered, now)),
                 Input::Reload(config, done) => {
                     news.add(self.brain.reconfigure(&config, now));
-                    self.anchors = config.anchors.clone().into();
+                    self.anchors = Arc::new(Anchors::of(&config));
                     let _ = done.send(());
                 }
             }
@@ -263,9 +263,9 @@ impl Core {
             self.launch(launch);
         }
         if news.anchors {
-            let (hosts, inputs) = (Arc::clone(&self.anchors), self.handle.inputs.clone());
+            let (anchors, inputs) = (Arc::clone(&self.anchors), self.handle.inputs.clone());
             self.probes.spawn(async move {
-                let answered = anchors(&hosts).await;
+                let answered = anchors.round().await;
                 // The loop has ended: nobody needs the round.
                 let _ = inputs.send(Input::Anchors(answered)).await;
             });

@@ -168,6 +168,11 @@ pub(super) fn edge_of(observation: &Observation) -> Edge {
             class: ErrorClass::Dns | ErrorClass::Connect | ErrorClass::Tls | ErrorClass::Reset,
             at: FailedAt::Transport,
         }) => Edge::Bad,
+        // What we could not build or broke off ourselves was no question to the provider.
+        Verdict::Errored(Failure {
+            class: ErrorClass::InvalidRequest | ErrorClass::Cancelled,
+            at: FailedAt::Transport,
+        }) => Edge::Ignored,
         _ if observation.source == Source::Reach => Edge::Bad,
         _ => Edge::Ignored,
     }
@@ -191,7 +196,7 @@ fn answered(observation: &Observation) -> bool {
 fn reach(observation: &Observation) -> Evidence {
     let mut evidence = says(Model::Ignored, Count::None);
     if !answered(observation) {
-        evidence.edge = Edge::Bad;
+        evidence.edge = edge_of(observation);
         return evidence;
     }
     evidence.ask = observation.http_status.is_some_and(|status| status >= 500);

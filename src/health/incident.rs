@@ -75,6 +75,27 @@ impl Tracker {
         Some((IncidentPhase::Updated, spell.incident.clone()))
     }
 
+    /// What made it ill is over, though nothing more is known: the way of a target that is only reached.
+    pub(super) fn reachable_again(&mut self, now: Timestamp) -> Option<Told> {
+        let spell = self.spell.as_mut()?;
+        if !spell.open || spell.incident.recovered.is_some() {
+            return None;
+        }
+        spell.incident.recovered = Some(now);
+        spell.note(
+            now,
+            "recovered",
+            State::Unknown,
+            "it can be reached again".to_owned(),
+        );
+        Some((IncidentPhase::Updated, spell.incident.clone()))
+    }
+
+    /// A restart found nothing of a spell: one that was not announced is forgotten.
+    pub(super) fn forget_unannounced(&mut self) {
+        self.spell = self.spell.take().filter(|spell| spell.open);
+    }
+
     /// Opens and closes by the clock.
     pub(super) fn advance(&mut self, now: Timestamp) -> Option<Told> {
         if self.next_wake().is_none_or(|due| now.as_millis() < due) {
@@ -83,10 +104,11 @@ impl Tracker {
         let spell = self.spell.as_mut()?;
         if spell.open {
             spell.incident.closed = Some(now);
+            let state = spell.last_state().filter(|state| !state.is_impaired());
             spell.note(
                 now,
                 "closed",
-                State::Operational,
+                state.unwrap_or(State::Operational),
                 "60 s without a relapse".to_owned(),
             );
             return self
@@ -97,11 +119,7 @@ impl Tracker {
         spell.open = true;
         spell.incident.opened = now;
         let text = spell.incident.reason.text.clone();
-        let state = spell
-            .incident
-            .timeline
-            .last()
-            .map_or(State::Degraded, |entry| entry.state);
+        let state = spell.last_state().unwrap_or(State::Degraded);
         spell.note(now, "opened", state, text);
         Some((IncidentPhase::Opened, spell.incident.clone()))
     }
@@ -143,6 +161,10 @@ impl Spell {
         );
         spell.note(change.now, "transition", change.state, change.reason.text.clone());
         spell
+    }
+
+    fn last_state(&self) -> Option<State> {
+        self.incident.timeline.last().map(|entry| entry.state)
     }
 
     fn goes_on(&mut self, change: &Change<'_>) -> Option<Told> {

@@ -10,12 +10,13 @@ use super::{
     incident::Tracker,
     kernel::Detectors,
     provider::Provider,
-    stream::Stream,
+    stream::{STALE_MIN_MS, Stream},
     vantage::{Gate, Mode},
     window::Window,
 };
 use crate::{
     clock::Timestamp,
+    protocol::ErrorClass,
     verdict::{Flags, Observation, Source, Verdict},
 };
 
@@ -53,6 +54,11 @@ impl KeyTrouble {
             retry_at: self.retry_at_ms.map(Timestamp::from_millis),
         }
     }
+}
+
+/// Known, but not allowed that: 403, where 401 means that the credential itself is refused.
+fn is_forbidden(observation: &Observation) -> bool {
+    matches!(observation.verdict, Verdict::Errored(failure) if failure.class == ErrorClass::Permission)
 }
 
 /// What was last told.
@@ -99,6 +105,8 @@ pub(super) struct Target {
     pub(super) sentinel: Sentinel,
     pub(super) last_complete_ms: Option<i64>,
     pub(super) last_seen_ms: Option<i64>,
+    /// When a generation of ours last got past the check of our key.
+    key_good_ms: Option<i64>,
     served: Option<String>,
     served_changed_ms: Option<i64>,
     terminal_lax: bool,
@@ -133,6 +141,7 @@ impl Target {
             sentinel: Sentinel::default(),
             last_complete_ms: None,
             last_seen_ms: None,
+            key_good_ms: None,
             served: None,
             served_changed_ms: None,
             terminal_lax: false,
@@ -235,6 +244,9 @@ impl Target {
         match key {
             Key::Ignored => {}
             Key::Works => {
+                if !by_reach {
+                    self.key_good_ms = Some(now_ms);
+                }
                 if !by_reach || self.key.is_some_and(|trouble| trouble.by_reach) {
                     self.key = None;
                 }
@@ -247,6 +259,8 @@ impl Target {
                     by_reach,
                 });
             }
+            // A key may generate and yet not list models: the generation knows better.
+            Key::Refused if by_reach && is_forbidden(observation) && self.key_generates(now_ms) => {}
             Key::Refused | Key::Spent => {
                 let retry = wait.or_else(|| self.interval_ms().filter(|_| !by_reach));
                 self.key = Some(KeyTrouble {
@@ -257,6 +271,12 @@ impl Target {
                 });
             }
         }
+    }
+
+    /// Whether a generation with our key went through of late.
+    fn key_generates(&self, now_ms: i64) -> bool {
+        let fresh = (3 * self.interval_ms().unwrap_or(0)).max(STALE_MIN_MS);
+        self.key_good_ms.is_some_and(|at| now_ms - at < fresh)
     }
 
     /// When a rate limit is over.

@@ -22,6 +22,9 @@ pub const SENTINEL_WORD: &str = "SENTINEL_WORD";
 /// Length of the kept end of a failed answer, in characters.
 pub const TAIL_CHARS: usize = 120;
 
+/// Times the planned input tokens that a provider's count is believed up to: templates of gateways come on top.
+const INPUT_BELIEVED: u64 = 20;
+
 /// Headers that may carry the provider's request id, the surest first (`docs/verdicts.md`).
 const REQUEST_ID_HEADERS: [&str; 7] = [
     "request-id",
@@ -123,16 +126,23 @@ fn expectation(job: &ProbeJob, sentinel: &str) -> Expectation {
     }
 }
 
-/// Dollars: reported tokens where the provider counted, planned ones where it began to answer and did not count.
+/// Dollars: reported tokens where the provider counted, planned ones where it began to answer and did not count. A
+/// count beyond what we asked for is nonsense and must not spend the budget of everybody else.
 /// An exchange without a 200 is not billed.
 fn cost(model: &Model, timeline: &Timeline, usage: Usage) -> f64 {
     let (Some(price), Some(script), Some(200)) = (model.price, script(model), timeline.status) else {
         return 0.0;
     };
     let output = usage.output.filter(|_| !usage.provisional);
+    let planned = u64::from(script.input_tokens);
     price.cost(
-        usage.input.unwrap_or(u64::from(script.input_tokens)),
-        output.unwrap_or(u64::from(script.output_tokens)),
+        usage
+            .input
+            .unwrap_or(planned)
+            .min(planned.saturating_mul(INPUT_BELIEVED)),
+        output
+            .unwrap_or(u64::from(script.output_tokens))
+            .min(u64::from(model.max_tokens)),
     )
 }
 
@@ -152,4 +162,33 @@ fn tail(text: &str) -> Option<String> {
         .nth(TAIL_CHARS - 1)
         .map_or(0, |(at, _)| at);
     (!text.is_empty()).then(|| text[start..].to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::probe::{budget::worst_case, fixture::config};
+
+    #[test]
+    fn a_nonsense_count_of_tokens_costs_no_more_than_was_asked_for() {
+        let config = config(1, Duration::from_secs(60));
+        let model = &config.providers[0].models[0];
+        let timeline = Timeline {
+            status: Some(200),
+            ..Timeline::default()
+        };
+        let counted = |input, output| Usage {
+            input: Some(input),
+            output: Some(output),
+            ..Usage::default()
+        };
+        let most = worst_case(model);
+        assert!(cost(model, &timeline, counted(1, u64::MAX)) <= most);
+        let all = cost(model, &timeline, counted(u64::MAX, u64::MAX));
+        assert!(all > 0.0 && all <= most * INPUT_BELIEVED as f64, "{all} {most}");
+        let plain = cost(model, &timeline, counted(500, 100));
+        assert!((plain - 0.001).abs() < 1e-12, "{plain}");
+    }
 }

@@ -21,7 +21,7 @@ mod scrub;
 mod transport;
 mod wire;
 
-pub use anchor::{ANCHOR_LIMIT, anchors};
+pub use anchor::{ANCHOR_LIMIT, Anchors, MAX_NAMES};
 pub use budget::Budget;
 pub use canary::{SENTINEL_WORD, TAIL_CHARS};
 pub use client::{ClientError, ReqwestTransport, http_client};

@@ -13,6 +13,9 @@ use crate::{
 /// Shortest text that counts as a secret; shorter ones would blank out ordinary words.
 const MIN_SECRET_BYTES: usize = 4;
 
+/// Shortest beginning of a secret that is taken out of the end of a text: public prefixes (`sk-`) are shorter.
+const MIN_CUT_BYTES: usize = 8;
+
 /// Parts of the names of headers whose values are secrets.
 const SECRET_HEADERS: [&str; 5] = ["auth", "key", "token", "secret", "cookie"];
 
@@ -35,10 +38,14 @@ impl Scrub {
     /// The text without secrets.
     pub(super) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.secrets.iter().fold(Cow::Borrowed(text), |text, secret| {
-            if text.contains(secret.expose()) {
+            let text = if text.contains(secret.expose()) {
                 Cow::Owned(secret.scrub(&text))
             } else {
                 text
+            };
+            match cut_secret(&text, secret.expose()) {
+                Some(start) => Cow::Owned(format!("{}***", &text[..start])),
+                None => text,
             }
         })
     }
@@ -93,6 +100,17 @@ impl Scrub {
     }
 }
 
+/// Where a text ends inside the secret: our bounds cut texts before they are cleaned.
+fn cut_secret(text: &str, secret: &str) -> Option<usize> {
+    secret
+        .char_indices()
+        .map(|(end, _)| end)
+        .rev()
+        .take_while(|end| *end >= MIN_CUT_BYTES)
+        .find(|end| text.ends_with(&secret[..*end]))
+        .map(|end| text.len() - end)
+}
+
 fn url_secrets(url: &Url) -> Vec<Secret> {
     let values = url.query_pairs().map(|(_, value)| Secret::new(&value));
     values.chain(url.password().map(Secret::new)).collect()
@@ -107,4 +125,25 @@ fn header_secrets(headers: &[(String, String)]) -> impl Iterator<Item = Secret> 
         .iter()
         .filter(move |(name, _)| named(name))
         .map(|(_, value)| Secret::new(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_cut_by_a_bound_leaves_no_beginning() {
+        let scrub = Scrub {
+            secrets: vec![Secret::new("sk-marked-0123456789")],
+        };
+        for (text, clean) in [
+            ("bad key sk-marked-0123456789!", "bad key ***!"),
+            ("bad key sk-marked-01234", "bad key ***"),
+            ("bad key sk-marked-0123456789", "bad key ***"),
+            ("a word: risk", "a word: risk"),
+            ("", ""),
+        ] {
+            assert_eq!(scrub.text(text), clean);
+        }
+    }
 }

@@ -137,7 +137,7 @@ const AUTH: [Rule; 2] = [
 ];
 
 /// After authentication and quota, in the order of the master classification.
-const BY_CODE: [Rule; 10] = [
+const BY_CODE: [Rule; 11] = [
     Rule::codes(
         ErrorClass::ContentPolicy,
         &["content_filter", "content_policy", "bio_policy", "moderation"],
@@ -205,6 +205,10 @@ const BY_CODE: [Rule; 10] = [
         ],
         |status| status != Some(429),
     ),
+    // A 429 whose own type is an overload speaks of the provider's load, not of our limit.
+    Rule::codes(ErrorClass::Overloaded, &["overloaded"], |status| {
+        status == Some(429)
+    }),
     Rule::codes(ErrorClass::Timeout, &["timeout", "deadline_exceeded"], |status| {
         status != Some(429)
     }),

@@ -58,21 +58,6 @@ pub(super) fn open(path: &Path, manner: Manner) -> Result<Connection, StoreError
     Ok(connection)
 }
 
-/// Makes the directory that the database is to lie in, for our user alone, as a first start finds none. Where that
-/// fails, opening the database fails next and tells.
-pub(super) fn make_home(path: &Path) {
-    let Some(home) = path.parent().filter(|home| !home.as_os_str().is_empty()) else {
-        return;
-    };
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    if let Err(error) = builder.create(home) {
-        tracing::debug!(home = %home.display(), %error, "the directory of the store can't be made");
-    }
-}
-
 fn refuse_strangers(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let read = |pragma: &str| -> Result<i64, StoreError> {
         connection

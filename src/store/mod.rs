@@ -79,7 +79,6 @@ impl Store {
     /// # Errors
     /// The file can't be opened or written, is locked, was written by a newer endturn or by another program.
     pub fn open(path: &Path, options: Options, clock: Clock) -> Result<(Writer, Reader), StoreError> {
-        db::make_home(path);
         writer::open(path, options, clock, false)
     }
 

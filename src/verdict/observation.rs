@@ -213,7 +213,14 @@ impl Observation {
     /// Inter-token latency: `(last - first) / (n - 1)`, n the provider-counted tokens that were streamed.
     /// `None` below two tokens.
     pub fn itl(&self) -> Option<Duration> {
-        let tokens = self.usage.visible().filter(|n| *n >= 2)?;
+        // Reasoning counts where it was streamed: then the first token is one of it.
+        let reasoning_shown = self.phases.first_output > self.phases.first_token;
+        let tokens = self
+            .usage
+            .output
+            .filter(|_| reasoning_shown && !self.usage.provisional)
+            .or(self.usage.visible())
+            .filter(|n| *n >= 2)?;
         let span = self.phases.last_token?.checked_sub(self.phases.first_token?)?;
         Some(span.div_f64((tokens - 1) as f64))
     }
@@ -224,5 +231,38 @@ impl Observation {
             .map(|itl| itl.as_secs_f64())
             .filter(|s| *s > 0.0)
             .map(|s| 1.0 / s)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::Verdict;
+
+    fn itl(
+        first_token: u64,
+        first_output: Option<u64>,
+        last: u64,
+        output: u64,
+        reasoning: u64,
+    ) -> Option<Duration> {
+        let ms = Duration::from_millis;
+        let target = "p/m".parse().unwrap();
+        let mut seen = Observation::new(target, Timestamp::default(), Source::Canary, Verdict::Complete);
+        seen.phases.first_token = Some(ms(first_token));
+        seen.phases.first_output = first_output.map(ms);
+        seen.phases.last_token = Some(ms(last));
+        seen.usage.output = Some(output);
+        seen.usage.reasoning = Some(reasoning);
+        seen.itl()
+    }
+
+    #[test]
+    fn itl_divides_by_the_tokens_that_were_streamed() {
+        let ms = |n| Some(Duration::from_millis(n));
+        assert_eq!(itl(100, Some(100), 300, 21, 0), ms(10));
+        assert_eq!(itl(100, Some(100), 300, 1021, 1000), ms(10), "hidden reasoning");
+        assert_eq!(itl(100, Some(1100), 1300, 121, 100), ms(10), "streamed reasoning");
+        assert_eq!(itl(100, Some(100), 300, 1, 0), None);
     }
 }

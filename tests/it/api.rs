@@ -260,7 +260,7 @@ async fn every_error_is_a_problem() {
         ("/v1/health/openai/%FF", 400, "UTF-8"),
         ("/v1/up/openai/none", 404, "no target openai/none is configured"),
         ("/v1/up/openai/gpt-5.2?unknown=perhaps", 400, "unknown variant"),
-        ("/v1/health?sinse=3", 400, "unknown field"),
+        ("/v1/health?sinse=3", 400, "sinse: unknown field"),
         ("/v1/health?since=x", 400, "invalid digit"),
         ("/v1/health?since=3&since=4", 400, "duplicate field"),
         ("/v1/health?wait=soon", 400, "is no duration"),
@@ -298,6 +298,8 @@ async fn every_error_is_a_problem() {
             problem["detail"].as_str().unwrap().contains(detail),
             "{path}: {problem}"
         );
+        let inner = problem["detail"].as_str().unwrap().contains("deserialize");
+        assert!(!inner, "{path}: speaks of its own insides: {problem}");
         assert!(
             problem["type"]
                 .as_str()

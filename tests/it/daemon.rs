@@ -27,10 +27,15 @@ const STOP: Duration = Duration::from_secs(10);
 const HAIKU: &str = "anthropic/claude-haiku-4-5";
 const GPT: &str = "openai/gpt-5.2";
 
+/// Where the store lies: in a directory that a first start has to make.
+fn database(dir: &Path) -> PathBuf {
+    dir.join("state/endturn.db")
+}
+
 fn config(entries: &str, dir: &Path) -> Config {
     let text = format!(
         "vantage = \"here\"\n[server]\nlisten = \"127.0.0.1:0\"\n[store]\npath = \"{}\"\n[network]\nanchors = []\n{entries}",
-        dir.join("endturn.db").display()
+        database(dir).display()
     );
     let env = Env {
         vars: [("KEY".to_owned(), "k".to_owned())].into(),
@@ -231,7 +236,7 @@ async fn a_locked_file_costs_no_freshness() {
     let addr = daemon.addr();
     until_health(addr, "health", |it| of(it, GPT).state == State::Operational).await;
 
-    let other = rusqlite::Connection::open(dir.path().join("endturn.db")).unwrap();
+    let other = rusqlite::Connection::open(database(dir.path())).unwrap();
     other.busy_timeout(PATIENCE).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let locked = health(addr).await.head;
@@ -399,7 +404,7 @@ async fn it_stops_in_time_with_readers_and_probes_under_way() {
     // Answered or cut, but over.
     let _ = tokio::time::timeout(PATIENCE, poll).await.expect("an end");
     // Everything was written: the file opens, and nobody holds it.
-    let kept = rusqlite::Connection::open(dir.path().join("endturn.db")).unwrap();
+    let kept = rusqlite::Connection::open(database(dir.path())).unwrap();
     kept.execute_batch("BEGIN EXCLUSIVE; ROLLBACK").unwrap();
 }
 
@@ -426,7 +431,13 @@ async fn an_address_in_use_and_a_store_that_cannot_be_had_are_told() {
         .unwrap();
     let text = error.to_string();
     assert!(
-        text.starts_with("the store ") && text.contains("file/endturn.db"),
+        text.starts_with("the store ") && text.contains("file/endturn.db") && text.contains("help: "),
         "{text}"
     );
+    // One that is merely missing is made, as on the first run.
+    let mut fresh = config(&providers.usual(), dir.path());
+    fresh.store.path = dir.path().join("state/endturn/endturn.db");
+    let path = fresh.store.path.clone();
+    stop(start(fresh, &Clock::system()).await).await;
+    assert!(path.exists());
 }

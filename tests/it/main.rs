@@ -1,5 +1,11 @@
 //! One binary for all integration tests.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on should say where")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_wrap,
+    clippy::unchecked_time_subtraction,
+    clippy::too_many_lines,
+    reason = "a test that can't go on should say where; tables are long"
+)]
 
 mod api;
 mod bad_input;

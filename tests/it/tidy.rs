@@ -94,24 +94,24 @@ fn imports(text: &str) -> Vec<String> {
     for (at, _) in code.match_indices("crate::") {
         let rest = &code[at + "crate::".len()..];
         if let Some(group) = rest.strip_prefix('{') {
+            // The first word of each member is a room; what follows it, nested groups too, is inside that room.
             let mut depth = 1;
             let mut word = String::new();
-            // Within `room::item`, what follows the room.
-            let mut inside = false;
+            let mut first = true;
             for c in group.chars() {
+                if depth == 1 && first && (c.is_alphanumeric() || c == '_') {
+                    word.push(c);
+                    continue;
+                }
+                if !word.is_empty() {
+                    found.push(std::mem::take(&mut word));
+                    first = false;
+                }
                 match c {
                     '{' => depth += 1,
                     '}' => depth -= 1,
+                    ',' if depth == 1 => first = true,
                     _ => {}
-                }
-                if depth == 1 && (c.is_alphanumeric() || c == '_') {
-                    word.push(c);
-                } else {
-                    if matches!(c, ':' | ',' | '\n' | '}') && !word.is_empty() && !inside {
-                        found.push(std::mem::take(&mut word));
-                    }
-                    word.clear();
-                    inside = depth > 1 || c == ':' || (inside && c != ',');
                 }
                 if depth == 0 {
                     break;
@@ -246,5 +246,9 @@ fn imports_are_read_from_groups_too() {
     assert_eq!(
         imports("use crate::{clock::{A, B}, id::X, verdict};\n// crate::api"),
         ["clock", "id", "verdict"]
+    );
+    assert_eq!(
+        imports("use crate::{api::v1,\n    feed::{C, D},\n};"),
+        ["api", "feed"]
     );
 }

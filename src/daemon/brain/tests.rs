@@ -357,8 +357,12 @@ fn retry_after_goes_before_everything_but_money() {
             "told to wait at {answered:?}, and yet {early:?}"
         );
     }
-    let recovery = sent.iter().filter(|sent| sent.2 == Purpose::Recovery).count();
-    assert!(recovery > 0, "a recovery probe waits, it isn't dropped: {sent:?}");
+    // A recovery probe waits until the very end of the wait, it isn't dropped.
+    let wait = s(120) + Duration::from_millis(50);
+    let waited = |pair: &[(Timestamp, ProbeKind, Purpose)]| {
+        pair[1].2 == Purpose::Recovery && pair[1].0 == pair[0].0.plus(wait)
+    };
+    assert!(sent.windows(2).any(waited), "{sent:?}");
     let (state, hint) = driver
         .view("a/m")
         .map(|view| (view.state, view.routing.hint))
@@ -411,4 +415,49 @@ fn a_provider_that_asks_for_nothing_is_confirmed_at_once() {
     assert!(sent.iter().any(|sent| sent.2 == Purpose::Confirm), "{sent:?}");
     assert_eq!(driver.state("a/m"), Some(State::Down));
     assert_eq!(driver.brain.skipped().polite, 0);
+}
+
+#[test]
+fn an_edge_that_answers_does_not_end_a_wait() {
+    let polite = FREE.replace("polite = false", "polite = true");
+    let with_reach = entry("a", &polite).replace("reach = false", "reach = { every = \"5s\" }");
+    let mut driver = Driver::new(&config(&[with_reach]));
+    driver.run(s(300));
+    assert!(driver.sent.iter().any(|sent| sent.kind == ProbeKind::Reach));
+    driver
+        .manners
+        .insert("a/m".to_owned(), Manner::Overloaded(Some(s(120))));
+    driver.sent.clear();
+    driver.run(s(1_000));
+    let canaries: Vec<_> = driver
+        .of("a/m")
+        .into_iter()
+        .filter(|sent| sent.1 == ProbeKind::Canary)
+        .collect();
+    assert!(canaries.len() > 2, "{canaries:?}");
+    for pair in canaries.windows(2) {
+        assert!(pair[1].0.since(pair[0].0) >= s(120), "{pair:?}");
+    }
+}
+
+#[test]
+fn recovery_probes_that_wait_do_not_pile_up() {
+    let polite = FREE.replace("polite = false", "polite = true");
+    let mut driver = Driver::new(&config(&[entry("a", &polite)]));
+    let target: TargetId = "a/m".parse().expect("an id");
+    let provider = target.provider().clone();
+    driver
+        .brain
+        .schedule
+        .overload(&provider, Some(s(200)), driver.now);
+    let order = ProbeOrder {
+        subject: Subject::Model(target, Length::Short),
+        due: driver.now,
+        purpose: Purpose::Recovery,
+    };
+    for _ in 0..5 {
+        let acts = driver.brain.acts(vec![Effect::Probe(order.clone())], driver.now);
+        assert!(acts.is_empty(), "{acts:?}");
+    }
+    assert_eq!(driver.brain.orders.len(), 1, "{:?}", driver.brain.orders);
 }

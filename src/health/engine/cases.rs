@@ -336,3 +336,117 @@ proptest! {
         }
     }
 }
+
+/// An observation of the free probe; `status` as the provider answered.
+fn reach(ms: i64, answered: bool) -> Observation {
+    let verdict = if answered {
+        Verdict::Complete
+    } else {
+        Verdict::Errored(Failure {
+            class: ErrorClass::Connect,
+            at: FailedAt::Transport,
+        })
+    };
+    let mut seen = seen(ms, Source::Reach, verdict);
+    (seen.expected, seen.with_key) = (answered, false);
+    seen.http_status = answered.then_some(401);
+    seen
+}
+
+/// Feeds reach probes, one a second, with anchors that answer, and collects the effects.
+fn reached(engine: &mut Engine, from_s: i64, to_s: i64, answered: bool) -> Vec<Effect> {
+    let mut out = Vec::new();
+    for s in from_s..to_s {
+        out.extend(engine.observe(&reach(s * 1000, answered), at(s * 1000)));
+        out.extend(engine.anchor_round(&[true; 3], at(s * 1000 + 50)));
+        out.extend(engine.tick(at(s * 1000 + 500)));
+    }
+    out
+}
+
+fn phases(effects: &[Effect]) -> Vec<IncidentPhase> {
+    let phase = |effect: &Effect| match effect {
+        Effect::Incident(phase, _) => Some(*phase),
+        _ => None,
+    };
+    effects.iter().filter_map(phase).collect()
+}
+
+#[test]
+fn a_target_without_a_key_is_unknown_and_says_why_and_its_incident_ends() {
+    let mut engine = Engine::new(setup(false, None), 1, at(0));
+    reached(&mut engine, 0, 300, true);
+    let view = engine.view(at(300_000));
+    assert_eq!(view.targets[0].state, State::Unknown);
+    assert_eq!(view.targets[0].routing.weight, None);
+    assert_eq!(view.providers[0].edge, State::Operational);
+    assert!(
+        view.targets[0]
+            .reason
+            .text
+            .contains("only whether it can be reached"),
+        "{}",
+        view.targets[0].reason.text
+    );
+    let down = reached(&mut engine, 300, 330, false);
+    assert_eq!(state(&engine, 330_000), State::Down);
+    assert_eq!(phases(&down)[0], IncidentPhase::Opened);
+    let after = reached(&mut engine, 330, 530, true);
+    assert_eq!(state(&engine, 530_000), State::Unknown);
+    assert!(
+        phases(&after).contains(&IncidentPhase::Closed),
+        "{:?}",
+        phases(&after)
+    );
+    assert_eq!(engine.view(at(530_000)).targets[0].incident, None);
+}
+
+#[test]
+fn a_blip_before_a_long_restart_opens_no_incident_after_it() {
+    let mut engine = engine();
+    feed(&mut engine, 0, Verdict::Complete);
+    for i in 1..8 {
+        feed(&mut engine, i * 1000, CUT);
+    }
+    assert!(state(&engine, 8_000).is_impaired());
+    let saved = engine.save();
+    let mut again = Engine::new(setup(false, Some(60)), 2, at(600_000));
+    again.restore(&saved, at(600_000)).unwrap();
+    assert_eq!(state(&again, 600_000), State::Unknown);
+    assert_eq!(phases(&again.tick(at(601_000))), []);
+}
+
+#[test]
+fn a_models_list_that_is_forbidden_does_not_silence_a_key_that_generates() {
+    let mut engine = engine();
+    let forbidden = |ms: i64, code: u16, class| {
+        let mut list = seen(ms, Source::Reach, status(code, class));
+        list.http_status = Some(code);
+        list
+    };
+    for s in 0..600 {
+        if s % 60 == 0 {
+            feed(&mut engine, s * 1000, Verdict::Complete);
+        } else if s % 5 == 0 {
+            engine.observe(&forbidden(s * 1000, 403, ErrorClass::Permission), at(s * 1000));
+        }
+        assert_eq!(state(&engine, s * 1000), State::Operational, "{s}");
+    }
+    // A refused credential is refused for everything.
+    engine.observe(&forbidden(600_000, 401, ErrorClass::Auth), at(600_000));
+    assert_eq!(state(&engine, 600_000), State::Unknown);
+}
+
+#[test]
+fn an_outage_that_reports_told_of_does_not_end_with_the_reports() {
+    let mut engine = Engine::new(setup(false, None), 1, at(0));
+    for s in 0..30 {
+        engine.observe(&reach(s * 1000, true), at(s * 1000));
+        engine.observe(&seen(s * 1000, Source::Report, CUT), at(s * 1000));
+        engine.tick(at(s * 1000 + 500));
+    }
+    assert!(engine.view(at(30_000)).targets[0].incident.is_some());
+    let after = reached(&mut engine, 30, 1_200, true);
+    assert_eq!(state(&engine, 1_200_000), State::Unknown);
+    assert!(!phases(&after).contains(&IncidentPhase::Closed));
+}

@@ -115,6 +115,17 @@ impl Engine {
     }
 
     pub(super) fn incident_clock(&mut self, number: usize, now: Timestamp, out: &mut Vec<Effect>) {
+        let target = &mut self.targets[number];
+        // A target that nobody asks for replies never becomes operational: its reachable edge is all that can recover.
+        if target.published.state == State::Unknown
+            && target.short.kept.last_ms.is_none()
+            && target.long.kept.last_ms.is_none()
+            && target.setup.interval.is_none()
+            && self.providers[target.provider].edge.state() == Some(State::Operational)
+        {
+            let told = target.tracker.reachable_again(now);
+            out.extend(told.map(|(phase, incident)| Effect::Incident(phase, incident)));
+        }
         while let Some((phase, incident)) = self.targets[number].tracker.advance(now) {
             out.push(Effect::Incident(phase, incident));
         }

@@ -175,6 +175,9 @@ impl Engine {
             .and_then(|spell| spell.into_spell(target.setup.id.clone()));
         let decision = target.decide(&self.providers[target.provider], &self.gate, now_ms);
         let target = &mut self.targets[number];
+        if !decision.state.is_impaired() {
+            target.tracker.forget_unannounced();
+        }
         target.published.routing = target.advice.routing(decision.state, &decision.facts, now_ms);
         target.published.code = decision.code;
         target.published.since = if decision.state == kept.state {

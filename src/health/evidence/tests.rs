@@ -227,12 +227,29 @@ fn reach_judges_edge_and_key_alone() {
             (Edge::Good, Key::Ignored, true),
         ),
         (
+            reach(Some(500), at(C::ServerError, 500), true, false),
+            (Edge::Good, Key::Ignored, true),
+        ),
+        (
+            reach(Some(499), at(C::Cancelled, 499), true, false),
+            (Edge::Good, Key::Ignored, false),
+        ),
+        (
             reach(None, failed(C::Dns, FailedAt::Transport), true, false),
             (Edge::Bad, Key::Ignored, false),
         ),
         (
             reach(None, failed(C::Timeout, FailedAt::Transport), true, false),
             (Edge::Bad, Key::Ignored, false),
+        ),
+        // A request that we could not even build was never sent.
+        (
+            reach(None, failed(C::InvalidRequest, FailedAt::Transport), true, false),
+            (Edge::Ignored, Key::Ignored, false),
+        ),
+        (
+            reach(None, failed(C::Cancelled, FailedAt::Transport), true, false),
+            (Edge::Ignored, Key::Ignored, false),
         ),
     ] {
         assert_eq!(got, wanted);

@@ -140,7 +140,13 @@ fn the_tables_of_all_providers() {
         ),
         (OpenaiChat, 429, openai("x", "credit_balance_exhausted"), Quota),
         (OpenaiChat, 429, openai("x", "slow_down"), RateLimit),
-        (OpenaiChat, 429, openai("x", "engine_overloaded"), RateLimit),
+        (OpenaiChat, 429, openai("x", "engine_overloaded"), Overloaded),
+        (
+            OpenaiChat,
+            429,
+            openai("rate_limit_exceeded", "overloaded"),
+            RateLimit,
+        ),
         (OpenaiChat, 503, openai("x", "slow_down"), Overloaded),
         (
             OpenaiChat,

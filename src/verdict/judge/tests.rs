@@ -407,6 +407,12 @@ fn side_facts_become_flags() {
             vec!["late_data_after_terminal", "extra_words", "sentinel_found"],
         ),
         (vec![text(ANSWER)], vec![], Ending::Clean, vec!["sentinel_found"]),
+        (
+            vec![text(ANSWER)],
+            vec![],
+            fault(ErrorClass::Reset),
+            vec!["sentinel_found"],
+        ),
     ];
     for (mut events, after, ending, expected) in rows {
         events.extend(after);

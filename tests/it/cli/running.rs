@@ -45,7 +45,7 @@ fn collect(from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
 }
 
 impl Running {
-    pub(super) async fn start(place: &Place, args: &[&str]) -> Self {
+    pub(super) fn start(place: &Place, args: &[&str]) -> Self {
         Self::spawn(place.command(args))
     }
 
@@ -130,8 +130,12 @@ async fn sighup_takes_a_right_file_and_keeps_the_old_one_for_a_wrong_one() {
     let (place, providers) = (Place::new(), Providers::start().await);
     let one = entry(&providers, "anthropic", "anthropic", "\"haiku\"");
     place.configure("endturn.toml", &one);
-    let daemon = Running::start(&place, &["run"]).await;
+    let daemon = Running::start(&place, &["run"]);
+    // Asked for while it starts, a reload comes after the start.
+    daemon.line("configuration path").await;
+    daemon.signal("HUP");
     let addr = daemon.addr().await;
+    daemon.line("the new configuration is in force").await;
     until_state(addr, "anthropic/haiku", "operational").await;
 
     place.configure("endturn.toml", &(one.clone() + "nonsense = 1\n"));
@@ -208,7 +212,7 @@ async fn status_shows_the_feed_and_exits_by_it() {
     let both = entry(&providers, "anthropic", "anthropic", "\"haiku\"")
         + &entry(&providers, "openai", "openai/v1", "\"gpt-5.2!truncate.fin\"");
     place.configure("endturn.toml", &both);
-    let daemon = Running::start(&place, &["run"]).await;
+    let daemon = Running::start(&place, &["run"]);
     let addr = daemon.addr().await;
     let url = format!("http://{addr}/");
     until_state(addr, "anthropic/haiku", "operational").await;
@@ -264,7 +268,7 @@ async fn probes_that_were_not_sent_are_told_at_the_end() {
         "endturn.toml",
         &entry(&providers, "anthropic", "anthropic", "\"haiku\", \"haiku!hang\""),
     );
-    let daemon = Running::start(&place, &["run"]).await;
+    let daemon = Running::start(&place, &["run"]);
     let addr = daemon.addr().await;
     until("ten observations", || async {
         let page = json(addr, "/v1/observations?limit=10").await;
@@ -296,7 +300,7 @@ async fn a_daemon_tells_transitions_and_is_silent_otherwise() {
             "\"haiku\", \"haiku!truncate.fin\"",
         ),
     );
-    let daemon = Running::start(&place, &["run"]).await;
+    let daemon = Running::start(&place, &["run"]);
     let addr = daemon.addr().await;
     until_state(addr, "anthropic/haiku", "operational").await;
     until_state(addr, "anthropic/haiku!truncate.fin", "down").await;
@@ -322,17 +326,59 @@ async fn a_daemon_tells_transitions_and_is_silent_otherwise() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_first_run_makes_its_state_directory() {
+    let (place, providers) = (Place::new(), Providers::start().await);
+    place.write(
+        "endturn.toml",
+        &format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\n[network]\nanchors = []\n{}",
+            entry(&providers, "anthropic", "anthropic", "\"haiku\"")
+        ),
+    );
+    let daemon = Running::start(&place, &["run"]);
+    until_state(daemon.addr().await, "anthropic/haiku", "operational").await;
+    daemon.signal("TERM");
+    daemon.end().await.expect(0);
+    assert!(place.path(".local/state/endturn/endturn.db").exists());
+    place.write("taken", "");
+    let text = std::fs::read_to_string(place.path("endturn.toml")).unwrap();
+    place.write(
+        "endturn.toml",
+        &format!("[store]\npath = \"taken/endturn.db\"\n{text}"),
+    );
+    let done = place.run(&["run"]).await.expect(1);
+    assert!(
+        done.err.contains("taken/endturn.db") && done.err.contains("help: "),
+        "{}",
+        done.err
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_demo_tells_each_thing_once() {
+    let place = Place::new();
+    let demo = Running::start(&place, &["demo", "--listen", "127.0.0.1:0"]);
+    for target in ["anthropic/claude-haiku-4-5", "gemini/gemini-2.5-flash-lite"] {
+        demo.line(&format!("{target}  unknown -> operational")).await;
+    }
+    demo.signal("INT");
+    let done = demo.end().await.expect(0);
+    assert_eq!(done.err, "", "what stdout tells is not logged too");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_log_can_be_json() {
     let (place, providers) = (Place::new(), Providers::start().await);
     place.configure(
         "endturn.toml",
         &entry(&providers, "anthropic", "anthropic", "\"haiku\""),
     );
-    let daemon = Running::start(&place, &["run", "--log-format", "json"]).await;
+    let daemon = Running::start(&place, &["run", "--log-format", "json"]);
     daemon.line("ready").await;
     daemon.line("health changed").await;
     daemon.signal("TERM");
     let done = daemon.end().await.expect(0);
+    assert!(done.err.lines().count() >= 3, "{}", done.err);
     for line in done.err.lines() {
         let line: Value = serde_json::from_str(line).unwrap();
         assert!(

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use endturn::simulate::{Fault, FaultKey, FaultKind, Scope};
 
-use super::{Place, running::Running};
+use super::{Done, Place, running::Running};
 use crate::support::live::{Providers, get, until};
 
 const PLANTED: &str = "sk-PLANTED-5f2c9d1e7a";
@@ -27,8 +27,13 @@ fn leaks(dir: &Path, found: &mut Vec<String>) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_planted_secret_is_never_printed() {
+fn fault(kind: FaultKind, rate: f64) -> Fault {
+    let scope = Scope::All;
+    Fault { rate, scope, kind }
+}
+
+/// Three providers with the secret as their key: one well, one that hands it back in its error, one that refuses it.
+async fn planted() -> (Place, Providers) {
     let (place, providers) = (Place::new(), Providers::start().await);
     place.write("planted.key", PLANTED);
     let entry = |id: &str, path: &str, key: &str, model: &str| {
@@ -46,26 +51,38 @@ async fn a_planted_secret_is_never_printed() {
         ]
         .concat(),
     );
-    // A provider that hands the credential back in its error.
     let body =
         format!("{{\"error\":{{\"type\":\"overloaded\",\"message\":\"your key {PLANTED} is slow\"}}}}");
-    let echo = Fault {
-        rate: 1.0,
-        scope: Scope::All,
-        kind: FaultKind::Status {
-            code: 503,
-            body: Some(body),
-            retry_after: None,
-        },
+    let echo = FaultKind::Status {
+        code: 503,
+        body: Some(body),
+        retry_after: None,
     };
-    providers.faults.set(FaultKey::provider("openai"), echo);
-    let auth = Fault {
-        rate: 0.5,
-        scope: Scope::All,
-        kind: FaultKind::Auth,
-    };
-    providers.faults.set(FaultKey::provider("gemini"), auth);
+    let set = |provider: &str, fault| assert!(providers.faults.set(FaultKey::provider(provider), fault));
+    set("openai", fault(echo, 1.0));
+    set("gemini", fault(FaultKind::Auth, 0.5));
+    (place, providers)
+}
 
+fn spill(place: &Place) -> Vec<String> {
+    let mut found = Vec::new();
+    leaks(place.dir.path(), &mut found);
+    found
+}
+
+fn run(place: &Place, args: &[&str], code: i32) -> Done {
+    let mut command = place.command(args);
+    let done = Done::from(command.env("PLANTED", PLANTED).output().unwrap()).expect(code);
+    assert!(
+        !holds(done.out.as_bytes()) && !holds(done.err.as_bytes()),
+        "{args:?}: {done:?}"
+    );
+    done
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_planted_secret_is_never_printed() {
+    let (place, _providers) = planted().await;
     let mut command = place.command(&["run", "--log", "trace,endturn=trace"]);
     command.env("PLANTED", PLANTED);
     let daemon = Running::spawn(command);
@@ -81,7 +98,7 @@ async fn a_planted_secret_is_never_printed() {
         })
         .await;
     }
-    // A reload reads and tells everything anew, and a wrong one quotes the file.
+    // A reload reads and tells everything anew.
     daemon.signal("HUP");
     daemon.line("the new configuration is in force").await;
     for path in [
@@ -96,9 +113,7 @@ async fn a_planted_secret_is_never_printed() {
         let (_, body) = get(addr, path).await;
         assert!(!holds(body.as_bytes()), "{path}: {body}");
     }
-    let mut found = Vec::new();
-    leaks(place.dir.path(), &mut found);
-    assert!(found.is_empty(), "while it runs: {found:?}");
+    assert_eq!(spill(&place), [""; 0], "while it runs");
     daemon.signal("TERM");
     let done = daemon.end().await.expect(0);
     assert!(
@@ -106,29 +121,30 @@ async fn a_planted_secret_is_never_printed() {
         "the log tells everything"
     );
     assert!(!holds(done.out.as_bytes()) && !holds(done.err.as_bytes()));
-    leaks(place.dir.path(), &mut found);
-    assert!(found.is_empty(), "{found:?}");
+    assert_eq!(spill(&place), [""; 0]);
+}
 
-    let targets = ["openai/gpt-5.2", "anthropic/haiku"];
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_keep_a_planted_secret_too() {
+    let (place, _providers) = planted().await;
     for args in [
         &["probe", "--log", "trace,endturn=trace"][..],
         &["probe", "--json"],
         &["probe", "--kind", "reach"],
     ] {
-        let mut command = place.command(&[args, &targets].concat());
-        command.env("PLANTED", PLANTED);
-        let done = super::Done::from(command.output().unwrap()).expect(5);
-        assert!(
-            done.out.contains("503") && !holds(done.out.as_bytes()),
-            "{}",
-            done.out
+        let done = run(
+            &place,
+            &[args, &["openai/gpt-5.2", "anthropic/haiku"]].concat(),
+            5,
         );
-        assert!(!holds(done.err.as_bytes()), "{}", done.err);
+        assert!(done.out.contains("503"), "{}", done.out);
     }
-    for args in [&["check"][..], &["check", "--json"]] {
-        let mut command = place.command(args);
-        command.env("PLANTED", PLANTED);
-        let done = super::Done::from(command.output().unwrap()).expect(0);
-        assert!(!holds(done.out.as_bytes()) && !holds(done.err.as_bytes()));
-    }
+    run(&place, &["check"], 0);
+    run(&place, &["check", "--json"], 0);
+    place.write(
+        "endturn.toml",
+        &format!("[[provider]]\nid = \"anthropic\"\napi_key = \"{PLANTED}\"\n"),
+    );
+    run(&place, &["check"], 3);
+    run(&place, &["run"], 3);
 }

@@ -118,7 +118,7 @@ fn the_queue_counts_what_it_drops_and_keeps_incidents_apart() {
 #[test]
 fn a_page_is_never_longer_than_the_limit() {
     let (writer, reader) = temporary();
-    store(&writer, (0..MAX_LIMIT as i64 + 1).map(|n| healthy("a/m", n)));
+    store(&writer, (0..=MAX_LIMIT as i64).map(|n| healthy("a/m", n)));
     for (limit, expected) in [(0, 1), (1, 1), (MAX_LIMIT, MAX_LIMIT), (MAX_LIMIT + 1, MAX_LIMIT)] {
         assert_eq!(
             reader.observations(&query(limit)).expect("a page").items.len(),

@@ -46,6 +46,8 @@ impl Case {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Run {
     pub onset_to_evidence: Option<f64>,
+    /// The soft deadline at the onset.
+    pub tau: f64,
     pub evidence_to_decision: Option<f64>,
     pub onset_to_decision: Option<f64>,
     pub recovery: Option<f64>,
@@ -85,6 +87,7 @@ pub fn play(case: &Case, seed: u64) -> Run {
     let canaries = world.canaries - sent;
     let entries = world.entries(0);
     let evidence = world.first_bad(0);
+    let tau = world.brain.view(world.now).targets[0].soft_deadline.as_secs_f64();
     let decision = entries.first().copied();
     let worst = world
         .transitions
@@ -105,6 +108,7 @@ pub fn play(case: &Case, seed: u64) -> Run {
     };
     Run {
         onset_to_evidence: between(Some(onset), evidence),
+        tau,
         evidence_to_decision: between(evidence, decision),
         onset_to_decision: between(Some(onset), decision),
         recovery,

@@ -1,6 +1,10 @@
 //! A world in virtual time around the real brain: scripted providers, a network that can fail, real traffic at any
 //! rate. No sockets, no clock, no sleep; a seed gives the same run everywhere.
-#![allow(dead_code, reason = "the bench and the test use different parts")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the bench and the test use different parts"
+)]
 
 pub mod measure;
 pub mod outcome;
@@ -21,6 +25,9 @@ use rand_chacha::ChaCha8Rng;
 
 use outcome::{Fault, Kind, Shape};
 
+/// From the first token of a canary to the last: 30 tokens at 200 a second.
+pub const DECODE: Duration = Duration::from_millis(150);
+
 /// Where time starts; midnight UTC, so that a budget's day is whole.
 pub const START: Timestamp = Timestamp::from_millis(1_781_913_600_000);
 
@@ -40,6 +47,8 @@ pub struct Setting {
     pub background: f64,
     pub anchors: usize,
     pub usd_per_day: Option<f64>,
+    /// From the first token to the last.
+    pub decode: Duration,
     /// Price of a canary's tokens.
     pub priced: bool,
 }
@@ -55,6 +64,7 @@ impl Setting {
             background: 0.003,
             anchors: 3,
             usd_per_day: None,
+            decode: DECODE,
             priced: false,
         }
     }
@@ -311,7 +321,13 @@ impl World {
     fn request(&mut self, n: usize) {
         let shape = self.shape(n);
         let id = self.config.providers[n].models[0].id.clone();
-        let (length, mut observation) = outcome::reply(&shape, &id, self.now, Duration::from_secs(30));
+        let (length, mut observation) = outcome::reply(
+            &shape,
+            &id,
+            self.now,
+            Duration::from_secs(30),
+            self.setting.decode,
+        );
         observation.source = endturn::verdict::Source::Report;
         let at = self.now.plus(length);
         observation.at = at;
@@ -334,7 +350,13 @@ impl World {
             }
             ProbeKind::Canary => {
                 self.canaries += 1;
-                outcome::reply(&shape, &target, self.now, launch.deadlines.hard)
+                outcome::reply(
+                    &shape,
+                    &target,
+                    self.now,
+                    launch.deadlines.hard,
+                    self.setting.decode,
+                )
             }
         };
         observation.purpose = launch.purpose;

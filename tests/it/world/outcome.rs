@@ -100,7 +100,13 @@ fn late(mut observation: Observation) -> Observation {
 }
 
 /// A generation: how long it takes and what it is. No first token by `hard` is a time-out.
-pub fn reply(shape: &Shape, target: &TargetId, now: Timestamp, hard: Duration) -> (Duration, Observation) {
+pub fn reply(
+    shape: &Shape,
+    target: &TargetId,
+    now: Timestamp,
+    hard: Duration,
+    decode: Duration,
+) -> (Duration, Observation) {
     let ms = Duration::from_millis;
     let observation = |verdict| {
         let mut observation = Observation::new(target.clone(), now, Source::Canary, verdict);
@@ -118,7 +124,7 @@ pub fn reply(shape: &Shape, target: &TargetId, now: Timestamp, hard: Duration) -
         Shape::Complete { ttft } | Shape::Cut { ttft } if *ttft > hard => timeout(),
         Shape::Complete { ttft } => {
             let mut whole = observation(Verdict::Complete);
-            let end = *ttft + ms(450);
+            let end = *ttft + decode;
             whole.http_status = Some(200);
             whole.phases.connect = Some(ms(20));
             whole.phases.head = Some(*ttft * 9 / 10);
@@ -138,7 +144,7 @@ pub fn reply(shape: &Shape, target: &TargetId, now: Timestamp, hard: Duration) -
             let mut cut = observation(Verdict::Truncated(Truncation::Cut));
             cut.http_status = Some(200);
             cut.phases.first_token = Some(*ttft);
-            (*ttft + ms(270), cut)
+            (*ttft + decode * 3 / 5, cut)
         }
         Shape::Status { code, class } => {
             let mut refused = observation(failed(*class, FailedAt::Status(*code)));
