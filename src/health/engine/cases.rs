@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    health::{Breaker, Hint, ProbeOrder, ReasonCode, State, Subject, TargetSetup},
+    health::{Breaker, Hint, Network, ProbeOrder, ReasonCode, State, Subject, TargetSetup},
     protocol::ErrorClass,
     verdict::{FailedAt, Failure, Source, Truncation, Trust, Verdict},
 };
@@ -449,4 +449,25 @@ fn an_outage_that_reports_told_of_does_not_end_with_the_reports() {
     let after = reached(&mut engine, 30, 1_200, true);
     assert_eq!(state(&engine, 1_200_000), State::Unknown);
     assert!(!phases(&after).contains(&IncidentPhase::Closed));
+}
+
+#[test]
+fn what_was_sent_while_we_were_offline_says_nothing_afterwards() {
+    let mut engine = engine();
+    feed(&mut engine, 0, Verdict::Complete);
+    for ms in [1_000, 1_600] {
+        engine.anchor_round(&[false; 3], at(ms));
+    }
+    assert_eq!(engine.view(at(1_600)).network, Network::Offline);
+    for ms in [2_000, 3_000] {
+        engine.anchor_round(&[true; 3], at(ms));
+    }
+    engine.tick(at(5_000));
+    assert_eq!(engine.view(at(5_000)).network, Network::Online);
+    let mut late = seen(5_100, Source::Canary, CUT);
+    late.started = at(4_900);
+    engine.observe(&late, at(5_100));
+    assert_eq!(engine.view(at(5_100)).targets[0].figures.attempts, 1);
+    feed(&mut engine, 5_200, CUT);
+    assert_eq!(engine.view(at(5_200)).targets[0].figures.attempts, 2);
 }
