@@ -147,7 +147,7 @@ impl Book {
         if before == target.state.as_str() && delays.is_empty() {
             return None;
         }
-        let arrow = if before.is_empty() {
+        let arrow = if before.is_empty() || before == target.state.as_str() {
             String::new()
         } else {
             format!("{before} -> ")
@@ -176,16 +176,16 @@ impl Book {
     /// The summary.
     pub(crate) fn table(&self) -> String {
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_style(presets::NOTHING);
         table.set_header([
             "TARGET",
             "FAULT",
             "ONSET",
-            "FIRST EVIDENCE",
+            "FIRST\nEVIDENCE",
             "FEED",
-            "ONSET TO EVIDENCE",
-            "EVIDENCE TO DECISION",
-            "DECISION TO FEED",
+            "ONSET TO\nEVIDENCE",
+            "EVIDENCE TO\nDECISION",
+            "DECISION\nTO FEED",
             "STATE",
         ]);
         let at =

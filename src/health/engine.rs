@@ -193,6 +193,7 @@ impl Engine {
         self.target(target).is_none_or(|target| !target.sentinel.off)
     }
 
+    #[cfg(test)]
     /// Whether any stream of the target or its provider's edge is alarmed, so that recovery probes are on.
     pub fn alarmed(&self, target: &TargetId) -> bool {
         self.target(target).is_some_and(|target| {
@@ -212,6 +213,7 @@ impl Engine {
             .map(|ms| Duration::from_secs_f64(ms / 1e3))
     }
 
+    #[cfg(test)]
     /// Since when the provider's last generation answer is an overload (429, 503, 529), and until when it asked us to
     /// wait. While it lasts, a polite schedule sends at most one canary in 10 s, with full jitter.
     pub fn provider_overloaded(&self, provider: &ProviderId) -> Option<(Timestamp, Option<Timestamp>)> {

@@ -28,7 +28,7 @@ pub const MAX_LATE: Duration = Duration::from_secs(5);
 /// While a polite provider is overloaded, its canaries come at least this far apart.
 pub const POLITE_GAP: Duration = Duration::from_secs(10);
 /// Longest `Retry-After` that is obeyed; a provider that asks for more is asked again after this.
-pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
+pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 /// Beyond its own deadlines, how long a probe may stay unfinished before it counts as lost.
 pub const LEASE_SLACK: Duration = Duration::from_secs(30);
 /// Fractional part of the golden ratio: steps of it spread any number of phases evenly.
