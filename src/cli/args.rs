@@ -69,9 +69,10 @@ pub enum LogFormat {
 pub enum Command {
     /// Simulated providers, a scripted outage and the daemon, in one process.
     ///
-    /// Two of four providers fail: 10 s healthy, 20 s in which 60 % of the replies of one are cut at about 60 % under
-    /// HTTP 200, 20 s in which the other answers 529, 25 s of recovery. Each transition is told with the delays from
-    /// the onset of the fault to the first evidence and from there to the feed. The page is live meanwhile.
+    /// Two of four providers fail, both in the same way: 10 s healthy, 20 s in which 60 % of their replies are cut at
+    /// about 60 % under HTTP 200, 20 s in which they answer 529, 25 s of recovery. Each transition is told with the
+    /// delays from the onset of the fault to the first evidence, from there to the decision, and to the feed. The page
+    /// is live meanwhile.
     Demo(DemoArgs),
     /// The daemon: probes, judges, publishes until it is told to stop.
     ///
