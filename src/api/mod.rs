@@ -1,6 +1,6 @@
 //! HTTP: the feed, its events, the past, the page. Paths and meaning: `docs/api.md`.
 //!
-//! [`router`] is everything that answers; [`serve`] is the loop that accepts. Handlers see the daemon only through
+//! [`router`] is everything that answers; [`serve()`] is the loop that accepts. Handlers see the daemon only through
 //! the doors in [`ApiState`].
 
 mod events;

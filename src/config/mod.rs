@@ -1,7 +1,7 @@
 //! What the operator says, checked as a whole before anything starts.
 //!
 //! TOML becomes [`Config`] with every error collected, each with line, caret and help. Presets under `probes/` fill
-//! in what a provider's entry leaves out. [`load`] is the way in; it looks at nothing but its arguments and the files
+//! in what a provider's entry leaves out. [`load()`] is the way in; it looks at nothing but its arguments and the files
 //! that they lead to.
 
 mod endpoint;

@@ -1,4 +1,4 @@
-//! Text to [`FileConfig`] with every structural error, not only the first: what serde refuses is recorded, taken out
+//! Text to `FileConfig` with every structural error, not only the first: what serde refuses is recorded, taken out
 //! of the tree, and the rest is tried again.
 
 use std::ops::Range;

@@ -14,7 +14,7 @@ use crate::{
     id::{ProviderId, TargetId},
 };
 
-/// Value of [`Health::schema`].
+/// Value of [`Head::schema`].
 pub const SCHEMA: &str = "endturn.health.v1";
 
 /// A feed older than this tells nothing any more: `stale_after` = `generated_at` + this.

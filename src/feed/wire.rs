@@ -67,7 +67,7 @@ pub(crate) mod text {
 /// A closed set on our side; a reader takes a word that it doesn't know for `$other`.
 macro_rules! words {
     ($module:ident, $type:ty, [$($value:expr),+], $other:expr) => {
-        #[doc = concat!("[`", stringify!($type), "`] by its name.")]
+        #[doc = concat!("`", stringify!($type), "` by its name.")]
         pub(crate) mod $module {
             use serde::{Deserialize, Deserializer, Serializer};
 

@@ -306,7 +306,7 @@ impl World {
         let fault = self
             .faults
             .iter()
-            .find(|fault| fault.provider == n && fault.is_on(now));
+            .rfind(|fault| fault.provider == n && fault.is_on(now));
         let kind = fault
             .filter(|fault| self.rng.random::<f64>() < fault.share)
             .map(|fault| fault.kind);
