@@ -117,7 +117,7 @@ impl Gate {
         self.requested_ms.is_some()
     }
 
-    /// Edge evidence came: whether a round should start now. `decisive` evidence, which leads up to an alarm, always
+    /// Edge evidence came: whether a round should start now. `decisive` evidence, which adds to a suspicion, always
     /// gets a round of its own.
     pub(super) fn wants_round(&mut self, now_ms: i64, decisive: bool) -> bool {
         let under_way = self.requested_ms.is_some_and(|at| now_ms - at < HOLD_MS);

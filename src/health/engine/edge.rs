@@ -84,11 +84,9 @@ impl Engine {
         let mut waiting = Vec::new();
         for held in std::mem::take(&mut self.providers[home].held) {
             let machine = &self.providers[home].edge.machine;
-            let step = machine.tuning().h.bad_step();
-            // A network that loses half of its connections answers a round in eight with luck. From half way to an
-            // alarm on, each piece of evidence therefore needs a round of its own.
-            let decisive =
-                !machine.alarmed() && machine.kernel().h().s() + step >= machine.tuning().h.cap() / 2.0;
+            // A network that loses half of its connections answers a round in eight with luck. Whatever adds to a
+            // suspicion therefore needs a round of its own.
+            let decisive = !machine.alarmed() && machine.kernel().h().s() > 0.0;
             let ruling = match self.gate.rule(held.at_ms, decisive, now_ms) {
                 Ruling::Commit if common => Ruling::Drop,
                 ruling => ruling,
