@@ -49,6 +49,8 @@ pub(super) enum Ruling {
 struct Round {
     at_ms: i64,
     good: bool,
+    /// It has vouched for a decisive piece of evidence, and does so once only.
+    spent: bool,
 }
 
 /// The gate.
@@ -140,7 +142,7 @@ impl Gate {
             return Ruling::Drop;
         }
         if let Some(round) = self.last.filter(|round| round.good) {
-            let after = round.at_ms >= held_ms;
+            let after = round.at_ms >= held_ms && !(decisive && round.spent);
             let just_before = held_ms - round.at_ms < VOUCH_MS;
             if after || (just_before && !decisive) {
                 return Ruling::Commit;
@@ -150,6 +152,13 @@ impl Gate {
             Ruling::Drop
         } else {
             Ruling::Wait
+        }
+    }
+
+    /// A decisive piece of evidence was believed on the word of the last round.
+    pub(super) fn spend(&mut self) {
+        if let Some(round) = &mut self.last {
+            round.spent = true;
         }
     }
 
@@ -177,7 +186,11 @@ impl Gate {
             news = since.is_none();
             since.get_or_insert(now_ms);
         }
-        self.last = Some(Round { at_ms: now_ms, good });
+        self.last = Some(Round {
+            at_ms: now_ms,
+            good,
+            spent: false,
+        });
         if good {
             self.failing_since_ms = None;
             self.good_rounds += 1;

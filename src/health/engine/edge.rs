@@ -99,7 +99,12 @@ impl Engine {
                     }
                     waiting.push(held);
                 }
-                Ruling::Commit => self.commit(home, held, now_ms),
+                Ruling::Commit => {
+                    if decisive {
+                        self.gate.spend();
+                    }
+                    self.commit(home, held, now_ms);
+                }
             }
         }
         // A dropped piece still asks whether we have a network at all.
