@@ -80,6 +80,8 @@ pub(crate) struct Core {
     stop: CancellationToken,
     /// What the log has told of probes that were not sent.
     skipped: Skipped,
+    /// Whether the log was told that the store fails.
+    store_failing: bool,
 }
 
 /// What one round of the loop has to tell.
@@ -116,6 +118,7 @@ impl Core {
             probes: TaskTracker::new(),
             stop,
             skipped: Skipped::default(),
+            store_failing: false,
         }
     }
 
@@ -152,6 +155,7 @@ impl Core {
             }
             if now >= figures {
                 figures = now.plus(FIGURES_EVERY);
+                self.log_store();
             }
             if now >= save {
                 save = now.plus(SAVE_EVERY);
@@ -166,6 +170,23 @@ impl Core {
         }
         self.drain().await;
         self.log_skipped();
+    }
+
+    /// The store began to fail, or takes writes again: once each.
+    fn log_store(&mut self) {
+        let status = self.writer.status();
+        if status.failing.is_some() == self.store_failing {
+            return;
+        }
+        self.store_failing = status.failing.is_some();
+        if let Some(failing) = status.failing {
+            tracing::error!(
+                error = failing.error,
+                "history is not being kept; probing and the feed go on"
+            );
+        } else {
+            tracing::info!(dropped = status.dropped.total(), "history is being kept again");
+        }
     }
 
     /// What was not sent since the last time, and why.
