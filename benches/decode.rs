@@ -23,7 +23,7 @@ fn stream(protocol: Protocol) -> String {
                     r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":" word{n}"}}}}"#
                 ),
             ),
-            Protocol::OpenaiChat => payload(
+            Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => payload(
                 &mut out,
                 "\n",
                 &format!(

@@ -4,6 +4,7 @@
 //! in what a provider's entry leaves out. [`load()`] is the way in; it looks at nothing but its arguments and the files
 //! that they lead to.
 
+mod canary_file;
 mod endpoint;
 mod env;
 mod error;

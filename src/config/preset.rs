@@ -9,9 +9,10 @@ use url::Url;
 
 use super::{
     Auth, CanaryScript, Price,
+    canary_file::CanaryFile,
     error::{Diagnostic, Report},
     parse::parse,
-    preset_file::{CanaryFile, PresetFile},
+    preset_file::PresetFile,
 };
 use crate::protocol::Protocol;
 

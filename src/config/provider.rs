@@ -86,6 +86,7 @@ impl Resolver<'_> {
             id,
             preset: preset.name.clone(),
             protocol,
+            dialect: None,
             base_url,
             auth: if key.is_some() {
                 preset.auth.clone()
@@ -93,6 +94,7 @@ impl Resolver<'_> {
                 Auth::None
             },
             key,
+            cloud: None,
             headers,
             reach,
             strict_terminal: file.strict_terminal.unwrap_or(preset.strict_terminal),
@@ -320,7 +322,7 @@ impl Resolver<'_> {
 fn plain_preset(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Anthropic => "anthropic",
-        Protocol::OpenaiChat => "openai-compatible",
+        Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => "openai-compatible",
         Protocol::OpenaiResponses => "openai-responses",
         Protocol::Gemini => "gemini",
     }

@@ -7,7 +7,7 @@ use url::Url;
 use super::Secret;
 use crate::{
     id::{ProviderId, TargetId},
-    protocol::Protocol,
+    protocol::{Dialect, Protocol},
 };
 
 /// Everything, checked.
@@ -66,12 +66,16 @@ pub struct Provider {
     pub preset: String,
     /// Wire protocol.
     pub protocol: Protocol,
-    /// Base URL, without trailing slash.
+    /// In whose manner it is spoken; `None`: the protocol's own.
+    pub dialect: Option<&'static Dialect>,
+    /// Base URL, without trailing slash. `{model}` in it stands for the model's id; a query is kept.
     pub base_url: Url,
     /// How the credential is sent.
     pub auth: Auth,
     /// The credential, if one was found.
     pub key: Option<Secret>,
+    /// What a signature or a short-lived token is made from, where [`Auth`] asks for one.
+    pub cloud: Option<CloudCredential>,
     /// Further request headers.
     pub headers: Vec<(String, String)>,
     /// Reachability probe.
@@ -97,6 +101,35 @@ pub enum Auth {
     Bearer,
     /// A header of that name.
     Header(String),
+    /// AWS Signature Version 4 over the whole request; needs [`Provider::cloud`].
+    SigV4 {
+        /// Region that is signed for, `us-east-1`.
+        region: String,
+        /// Service that is signed for, `bedrock`.
+        service: String,
+    },
+    /// `Authorization: Bearer` with a Google access token of scope `cloud-platform`; needs [`Provider::cloud`].
+    GoogleToken,
+}
+
+/// What a signature or a short-lived token is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CloudCredential {
+    /// An AWS access key.
+    AwsKeys {
+        /// Key id; not secret, but not shown either.
+        access_key_id: Secret,
+        /// Secret access key.
+        secret_access_key: Secret,
+        /// Session token of temporary keys.
+        session_token: Option<Secret>,
+    },
+    /// Whatever the machine offers in the order of the AWS tools: shared files, web identity, container, instance.
+    AwsAmbient,
+    /// The JSON of a Google service account key.
+    GoogleServiceAccount(Secret),
+    /// The metadata server of the Google machine that we run on.
+    GoogleMetadata,
 }
 
 /// A free probe of a provider's edge.

@@ -98,6 +98,7 @@ pub(super) fn observe(
     seen.cost_usd = cost(&job.model, timeline, judgement.usage);
     seen.retry_after = judgement.retry_after;
     seen.served_model.clone_from(&judgement.served_model);
+    seen.fingerprint.clone_from(&judgement.fingerprint);
     if judgement.verdict != Verdict::Complete {
         seen.request_id = request_id(timeline).or_else(|| judgement.response_id.clone());
         seen.detail.clone_from(&judgement.detail);

@@ -234,11 +234,12 @@ impl Run<'_> {
         let offset = self.offset(at);
         for event in decoded.drain(..) {
             match &event {
-                StreamEvent::Delta { .. } => self.watch.content(at),
+                StreamEvent::Delta { .. } | StreamEvent::ToolCall { .. } => self.watch.content(at),
                 StreamEvent::Error(_) => self.stragglers_only(at, AFTER_ERROR),
                 StreamEvent::Terminal => self.stragglers_only(at, AFTER_TERMINAL),
                 StreamEvent::Meta { .. }
                 | StreamEvent::KeepAlive
+                | StreamEvent::Fingerprint(_)
                 | StreamEvent::Stop(_)
                 | StreamEvent::Usage(_)
                 | StreamEvent::Garbled { .. }

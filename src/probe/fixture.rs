@@ -31,9 +31,11 @@ pub(super) fn config(models: usize, every: Duration) -> Config {
             id,
             preset: "anthropic".to_owned(),
             protocol: Protocol::Anthropic,
+            dialect: None,
             base_url: "https://p.example".parse().unwrap(),
             auth: Auth::Bearer,
             key: Some(Secret::new("planted-key")),
+            cloud: None,
             headers: Vec::new(),
             reach: Some(Reach {
                 every,

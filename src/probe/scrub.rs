@@ -82,7 +82,9 @@ impl Scrub {
                     self.string(text);
                 }
             }
-            StreamEvent::Delta { text, .. } => self.string(text),
+            StreamEvent::Delta { text, .. }
+            | StreamEvent::ToolCall { name: text }
+            | StreamEvent::Fingerprint(text) => self.string(text),
             StreamEvent::Stop(stop) => self.string(&mut stop.raw),
             StreamEvent::Error(error) => {
                 self.string(&mut error.message);

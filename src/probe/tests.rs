@@ -168,9 +168,11 @@ fn job(kind: ProbeKind) -> ProbeJob {
         id: ProviderId::new("sim").unwrap(),
         preset: "anthropic".to_owned(),
         protocol: Protocol::Anthropic,
+        dialect: None,
         base_url: "http://sim.test/base".parse().unwrap(),
         auth: Auth::Header("x-api-key".to_owned()),
         key: Some(Secret::new(KEY)),
+        cloud: None,
         headers: vec![("x-team".to_owned(), "red".to_owned())],
         reach: Some(Reach {
             every: ms(5000),

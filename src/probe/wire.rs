@@ -45,7 +45,7 @@ pub(super) fn provider_headers(headers: &mut HeaderMap, provider: &Provider) -> 
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let Some(key) = &provider.key else { return Ok(()) };
     let (name, text) = match &provider.auth {
-        Auth::None => return Ok(()),
+        Auth::None | Auth::SigV4 { .. } | Auth::GoogleToken => return Ok(()),
         Auth::Bearer => (AUTHORIZATION, format!("Bearer {}", key.expose())),
         Auth::Header(name) => (header_name(name)?, key.expose().to_owned()),
     };

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{
     Channel, Note, Protocol, StopReason, StreamEvent, Usage,
-    emit::{Said, delta},
+    emit::{Said, call, delta},
     error_body,
     lenient::{Count, List, Obj, Text, object},
     stop_reason,
@@ -173,7 +173,7 @@ impl Reader {
             "text_delta" | "text" => delta(Channel::Text, block.text.take(), out),
             "thinking_delta" | "thinking" => delta(Channel::Reasoning, block.thinking.take(), out),
             "input_json_delta" => delta(Channel::Tool, block.partial_json.take(), out),
-            "tool_use" => delta(Channel::Tool, block.name.take(), out),
+            "tool_use" => call(block.name.get(), out),
             "signature_delta" | "citations_delta" | "redacted_thinking" => {}
             _ => self.said.note(Note::UnknownEvent, out),
         }

@@ -134,7 +134,9 @@ impl Reader {
     fn new(protocol: Protocol) -> Self {
         match protocol {
             Protocol::Anthropic => Self::Anthropic(anthropic::Reader::default()),
-            Protocol::OpenaiChat => Self::OpenaiChat(openai_chat::Reader::default()),
+            Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => {
+                Self::OpenaiChat(openai_chat::Reader::default())
+            }
             Protocol::OpenaiResponses => Self::OpenaiResponses(openai_responses::Reader::default()),
             Protocol::Gemini => Self::Gemini(gemini::Reader::default()),
         }

@@ -7,6 +7,7 @@ use super::{Channel, Note, StreamEvent};
 pub(super) struct Said {
     model: String,
     id: String,
+    fingerprint: String,
     notes: u8,
 }
 
@@ -30,6 +31,14 @@ impl Said {
         });
     }
 
+    /// Emits the configuration that served, if it is news.
+    pub(super) fn fingerprint(&mut self, fingerprint: Option<&str>, out: &mut Vec<StreamEvent>) {
+        if let Some(fingerprint) = fingerprint.filter(|text| !text.is_empty() && *text != self.fingerprint) {
+            fingerprint.clone_into(&mut self.fingerprint);
+            out.push(StreamEvent::Fingerprint(fingerprint.to_owned()));
+        }
+    }
+
     /// Emits a note, once per stream and kind.
     pub(super) fn note(&mut self, note: Note, out: &mut Vec<StreamEvent>) {
         let bit = 1 << note as u8;
@@ -50,6 +59,15 @@ pub(super) fn delta<'a>(
         out.push(StreamEvent::Delta {
             channel,
             text: text.into_owned(),
+        });
+    }
+}
+
+/// Emits that a tool is called, if it has a name.
+pub(super) fn call(name: Option<&str>, out: &mut Vec<StreamEvent>) {
+    if let Some(name) = name.filter(|name| !name.is_empty()) {
+        out.push(StreamEvent::ToolCall {
+            name: name.to_owned(),
         });
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Channel, Note, Protocol, StopClass, StopReason, StreamEvent, Usage,
-    emit::{Said, delta},
+    emit::{Said, call, delta},
     error_body,
     lenient::{Count, Flag, List, Obj, Present, Text, object},
     stop_reason,
@@ -181,9 +181,9 @@ impl Reader {
             .into_iter()
             .flat_map(|content| content.parts.0)
         {
-            if let Some(call) = part.function_call.0 {
+            if let Some(called) = part.function_call.0 {
                 self.called_tool = true;
-                delta(Channel::Tool, call.name.take(), out);
+                call(called.name.get(), out);
             }
             let channel = if part.thought.0 {
                 Channel::Reasoning

@@ -5,6 +5,7 @@
 
 mod anthropic;
 mod decoder;
+mod dialect;
 mod emit;
 pub mod error_body;
 mod gemini;
@@ -17,4 +18,5 @@ pub mod stop_reason;
 mod types;
 
 pub use decoder::{Decoder, decode_body};
+pub use dialect::{DIALECTS, Dialect, ErrorAt, UsageAt, Wire};
 pub use types::*;

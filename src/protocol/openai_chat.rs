@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Channel, Note, Protocol, StopClass, StopReason, StreamEvent, Usage,
-    emit::{Said, delta},
+    emit::{Said, call, delta},
     error_body,
     lenient::{Count, List, Obj, Present, Text, TextOrList, object},
     stop_reason,
@@ -27,6 +27,8 @@ struct Chunk<'a> {
     object: Text<'a>,
     #[serde(borrow, default)]
     model: Text<'a>,
+    #[serde(borrow, default)]
+    system_fingerprint: Text<'a>,
     #[serde(borrow, default)]
     choices: Option<List<Choice<'a>>>,
     #[serde(default)]
@@ -159,6 +161,7 @@ impl Reader {
     /// One chunk; tells whether it had a shape that we know.
     fn chunk(&mut self, data: &str, chunk: Chunk<'_>, out: &mut Vec<StreamEvent>) -> bool {
         self.said.meta(chunk.model.get(), chunk.id.get(), out);
+        self.said.fingerprint(chunk.system_fingerprint.get(), out);
         let groq = chunk.x_groq.0;
         let failed = chunk.error.0
             || chunk.object.get() == Some("error")
@@ -201,9 +204,9 @@ impl Reader {
             }
             delta(Channel::Refusal, piece.refusal.take(), out);
             let calls = piece.tool_calls.0.into_iter().filter_map(|call| call.function.0);
-            for call in calls.chain(piece.function_call.0) {
-                delta(Channel::Tool, call.name.take(), out);
-                delta(Channel::Tool, call.arguments.take(), out);
+            for called in calls.chain(piece.function_call.0) {
+                call(called.name.get(), out);
+                delta(Channel::Tool, called.arguments.take(), out);
             }
         }
         if let Some(reason) = choice.finish_reason.get() {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{
     Channel, ErrorClass, Note, Protocol, StopClass, StopReason, StreamEvent, Usage,
-    emit::{Said, delta},
+    emit::{Said, call, delta},
     error_body,
     lenient::{Count, List, Obj, Text, object},
     stop_reason,
@@ -152,7 +152,7 @@ impl Reader {
             }
             "response.output_item.added" => {
                 if let Some(item) = event.item.0 {
-                    self.item_began(item, out);
+                    self.item_began(&item, out);
                 }
             }
             "response.completed" | "response.incomplete" | "response.failed" | "response.cancelled" => {
@@ -212,10 +212,10 @@ impl Reader {
         self.sequence = Some(number);
     }
 
-    fn item_began(&mut self, item: Item<'_>, out: &mut Vec<StreamEvent>) {
+    fn item_began(&mut self, item: &Item<'_>, out: &mut Vec<StreamEvent>) {
         if waits_for_us(item.kind.get()) {
             self.called_tool = true;
-            delta(Channel::Tool, item.name.take(), out);
+            call(item.name.get(), out);
         }
     }
 

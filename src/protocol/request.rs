@@ -62,7 +62,7 @@ pub fn build(spec: &RequestSpec<'_>) -> HttpRequest {
             body[limit("max_tokens")] = spec.max_tokens.into();
             (format!("{}/messages", versioned(base, "v1")), body)
         }
-        Protocol::OpenaiChat => {
+        Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => {
             let mut body = json!({
                 "model": spec.model,
                 "messages": messages,

@@ -6,7 +6,7 @@ use super::{ErrorClass, Protocol, StopClass};
 pub fn class(protocol: Protocol, raw: &str) -> StopClass {
     match protocol {
         Protocol::Anthropic => anthropic(raw),
-        Protocol::OpenaiChat => openai_chat(raw),
+        Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => openai_chat(raw),
         Protocol::OpenaiResponses => openai_responses(raw),
         Protocol::Gemini => gemini(raw),
     }

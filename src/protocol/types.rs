@@ -13,15 +13,24 @@ pub enum Protocol {
     OpenaiResponses,
     /// Gemini `streamGenerateContent?alt=sse`.
     Gemini,
+    /// Ollama's own `/api/chat`: one JSON value a line.
+    Ollama,
+    /// AWS Bedrock `converse-stream`: binary frames.
+    Bedrock,
+    /// Cohere v2 chat.
+    Cohere,
 }
 
 impl Protocol {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 7] = [
         Self::Anthropic,
         Self::OpenaiChat,
         Self::OpenaiResponses,
         Self::Gemini,
+        Self::Ollama,
+        Self::Bedrock,
+        Self::Cohere,
     ];
 
     /// The name used in configuration, presets and vectors.
@@ -31,6 +40,9 @@ impl Protocol {
             Self::OpenaiChat => "openai-chat",
             Self::OpenaiResponses => "openai-responses",
             Self::Gemini => "gemini",
+            Self::Ollama => "ollama",
+            Self::Bedrock => "bedrock",
+            Self::Cohere => "cohere",
         }
     }
 }
@@ -71,6 +83,13 @@ pub enum StreamEvent {
         /// The text as sent.
         text: String,
     },
+    /// The model begins a call of that tool; its arguments follow as deltas of [`Channel::Tool`].
+    ToolCall {
+        /// The tool's name.
+        name: String,
+    },
+    /// The configuration that the provider says it served with (`system_fingerprint`). The last one counts.
+    Fingerprint(String),
     /// A ping or comment: proves a living connection, nothing else.
     KeepAlive,
     /// The protocol's stop reason. The last one counts.

@@ -369,7 +369,11 @@ impl State {
                 put("anthropic-ratelimit-tokens-remaining", "399000");
                 put("anthropic-ratelimit-tokens-reset", &reset);
             }
-            Protocol::OpenaiChat | Protocol::OpenaiResponses => {
+            Protocol::OpenaiChat
+            | Protocol::OpenaiResponses
+            | Protocol::Ollama
+            | Protocol::Bedrock
+            | Protocol::Cohere => {
                 put("x-request-id", request_id);
                 put("openai-organization", "org-simulated");
                 put("openai-version", "2020-10-01");
@@ -438,7 +442,11 @@ fn has_key(protocol: Protocol, headers: &HeaderMap, query: Option<&str>) -> bool
     bearer
         || match protocol {
             Protocol::Anthropic => header("x-api-key"),
-            Protocol::OpenaiChat | Protocol::OpenaiResponses => false,
+            Protocol::OpenaiChat
+            | Protocol::OpenaiResponses
+            | Protocol::Ollama
+            | Protocol::Bedrock
+            | Protocol::Cohere => false,
             Protocol::Gemini => {
                 header("x-goog-api-key")
                     || query.is_some_and(|query| {

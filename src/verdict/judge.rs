@@ -33,6 +33,15 @@ pub struct Expected {
     pub sentinels: Vec<String>,
 }
 
+/// One call of a tool.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ToolCall {
+    /// The tool's name; empty where the stream did not tell it.
+    pub name: String,
+    /// Its arguments as sent: JSON, if they came whole.
+    pub arguments: String,
+}
+
 /// The verdict with what it rests on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
@@ -44,10 +53,14 @@ pub struct Judgement {
     pub stop_reason: Option<StopReason>,
     /// Visible text.
     pub text: String,
+    /// Tools that the model called, in order.
+    pub tools: Vec<ToolCall>,
     /// Last usage.
     pub usage: Usage,
     /// The model that answered.
     pub served_model: Option<String>,
+    /// The configuration that served (`system_fingerprint`), where the provider tells it.
+    pub fingerprint: Option<String>,
     /// The reply's id in its body.
     pub response_id: Option<String>,
     /// Words of the expected text that came before a silent cut.
@@ -109,6 +122,8 @@ fn bare(verdict: Verdict, detail: String) -> Judgement {
         flags: Flags::none(),
         stop_reason: None,
         text: String::new(),
+        tools: Vec::new(),
+        fingerprint: None,
         usage: Usage::default(),
         served_model: None,
         response_id: None,
@@ -127,6 +142,13 @@ fn stream(timeline: &Timeline, expectation: &Expectation) -> Judgement {
         .map(|expected| canary::match_words(&evidence.text, &evidence.chunks, expected, &mut evidence.flags));
     let (verdict, detail) = decide(&evidence, timeline, expectation, found.as_ref());
     let mut flags = evidence.flags;
+    flags.set(
+        Flags::FORGED,
+        matches!(
+            verdict,
+            Verdict::Truncated(Truncation::Silent | Truncation::SilentEmpty)
+        ),
+    );
     flags.set(Flags::SENTINEL_FOUND, found == Some(Match::Found));
     flags.set(
         Flags::TERMINAL_LAX,
@@ -158,6 +180,8 @@ fn stream(timeline: &Timeline, expectation: &Expectation) -> Judgement {
         },
         stop_reason: evidence.stop,
         text: evidence.text,
+        tools: evidence.tools,
+        fingerprint: evidence.fingerprint,
         usage: evidence.usage,
         served_model: evidence.model,
         response_id: evidence.id,
@@ -271,7 +295,7 @@ fn by_stop(
         Some("a natural stop without any text".to_owned()),
     );
     match found {
-        None if seen.text.trim().is_empty() && !seen.tool => empty,
+        None if seen.text.trim().is_empty() && seen.tools.is_empty() => empty,
         None | Some(Match::Found) => (Verdict::Complete, None),
         Some(Match::Empty) => empty,
         Some(Match::Prefix { words }) => (

@@ -157,6 +157,8 @@ pub struct Observation {
     pub retry_after: Option<Duration>,
     /// The model that answered.
     pub served_model: Option<String>,
+    /// The configuration that served (`system_fingerprint`), where the provider tells it.
+    pub fingerprint: Option<String>,
     /// The provider's request id: kept for failures.
     pub request_id: Option<String>,
     /// Why, in one line: the provider's message or what was missing. Kept for failures.
@@ -191,6 +193,7 @@ impl Observation {
             cost_usd: 0.0,
             retry_after: None,
             served_model: None,
+            fingerprint: None,
             request_id: None,
             detail: None,
             tail: None,

@@ -43,7 +43,7 @@ pub struct Timeline {
     /// First bytes of a body that is no stream, at most [`Timeline::RAW_BYTES`].
     pub raw: Vec<u8>,
     /// Events in order. Deltas of one channel that follow each other are joined, repeated keep-alives and usages kept
-    /// once; of channels other than the answer and a refusal, at most [`Timeline::HIDDEN_BYTES`] at a stretch.
+    /// once; of reasoning, at most [`Timeline::HIDDEN_BYTES`] at a stretch.
     pub events: Vec<StreamEvent>,
     /// Where each chunk of visible text began, as a byte offset into the whole visible text; at most
     /// [`Timeline::CHUNK_MARKS`].
@@ -60,7 +60,7 @@ impl Timeline {
     /// Bytes of a non-stream body that are kept.
     pub const RAW_BYTES: usize = 64 << 10;
 
-    /// Bytes of consecutive reasoning or tool arguments that are kept.
+    /// Bytes of consecutive reasoning that are kept.
     pub const HIDDEN_BYTES: usize = 4 << 10;
     /// Chunk boundaries that are kept.
     pub const CHUNK_MARKS: usize = 4096;
@@ -90,6 +90,10 @@ impl Timeline {
                     self.text_bytes += text.len() as u64;
                 }
             }
+            StreamEvent::ToolCall { .. } => {
+                phases.first_token.get_or_insert(at);
+                phases.last_token = Some(at);
+            }
             StreamEvent::Stop(_) => phases.stop = Some(at),
             StreamEvent::Terminal => {
                 phases.terminal.get_or_insert(at);
@@ -110,17 +114,17 @@ impl Timeline {
                 }),
                 StreamEvent::Delta { channel, text },
             ) if *last == channel => {
-                if matches!(channel, Channel::Text | Channel::Refusal) {
-                    so_far.push_str(&text);
-                } else {
+                if channel == Channel::Reasoning {
                     let room = Self::HIDDEN_BYTES.saturating_sub(so_far.len());
                     so_far.push_str(&text[..text.floor_char_boundary(room)]);
+                } else {
+                    so_far.push_str(&text);
                 }
             }
             (Some(StreamEvent::KeepAlive), StreamEvent::KeepAlive) => {}
             (Some(StreamEvent::Usage(last)), StreamEvent::Usage(usage)) => *last = usage,
             (_, StreamEvent::Delta { channel, mut text }) => {
-                if !matches!(channel, Channel::Text | Channel::Refusal) {
+                if channel == Channel::Reasoning {
                     text.truncate(text.floor_char_boundary(Self::HIDDEN_BYTES));
                 }
                 self.events.push(StreamEvent::Delta { channel, text });

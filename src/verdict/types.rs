@@ -203,6 +203,8 @@ flags! {
     SLOW = 17, "slow";
     /// The sentinel rule is off for this target: three answers in a row were off script.
     SENTINEL_OFF = 18, "sentinel_off";
+    /// A natural stop reason came with a cut text: somebody on the way said so who could not know.
+    FORGED = 19, "forged";
 }
 
 impl Flags {

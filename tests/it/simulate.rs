@@ -19,6 +19,14 @@ use tokio::{
     net::TcpStream,
 };
 
+/// What the simulator speaks.
+const SPOKEN: [Protocol; 4] = [
+    Protocol::Anthropic,
+    Protocol::OpenaiChat,
+    Protocol::OpenaiResponses,
+    Protocol::Gemini,
+];
+
 /// The JSON of every `data:` line, `[DONE]` apart.
 fn events(body: &str) -> Vec<Value> {
     body.lines()
@@ -34,7 +42,9 @@ fn text(protocol: Protocol, events: &[Value]) -> String {
         .iter()
         .filter_map(|event| match protocol {
             Protocol::Anthropic => event.pointer("/delta/text"),
-            Protocol::OpenaiChat => event.pointer("/choices/0/delta/content"),
+            Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => {
+                event.pointer("/choices/0/delta/content")
+            }
             Protocol::OpenaiResponses => event.get("delta"),
             Protocol::Gemini => event.pointer("/candidates/0/content/parts/0/text"),
         })
@@ -46,7 +56,9 @@ fn text(protocol: Protocol, events: &[Value]) -> String {
 fn usage(protocol: Protocol, events: &[Value]) -> Option<u64> {
     let place = match protocol {
         Protocol::Anthropic => "/usage/output_tokens",
-        Protocol::OpenaiChat => "/usage/completion_tokens",
+        Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => {
+            "/usage/completion_tokens"
+        }
         Protocol::OpenaiResponses => "/response/usage/output_tokens",
         Protocol::Gemini => "/usageMetadata/candidatesTokenCount",
     };
@@ -59,7 +71,9 @@ fn usage(protocol: Protocol, events: &[Value]) -> Option<u64> {
 fn last_bytes(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Anthropic => "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
-        Protocol::OpenaiChat => "\n\ndata: [DONE]\n\n",
+        Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => {
+            "\n\ndata: [DONE]\n\n"
+        }
         Protocol::OpenaiResponses => ",\"user\":null,\"metadata\":{}}}\n\n",
         Protocol::Gemini => "\"}\r\n\r\n",
     }
@@ -68,7 +82,7 @@ fn last_bytes(protocol: Protocol) -> &'static str {
 #[tokio::test]
 async fn healthy_streams_are_whole() {
     let sim = Running::instant(1).await;
-    for protocol in Protocol::ALL {
+    for protocol in SPOKEN {
         let exchange = sim.canary(protocol, "model-1").await;
         let body = exchange.text();
         let events = events(&body);
@@ -284,7 +298,7 @@ async fn the_log_tells_the_times() {
         itl_sigma: 0.0,
     };
     let sim = Running::with(Options { seed: 1, pace }).await;
-    for protocol in Protocol::ALL {
+    for protocol in SPOKEN {
         let exchange = sim.canary(protocol, "model-1").await;
         let entry = sim.logged(|entry| entry.end.is_some()).await;
         let offset = |time: Option<Duration>| time.unwrap().checked_sub(entry.arrival).unwrap();

@@ -77,8 +77,8 @@ fn speak(rows: Vec<Row>) -> (Vec<(Protocol, Row)>, Vec<Row>) {
     let (mut own, mut rest) = (Vec::new(), Vec::new());
     for row in rows {
         match row.protocol.parse() {
-            Ok(protocol) => own.push((protocol, row)),
-            Err(_) => rest.push(row),
+            Ok(protocol) if !NOT_SPOKEN.contains(&row.protocol.as_str()) => own.push((protocol, row)),
+            _ => rest.push(row),
         }
     }
     (own, rest)

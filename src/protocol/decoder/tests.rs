@@ -243,7 +243,10 @@ fn chat_dialects_are_understood() {
         ),
         (
             "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{\"}}]}}]}",
-            vec![text(Channel::Tool, "f"), text(Channel::Tool, "{")],
+            vec![
+                StreamEvent::ToolCall { name: "f".to_owned() },
+                text(Channel::Tool, "{"),
+            ],
         ),
         (
             "{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"other\"}}]}",
@@ -397,6 +400,8 @@ fn whole_bodies_are_read_for_what_they_are() {
                 StreamEvent::Error(_) => 'E',
                 StreamEvent::Garbled { .. } => 'G',
                 StreamEvent::KeepAlive => 'k',
+                StreamEvent::ToolCall { .. } => 'c',
+                StreamEvent::Fingerprint(_) => 'f',
                 StreamEvent::Note(_) => 'n',
             })
             .collect()

@@ -82,7 +82,9 @@ pub(crate) trait Encoder: Send {
 pub(crate) fn encoder(protocol: Protocol, facts: Facts) -> Box<dyn Encoder> {
     match protocol {
         Protocol::Anthropic => Box::new(anthropic::Stream::new(facts)),
-        Protocol::OpenaiChat => Box::new(openai_chat::Stream::new(facts)),
+        Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => {
+            Box::new(openai_chat::Stream::new(facts))
+        }
         Protocol::OpenaiResponses => Box::new(openai_responses::Stream::new(facts)),
         Protocol::Gemini => Box::new(gemini::Stream::new(facts)),
     }
@@ -92,7 +94,9 @@ pub(crate) fn encoder(protocol: Protocol, facts: Facts) -> Box<dyn Encoder> {
 pub(crate) fn whole(protocol: Protocol, facts: &Facts, text: &str, finish: Finish, tokens: u64) -> String {
     match protocol {
         Protocol::Anthropic => anthropic::whole(facts, text, finish, tokens),
-        Protocol::OpenaiChat => openai_chat::whole(facts, text, finish, tokens),
+        Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => {
+            openai_chat::whole(facts, text, finish, tokens)
+        }
         Protocol::OpenaiResponses => openai_responses::whole(facts, text, finish, tokens),
         Protocol::Gemini => gemini::whole(facts, text, finish, tokens),
     }
@@ -123,7 +127,11 @@ pub(crate) enum Refusal {
 pub(crate) fn refusal(protocol: Protocol, what: &Refusal, request_id: &str) -> (u16, String) {
     match protocol {
         Protocol::Anthropic => anthropic::refusal(what, request_id),
-        Protocol::OpenaiChat | Protocol::OpenaiResponses => openai::refusal(what),
+        Protocol::OpenaiChat
+        | Protocol::OpenaiResponses
+        | Protocol::Ollama
+        | Protocol::Bedrock
+        | Protocol::Cohere => openai::refusal(what),
         Protocol::Gemini => gemini::refusal(what),
     }
 }
@@ -134,7 +142,9 @@ pub(crate) fn parse(protocol: Protocol, body: &[u8], path: Option<(&str, bool)>)
         serde_json::from_slice(body).map_err(|error| format!("the body is not valid JSON: {error}"))?;
     match protocol {
         Protocol::Anthropic => anthropic::parse(&json),
-        Protocol::OpenaiChat => openai_chat::parse(&json),
+        Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => {
+            openai_chat::parse(&json)
+        }
         Protocol::OpenaiResponses => openai_responses::parse(&json),
         Protocol::Gemini => {
             let (model, stream) = path.unwrap_or_default();
@@ -147,7 +157,11 @@ pub(crate) fn parse(protocol: Protocol, body: &[u8], path: Option<(&str, bool)>)
 pub(crate) fn models(protocol: Protocol) -> String {
     match protocol {
         Protocol::Anthropic => anthropic::models(),
-        Protocol::OpenaiChat | Protocol::OpenaiResponses => openai::models(),
+        Protocol::OpenaiChat
+        | Protocol::OpenaiResponses
+        | Protocol::Ollama
+        | Protocol::Bedrock
+        | Protocol::Cohere => openai::models(),
         Protocol::Gemini => gemini::models(),
     }
 }

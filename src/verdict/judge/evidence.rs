@@ -6,7 +6,7 @@ use crate::{
     protocol::{
         Channel, ErrorClass, Note, Protocol, ProviderError, StopReason, StreamEvent, Usage, decode_body,
     },
-    verdict::{Flags, Timeline},
+    verdict::{Flags, Timeline, ToolCall},
 };
 
 /// The sum of a stream.
@@ -21,13 +21,14 @@ pub(super) struct Evidence {
     /// Generated tokens of any channel came.
     pub(super) content: bool,
     pub(super) refusal: bool,
-    pub(super) tool: bool,
+    pub(super) tools: Vec<ToolCall>,
     pub(super) text: String,
     /// Offsets into `text` where chunks began.
     pub(super) chunks: Vec<u32>,
     pub(super) usage: Usage,
     pub(super) model: Option<String>,
     pub(super) id: Option<String>,
+    pub(super) fingerprint: Option<String>,
     pub(super) flags: Flags,
 }
 
@@ -64,10 +65,25 @@ impl Evidence {
                 match channel {
                     Channel::Text => self.text.push_str(text),
                     Channel::Refusal => self.refusal = true,
-                    Channel::Tool => self.tool = true,
+                    Channel::Tool => {
+                        if self.tools.is_empty() {
+                            self.tools.push(ToolCall::default());
+                        }
+                        if let Some(call) = self.tools.last_mut() {
+                            call.arguments.push_str(text);
+                        }
+                    }
                     Channel::Reasoning => {}
                 }
             }
+            StreamEvent::ToolCall { name } => {
+                self.content = true;
+                self.tools.push(ToolCall {
+                    name: name.clone(),
+                    arguments: String::new(),
+                });
+            }
+            StreamEvent::Fingerprint(text) => self.fingerprint = Some(text.clone()),
             StreamEvent::Stop(reason) => self.stop = Some(reason.clone()),
             StreamEvent::Usage(usage) => self.usage = *usage,
             StreamEvent::Error(error) => {

@@ -381,8 +381,10 @@ fn side_facts_become_flags() {
             vec![text("one"), usage(11, false)],
             done(),
             Ending::Clean,
-            vec!["usage_mismatch"],
+            vec!["usage_mismatch", "forged"],
         ),
+        (vec![usage(3, false)], done(), Ending::Clean, vec!["forged"]),
+        (vec![text("one"), usage(2, false)], vec![], Ending::Clean, vec![]),
         (
             vec![meta, text(ANSWER), usage(5, false)],
             done(),

@@ -144,7 +144,11 @@ pub(crate) fn request(method: &str, path: &str, headers: &str, body: &str) -> Ve
 pub(crate) fn key(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Anthropic => "x-api-key: k\r\n",
-        Protocol::OpenaiChat | Protocol::OpenaiResponses => "authorization: Bearer k\r\n",
+        Protocol::OpenaiChat
+        | Protocol::OpenaiResponses
+        | Protocol::Ollama
+        | Protocol::Bedrock
+        | Protocol::Cohere => "authorization: Bearer k\r\n",
         Protocol::Gemini => "x-goog-api-key: k\r\n",
     }
 }
@@ -160,7 +164,7 @@ pub(crate) fn generate(protocol: Protocol, model: &str, stream: bool, max_tokens
                 "messages": [{"role": "user", "content": [{"type": "text", "text": PROMPT}]}],
             }),
         ),
-        Protocol::OpenaiChat => (
+        Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => (
             "/openai/v1/chat/completions".to_owned(),
             serde_json::json!({
                 "model": model, "max_completion_tokens": max, "stream": stream,

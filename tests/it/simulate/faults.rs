@@ -10,6 +10,7 @@ use tokio::{
 };
 
 use super::{
+    SPOKEN,
     client::{ANSWER, Ending, Exchange, Running, generate, key, request},
     events, last_bytes, text, usage,
 };
@@ -17,7 +18,9 @@ use super::{
 fn stop_member(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Anthropic => "\"stop_reason\":\"end_turn\"",
-        Protocol::OpenaiChat => "\"finish_reason\":\"stop\"",
+        Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => {
+            "\"finish_reason\":\"stop\""
+        }
         Protocol::OpenaiResponses => "response.output_item.done",
         Protocol::Gemini => "\"finishReason\":\"STOP\"",
     }
@@ -26,7 +29,11 @@ fn stop_member(protocol: Protocol) -> &'static str {
 fn set(sim: &Running, protocol: Protocol, json: &str) {
     let provider = match protocol {
         Protocol::Anthropic => "anthropic",
-        Protocol::OpenaiChat | Protocol::OpenaiResponses => "openai",
+        Protocol::OpenaiChat
+        | Protocol::OpenaiResponses
+        | Protocol::Ollama
+        | Protocol::Bedrock
+        | Protocol::Cohere => "openai",
         Protocol::Gemini => "gemini",
     };
     let fault = serde_json::from_str::<FaultSpec>(json)
@@ -49,7 +56,7 @@ fn whole_events(exchange: &Exchange) -> Vec<serde_json::Value> {
 async fn cuts_end_as_they_say() {
     let sim = Running::instant(1).await;
     let words: Vec<&str> = ANSWER.split(' ').collect();
-    for protocol in Protocol::ALL {
+    for protocol in SPOKEN {
         for how in Cut::ALL {
             let json = format!(r#"{{"kind":"truncate","how":"{}","at":0.6}}"#, how.as_str());
             set(&sim, protocol, &json);
@@ -82,7 +89,7 @@ async fn cuts_end_as_they_say() {
 #[tokio::test]
 async fn a_cut_at_one_loses_the_terminal_event_alone() {
     let sim = Running::instant(1).await;
-    for protocol in Protocol::ALL {
+    for protocol in SPOKEN {
         set(
             &sim,
             protocol,
@@ -106,7 +113,7 @@ async fn a_cut_at_one_loses_the_terminal_event_alone() {
 #[tokio::test]
 async fn a_whole_answer_is_cut_too() {
     let sim = Running::instant(1).await;
-    for protocol in Protocol::ALL {
+    for protocol in SPOKEN {
         for (how, ending) in [
             ("fin", Ending::Fin),
             ("reset", Ending::Reset),
@@ -127,7 +134,7 @@ async fn a_whole_answer_is_cut_too() {
     sim.stop().await;
 }
 
-/// A fault, then per protocol of `Protocol::ALL` the status and a member of the body.
+/// A fault, then per protocol of `SPOKEN` the status and a member of the body.
 type ErrorRow = (&'static str, [(u16, &'static str); 4]);
 
 const ERRORS: [ErrorRow; 6] = [
@@ -197,7 +204,7 @@ const ERRORS: [ErrorRow; 6] = [
 async fn errors_come_in_the_vendors_shape() {
     let sim = Running::instant(1).await;
     for (fault, wanted) in ERRORS {
-        for (protocol, (status, member)) in Protocol::ALL.into_iter().zip(wanted) {
+        for (protocol, (status, member)) in SPOKEN.into_iter().zip(wanted) {
             let exchange = sim.canary(protocol, &format!("m!{fault}")).await;
             let body = exchange.text();
             assert_eq!(
@@ -233,7 +240,7 @@ async fn a_status_carries_its_own_body() {
 #[tokio::test]
 async fn odd_replies_are_odd_in_one_way() {
     let sim = Running::instant(1).await;
-    for protocol in Protocol::ALL {
+    for protocol in SPOKEN {
         let canary = |fault: &str| {
             let model = format!("m!{fault}");
             let sim = &sim;
@@ -293,7 +300,7 @@ async fn read_some(sim: &Running, raw: &[u8], enough: impl Fn(&str) -> bool) {
 #[tokio::test]
 async fn stalls_hangs_and_endless_replies_wait_for_their_reader() {
     let sim = Running::instant(1).await;
-    for protocol in Protocol::ALL {
+    for protocol in SPOKEN {
         let stalled = generate(protocol, "m!stall.1h", true, None);
         read_some(&sim, &stalled, |seen| seen.contains("ten")).await;
         let entry = sim.logged(|entry| entry.end.is_some()).await;

@@ -11,6 +11,7 @@ use endturn::{
     },
 };
 
+use super::SPOKEN;
 use super::client::{self, ANSWER, Exchange, Running};
 
 fn expectation(protocol: Protocol, model: &str) -> Expectation {
@@ -78,7 +79,7 @@ async fn verdict(sim: &Running, protocol: Protocol, model: &str) -> Judgement {
 #[tokio::test]
 async fn healthy_streams_are_complete() {
     let sim = Running::instant(3).await;
-    for protocol in Protocol::ALL {
+    for protocol in SPOKEN {
         let judgement = verdict(&sim, protocol, "model-1").await;
         assert_eq!(judgement.verdict, Verdict::Complete, "{protocol}: {judgement:?}");
         let mut flags = Flags::none();
@@ -120,7 +121,7 @@ async fn every_fault_gets_its_verdict() {
         ("status.529", errored(Class::Overloaded, FailedAt::Status(529))),
         ("status.404", errored(Class::ModelNotFound, FailedAt::Status(404))),
     ];
-    for protocol in Protocol::ALL {
+    for protocol in SPOKEN {
         for (fault, wanted) in rows {
             let judgement = verdict(&sim, protocol, &format!("m!{fault}")).await;
             assert_eq!(judgement.verdict, wanted, "{protocol} {fault}: {judgement:?}");
@@ -139,7 +140,11 @@ async fn every_fault_gets_its_verdict() {
         let in_stream = verdict(&sim, protocol, "m!error_event").await.verdict;
         let class = match protocol {
             Protocol::Anthropic | Protocol::Gemini => Class::Overloaded,
-            Protocol::OpenaiChat | Protocol::OpenaiResponses => Class::ServerError,
+            Protocol::OpenaiChat
+            | Protocol::OpenaiResponses
+            | Protocol::Ollama
+            | Protocol::Bedrock
+            | Protocol::Cohere => Class::ServerError,
         };
         assert_eq!(in_stream, errored(class, FailedAt::Stream), "{protocol}");
     }
@@ -149,7 +154,7 @@ async fn every_fault_gets_its_verdict() {
 #[tokio::test]
 async fn a_silent_cut_is_placed() {
     let sim = Running::instant(3).await;
-    for protocol in Protocol::ALL {
+    for protocol in SPOKEN {
         let judgement = verdict(&sim, protocol, "m!truncate.silent").await;
         assert_eq!(judgement.cut_after, Some(10), "{protocol}");
         assert!(judgement.text.ends_with("ten"), "{protocol}");

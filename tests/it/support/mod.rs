@@ -48,9 +48,11 @@ pub(crate) fn provider(origin: &str, limits: ProbeLimits) -> Provider {
         id: ProviderId::new("test").unwrap(),
         preset: "openai".to_owned(),
         protocol: Protocol::OpenaiChat,
+        dialect: None,
         base_url: origin.parse().unwrap(),
         auth: Auth::Bearer,
         key: Some(Secret::new(KEY)),
+        cloud: None,
         headers: Vec::new(),
         reach: Some(Reach {
             every: Duration::from_secs(5),

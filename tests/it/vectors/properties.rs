@@ -8,7 +8,7 @@ use endturn::{
 };
 
 use super::{
-    CHAT_DIALECTS,
+    CHAT_DIALECTS, NOT_SPOKEN,
     support::{Row, expectation, rows, timeline},
 };
 
@@ -17,7 +17,7 @@ fn streams() -> Vec<(Protocol, Row)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/streams");
     rows(&directory)
         .into_iter()
-        .filter(Row::is_stream)
+        .filter(|row| row.is_stream() && !NOT_SPOKEN.contains(&row.protocol.as_str()))
         .filter_map(|row| {
             let dialect = CHAT_DIALECTS.contains(&row.protocol.as_str());
             let protocol = row
@@ -86,9 +86,11 @@ fn unknown_members_and_events_change_nothing() {
             Protocol::Anthropic | Protocol::OpenaiResponses => {
                 "event: zz_new\ndata: {\"type\":\"zz_new\",\"n\":[1,{}]}\n\n: a comment\n\n"
             }
-            Protocol::OpenaiChat | Protocol::Gemini => {
-                ": a comment\n\ndata: {\"zz_new\":{\"n\":[1,null]}}\n\n"
-            }
+            Protocol::OpenaiChat
+            | Protocol::Gemini
+            | Protocol::Ollama
+            | Protocol::Bedrock
+            | Protocol::Cohere => ": a comment\n\ndata: {\"zz_new\":{\"n\":[1,null]}}\n\n",
         };
         let members = text.replace(
             "data: {\"",
