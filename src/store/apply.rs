@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    Counts, Record, changes,
+    Record, changes,
     packed::{self, Texts, Words},
+    roll::{Late, Mark},
     text,
 };
 use crate::{
     clock::Timestamp,
-    health::{Incident, Transition, histogram::Histogram},
+    health::{Incident, Transition},
     id::TargetId,
     verdict::{Observation, Verdict},
 };
@@ -52,21 +53,15 @@ pub(super) const fn time_of_id(id: i64) -> Timestamp {
     Timestamp::from_millis((id >> SEQUENCE_BITS) + EPOCH_MS)
 }
 
-/// What one batch adds to one hour of one target.
-#[derive(Default)]
-struct HourSum {
-    counts: Counts,
-    spent_usd: f64,
-    ttft: Histogram,
-}
-
 /// What the writer remembers of the tables, so that a healthy row costs one insert.
 #[derive(Default)]
 pub(super) struct Memory {
     targets: HashMap<TargetId, i64>,
     words: HashMap<String, u64>,
     last_id: Option<i64>,
-    hours: BTreeMap<(i64, i64), HourSum>,
+    /// How far rolling has come.
+    pub(super) mark: Option<Mark>,
+    late: Late,
     spend: BTreeMap<(i64, i64), f64>,
 }
 
@@ -88,6 +83,7 @@ impl Memory {
                 .words
                 .insert(row.get(1)?, row.get::<_, i64>(0)?.cast_unsigned());
         }
+        memory.mark = Mark::load(connection)?;
         memory.last_id = connection.query_row("SELECT max(id) FROM observations", [], |row| row.get(0))?;
         Ok(memory)
     }
@@ -100,7 +96,7 @@ impl Memory {
         now: Timestamp,
     ) -> Result<(), Rejected> {
         let whole = |error| Rejected { index: None, error };
-        self.hours.clear();
+        self.late.clear();
         self.spend.clear();
         connection
             .prepare_cached("BEGIN IMMEDIATE")
@@ -186,57 +182,23 @@ impl Memory {
             )?;
         }
         self.last_id = self.last_id.max(Some(id));
-        self.count(target, o);
+        self.count(target, id, o);
         Ok(())
     }
 
-    fn count(&mut self, target: i64, o: &Observation) {
-        let ms = o.at.as_millis();
-        let counts = Counts::of(o);
-        let cost = if o.cost_usd.is_finite() { o.cost_usd } else { 0.0 };
-        if counts != Counts::default() || cost != 0.0 {
-            let hour = self.hours.entry((target, ms.div_euclid(HOUR_MS))).or_default();
-            hour.counts += counts;
-            hour.spent_usd += cost;
-            if counts.complete > 0
-                && let Some(ttft) = o.ttft()
-            {
-                hour.ttft.record(ttft.as_secs_f64() * 1e3);
-            }
+    fn count(&mut self, target: i64, id: i64, o: &Observation) {
+        if self.mark.is_some_and(|mark| mark.passed(id)) {
+            self.late.add(target, o);
         }
-        if cost != 0.0 {
-            *self.spend.entry((ms.div_euclid(DAY_MS), target)).or_default() += cost;
+        if o.cost_usd.is_finite() && o.cost_usd != 0.0 {
+            let day = o.at.as_millis().div_euclid(DAY_MS);
+            *self.spend.entry((day, target)).or_default() += o.cost_usd;
         }
     }
 
     /// Adds what the batch counted to the tables.
     fn sums(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        for ((target, hour), sum) in &mut self.hours {
-            let blob = merged(connection, *target, *hour, &mut sum.ttft)?;
-            let c = sum.counts;
-            run(
-                connection,
-                "INSERT INTO hours (target, hour, attempts, began, errors, truncated, complete, ours, spent_usd, ttft)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-                 ON CONFLICT (target, hour) DO UPDATE SET
-                   attempts = attempts + excluded.attempts, began = began + excluded.began,
-                   errors = errors + excluded.errors, truncated = truncated + excluded.truncated,
-                   complete = complete + excluded.complete, ours = ours + excluded.ours,
-                   spent_usd = spent_usd + excluded.spent_usd, ttft = coalesce(excluded.ttft, ttft)",
-                params![
-                    target,
-                    hour,
-                    c.attempts.cast_signed(),
-                    c.began.cast_signed(),
-                    c.errors.cast_signed(),
-                    c.truncated.cast_signed(),
-                    c.complete.cast_signed(),
-                    c.ours.cast_signed(),
-                    sum.spent_usd,
-                    blob
-                ],
-            )?;
-        }
+        self.late.fold(connection, self.mark.as_ref())?;
         for ((day, target), usd) in &self.spend {
             run(
                 connection,
@@ -356,29 +318,6 @@ impl Memory {
             ],
         )
     }
-}
-
-/// The hour's histogram with the new values in it, as it is to be stored; `None` where there are no new ones.
-fn merged(
-    connection: &Connection,
-    target: i64,
-    hour: i64,
-    new: &mut Histogram,
-) -> rusqlite::Result<Option<Vec<u8>>> {
-    if new.is_empty() {
-        return Ok(None);
-    }
-    let old: Option<Option<Vec<u8>>> = connection
-        .prepare_cached("SELECT ttft FROM hours WHERE target = ?1 AND hour = ?2")?
-        .query_row([target, hour], |row| row.get(0))
-        .optional()?;
-    if let Some(blob) = old.flatten() {
-        match Histogram::from_blob(&blob) {
-            Ok(old) => new.merge(&old),
-            Err(error) => tracing::warn!(%error, target, hour, "stored histogram is left out"),
-        }
-    }
-    Ok(Some(new.to_blob()))
 }
 
 pub(super) fn run(connection: &Connection, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<()> {

@@ -32,12 +32,17 @@ impl Counts {
         if observation.source == Source::Reach {
             return Self::default();
         }
+        Self::of_verdict(observation.verdict)
+    }
+
+    /// What a reply with that verdict adds, whoever saw it.
+    pub fn of_verdict(verdict: Verdict) -> Self {
         let began = Self {
             attempts: 1,
             began: 1,
             ..Self::default()
         };
-        match observation.verdict {
+        match verdict {
             Verdict::Complete => Self { complete: 1, ..began },
             Verdict::Truncated(_) => Self {
                 truncated: 1,

@@ -9,6 +9,7 @@ mod changes;
 mod counts;
 mod db;
 mod error;
+mod history;
 mod packed;
 mod query;
 mod queue;
@@ -16,6 +17,8 @@ mod reader;
 mod record;
 mod retention;
 mod revision;
+mod roll;
+mod rollup;
 mod series;
 mod text;
 mod writer;
@@ -24,6 +27,7 @@ pub use changes::ChangeQuery;
 pub use counts::Counts;
 pub use db::SCHEMA_VERSION;
 pub use error::StoreError;
+pub use history::{DayCounts, MAX_POINTS, Series, SeriesQuery};
 pub use query::{
     IncidentQuery, MAX_EVENTS, MAX_LIMIT, MAX_SCAN, ObservationQuery, Page, StoredEvent, StoredObservation,
     StoredState,
@@ -33,9 +37,10 @@ pub use queue::{
 };
 pub use reader::{MAX_READERS, Reader};
 pub use record::{Dropped, Record, RecordKind};
-pub use retention::{KEEP_HOURS_DAYS, MAX_CHANGES, MAX_INCIDENTS, MAX_TRANSITIONS};
+pub use retention::{KEEP_SPEND_DAYS, MAX_CHANGES, MAX_INCIDENTS, MAX_TRANSITIONS};
 pub use revision::{REVISION_BLOCK, Revisions};
-pub use series::{Bucket, HourRow, MAX_BUCKETS, MAX_HOURS};
+pub use rollup::{MAX_LATE_MS, Outcomes, Rollup, Span, Tokens};
+pub use series::{Bucket, MAX_BUCKETS};
 pub use writer::Writer;
 
 use std::{path::Path, time::Duration};
@@ -50,6 +55,10 @@ pub const MIN_BYTES: u64 = 1 << 20;
 pub struct Options {
     /// How long raw observations are kept.
     pub keep_raw: Duration,
+    /// How long minutes are kept.
+    pub keep_minutes: Duration,
+    /// How long hours are kept; days are kept for ever.
+    pub keep_hours: Duration,
     /// Bytes of database and write-ahead log together; at least [`MIN_BYTES`].
     pub max_bytes: u64,
     /// Events of the feed that are kept for `Last-Event-ID`.
@@ -62,6 +71,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             keep_raw: Duration::from_secs(48 * 3600),
+            keep_minutes: Duration::from_secs(14 * 86_400),
+            keep_hours: Duration::from_secs(400 * 86_400),
             max_bytes: 2 << 30,
             keep_events: 10_000,
             busy_timeout: Duration::from_secs(5),

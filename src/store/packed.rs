@@ -4,6 +4,8 @@
 //! as varints in the order of the bits. Time marks are differences from the mark before, in microseconds: finer digits
 //! are cut. Numbers in here are a file format: never reuse one.
 
+mod codes;
+
 use std::time::Duration;
 
 use crate::{
@@ -11,10 +13,13 @@ use crate::{
     id::TargetId,
     protocol::{ErrorClass, Usage},
     verdict::{
-        Connection, FailedAt, Failure, Flags, Observation, OffScript, Phases, Purpose, Source, Truncation,
-        Trust, Verdict,
+        Connection, FailedAt, Failure, Flags, Observation, OffScript, Phases, Source, Truncation, Trust,
+        Verdict,
     },
 };
+
+use codes::{class_code, off_script_code, purpose_code, purpose_of, truncation_code};
+pub(super) use codes::{code_of_verdict, kind, kind_of_family, source_code, verdict_of_code};
 
 /// Dictionary numbers or texts that go beside the packed row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,116 +69,32 @@ const LAYOUT: u32 = 0b11 << 30;
 #[cfg(test)]
 pub(super) const MAX_BYTES: usize = 256;
 
-/// The stored number of a verdict's family. Zero is healthy and leaves the row out of the failure indexes.
-pub(super) const fn kind(verdict: Verdict) -> u8 {
-    match verdict {
-        Verdict::Complete => 0,
-        Verdict::Truncated(_) => 1,
-        Verdict::Limited => 2,
-        Verdict::Refused => 3,
-        Verdict::OffScript(_) => 4,
-        Verdict::Errored(_) => 5,
-        Verdict::Unknown => 6,
-    }
-}
-
-/// The stored number of the family of that name.
-pub(super) fn kind_of_family(family: &str) -> Option<u8> {
-    let names = [
-        "complete",
-        "truncated",
-        "limited",
-        "refused",
-        "off_script",
-        "errored",
-        "unknown",
-    ];
-    names.iter().position(|name| *name == family).map(|at| at as u8)
-}
-
-const fn truncation_code(kind: Truncation) -> u64 {
-    match kind {
-        Truncation::Cut => 0,
-        Truncation::Garbled => 1,
-        Truncation::TerminalMissing => 2,
-        Truncation::Empty => 3,
-        Truncation::Silent => 4,
-        Truncation::SilentEmpty => 5,
-        Truncation::Stall => 6,
-    }
-}
-
-const fn off_script_code(kind: OffScript) -> u64 {
-    match kind {
-        OffScript::Gap => 0,
-        OffScript::Text => 1,
-        OffScript::ToolUse => 2,
-        OffScript::Paused => 3,
-    }
-}
-
-const fn class_code(class: ErrorClass) -> u64 {
-    match class {
-        ErrorClass::Dns => 0,
-        ErrorClass::Connect => 1,
-        ErrorClass::Tls => 2,
-        ErrorClass::Reset => 3,
-        ErrorClass::Timeout => 4,
-        ErrorClass::Auth => 5,
-        ErrorClass::Quota => 6,
-        ErrorClass::Permission => 7,
-        ErrorClass::ModelNotFound => 8,
-        ErrorClass::ContentPolicy => 9,
-        ErrorClass::RequestTooLarge => 10,
-        ErrorClass::RateLimit => 11,
-        ErrorClass::Overloaded => 12,
-        ErrorClass::ServerError => 13,
-        ErrorClass::InvalidRequest => 14,
-        ErrorClass::Protocol => 15,
-        ErrorClass::Cancelled => 16,
-    }
-}
-
-const fn source_code(source: Source) -> u8 {
-    match source {
-        Source::Reach => 0,
-        Source::Canary => 1,
-        Source::Long => 2,
-        Source::Report => 3,
-        Source::Tap => 4,
-    }
-}
-
 /// Who saw the packed observation, from its first byte.
 pub(super) fn source_of(data: &[u8]) -> Option<Source> {
     let code = data.first()? & 0b111;
     Source::ALL.into_iter().find(|s| source_code(*s) == code)
 }
 
-const fn purpose_code(purpose: Purpose) -> u8 {
-    match purpose {
-        Purpose::Scheduled => 0,
-        Purpose::Confirm => 1,
-        Purpose::Recovery => 2,
-        Purpose::Manual => 3,
-    }
-}
-
-const fn purpose_of(code: u8) -> Purpose {
-    match code & 0b11 {
-        0 => Purpose::Scheduled,
-        1 => Purpose::Confirm,
-        2 => Purpose::Recovery,
-        _ => Purpose::Manual,
-    }
-}
-
-fn put(out: &mut Vec<u8>, mut number: u64) {
+pub(super) fn put(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;
     }
     out.push(number as u8);
+}
+
+/// Takes a varint off the front; `None` when the bytes end early.
+pub(super) fn take(rest: &mut &[u8]) -> Option<u64> {
+    let mut number = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let (byte, after) = rest.split_first()?;
+        *rest = after;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
 }
 
 const fn zigzag(number: i64) -> u64 {
@@ -320,16 +241,7 @@ struct Cursor<'a> {
 
 impl Cursor<'_> {
     fn number(&mut self) -> Option<u64> {
-        let mut number = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let (byte, rest) = self.rest.split_first()?;
-            self.rest = rest;
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some(number);
-            }
-        }
-        None
+        take(&mut self.rest)
     }
 
     /// The part behind that bit: `Some(None)` when it is absent, `None` when the bytes end early.
@@ -341,6 +253,13 @@ impl Cursor<'_> {
             self.number().map(Some)
         }
     }
+}
+
+/// Stands for a target whose name nobody asks for.
+pub(super) fn nobody() -> TargetId {
+    static NOBODY: std::sync::LazyLock<TargetId> =
+        std::sync::LazyLock::new(|| "unknown/unknown".parse().expect("a target id"));
+    NOBODY.clone()
 }
 
 /// What [`unpack`] gives: the row, its dictionary numbers, and whether the side table has texts for it.

@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     Options,
-    apply::{DAY_MS, HOUR_MS, first_id},
-    db,
+    apply::{DAY_MS, first_id},
+    db, packed,
+    roll::{self, Level, MINUTE_MS, Mark},
 };
-use crate::clock::Timestamp;
+use crate::{clock::Timestamp, verdict::Source};
 
 /// Raw rows that one step deletes.
 const STEP_ROWS: i64 = 2_000;
@@ -23,8 +24,8 @@ pub const MAX_TRANSITIONS: u64 = 100_000;
 pub const MAX_INCIDENTS: u64 = 10_000;
 /// Most changes of who answers that are kept.
 pub const MAX_CHANGES: u64 = 10_000;
-/// Days for which hourly counts and daily spend are kept.
-pub const KEEP_HOURS_DAYS: i64 = 400;
+/// Days for which daily spend is kept.
+pub const KEEP_SPEND_DAYS: i64 = 400;
 
 /// Deletes what is past its age or count, one step of each. True: there is more to delete.
 pub(super) fn sweep(connection: &Connection, options: &Options, now: Timestamp) -> rusqlite::Result<bool> {
@@ -40,15 +41,59 @@ pub(super) fn sweep(connection: &Connection, options: &Options, now: Timestamp) 
         " AND closed IS NOT NULL",
         MAX_INCIDENTS,
     )?;
-    let day = now.as_millis().div_euclid(DAY_MS) - KEEP_HOURS_DAYS;
-    let hour = now.as_millis().div_euclid(HOUR_MS) - KEEP_HOURS_DAYS * 24;
-    connection.execute("DELETE FROM hours WHERE hour < ?1", [hour])?;
+    let day = now.as_millis().div_euclid(DAY_MS) - KEEP_SPEND_DAYS;
+    let before = |level: Level, keep| level.bucket(now.minus(keep));
+    drop_rolled(
+        connection,
+        Level::Minute,
+        before(Level::Minute, options.keep_minutes),
+    )?;
+    drop_rolled(connection, Level::Hour, before(Level::Hour, options.keep_hours))?;
     connection.execute("DELETE FROM spend WHERE day < ?1", [day])?;
     Ok(more)
 }
 
-/// Deletes at most [`STEP_ROWS`] raw rows with ids below `cutoff`, oldest first.
+/// Buckets of an hour's worth of minutes, or of a day's worth of hours: finer cutting is not worth a look at every row.
+const DROP_BUCKETS: i64 = 60;
+
+/// Deletes rolled-up rows before a bucket, once [`DROP_BUCKETS`] or more of them are due, and notes from where on
+/// there are such rows.
+fn drop_rolled(connection: &Connection, level: Level, before: i64) -> rusqlite::Result<()> {
+    let key = format!("{}_from", level.table());
+    let from: Option<i64> = connection
+        .prepare_cached("SELECT value FROM meta WHERE key = ?1")?
+        .query_row([&key], |row| row.get(0))
+        .optional()?;
+    if from.is_some_and(|from| before - from < DROP_BUCKETS) {
+        return Ok(());
+    }
+    let transaction = connection.unchecked_transaction()?;
+    let targets: Vec<i64> = connection
+        .prepare_cached("SELECT id FROM targets")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for target in targets {
+        for source in Source::ALL.map(packed::source_code) {
+            connection
+                .prepare_cached(&format!(
+                    "DELETE FROM {} WHERE target = ?1 AND source = ?2 AND at < ?3",
+                    level.table()
+                ))?
+                .execute(params![target, source, before])?;
+        }
+    }
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")?
+        .execute(params![key, before])?;
+    transaction.commit()
+}
+
+/// Deletes at most [`STEP_ROWS`] raw rows with ids below `cutoff`, oldest first; never one that is not rolled up.
 fn delete_raw(connection: &Connection, cutoff: i64) -> rusqlite::Result<usize> {
+    let Some(mark) = Mark::load(connection)? else {
+        return Ok(0);
+    };
+    let cutoff = cutoff.min(mark.next);
     let last: Option<i64> = connection
         .prepare_cached(
             "SELECT max(id) FROM (SELECT id FROM observations WHERE id < ?1 ORDER BY id LIMIT ?2)",
@@ -81,12 +126,17 @@ fn beyond_count(
         .execute([keep])
 }
 
-/// Holds database and log below `max_bytes`: oldest raw rows go first, then the oldest events; free pages are given
-/// back.
+/// Holds database and log below `max_bytes`: oldest raw rows go first, then the oldest events, then the oldest days of
+/// minutes; free pages are given back. Raw rows are rolled up before they go, those of the running minute too.
 ///
 /// A long read keeps the log from being copied back, and no deleting shortens it then. So the log counts for at most an
 /// eighth, and the database by the pages that it will have: history is not eaten up by somebody else's read.
-pub(super) fn hold_size(connection: &Connection, path: &Path, options: &Options) -> rusqlite::Result<()> {
+pub(super) fn hold_size(
+    connection: &Connection,
+    mark: &mut Option<Mark>,
+    path: &Path,
+    options: &Options,
+) -> rusqlite::Result<()> {
     for _ in 0..MAX_STEPS {
         let log = db::log_on_disk(path).min(options.max_bytes / 8);
         let pages = number(connection, "PRAGMA page_count")?.cast_unsigned();
@@ -94,12 +144,15 @@ pub(super) fn hold_size(connection: &Connection, path: &Path, options: &Options)
             break;
         };
         let free = number(connection, "PRAGMA freelist_count")?.cast_unsigned();
-        if free * db::PAGE_BYTES <= over && delete_raw(connection, i64::MAX)? == 0 {
+        if free * db::PAGE_BYTES <= over
+            && delete_raw(connection, i64::MAX)? == 0
+            && !roll::all(connection, mark)?
+        {
             let gone = connection.execute(
                 "DELETE FROM events WHERE revision IN (SELECT revision FROM events ORDER BY revision LIMIT ?1)",
                 [STEP_ROWS],
             )?;
-            if gone == 0 && free == 0 {
+            if gone == 0 && !drop_oldest_minutes(connection)? && free == 0 {
                 break;
             }
         }
@@ -107,6 +160,15 @@ pub(super) fn hold_size(connection: &Connection, path: &Path, options: &Options)
         checkpoint(connection)?;
     }
     Ok(())
+}
+
+/// Deletes the oldest day that has minutes; `false` where there is none.
+fn drop_oldest_minutes(connection: &Connection) -> rusqlite::Result<bool> {
+    let oldest: Option<i64> = connection.query_row("SELECT min(at) FROM minutes", [], |row| row.get(0))?;
+    match oldest {
+        Some(oldest) => drop_rolled(connection, Level::Minute, oldest + DAY_MS / MINUTE_MS).map(|()| true),
+        None => Ok(false),
+    }
 }
 
 /// Gives free pages back. Each row that the pragma steps through is one page.

@@ -1,35 +1,20 @@
-//! Counts over time: hours, days of spend, and buckets for sparklines.
+//! Days of spend, and buckets for sparklines.
 
 use std::time::Duration;
 
-use rusqlite::{Row, params};
+use rusqlite::params;
 
 use super::{
     Counts, Reader, StoreError,
-    apply::{DAY_MS, HOUR_MS, SPILL_MS, first_id},
+    apply::{DAY_MS, SPILL_MS, first_id},
     query::{RawObservation, rows},
 };
-use crate::{clock::Timestamp, health::histogram::Histogram, id::TargetId, verdict::Verdict};
+use crate::{clock::Timestamp, id::TargetId, verdict::Verdict};
 
 /// Most buckets of one answer.
 pub const MAX_BUCKETS: usize = 500;
-/// Most hours of one answer: some thirteen months.
-pub const MAX_HOURS: usize = 24 * 400;
 /// Most raw rows that buckets are made from; the newest ones count.
 const MAX_BUCKET_ROWS: i64 = 200_000;
-
-/// One hour of one target.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HourRow {
-    /// When the hour began.
-    pub at: Timestamp,
-    /// What happened in it.
-    pub counts: Counts,
-    /// First tokens of its complete replies, in milliseconds.
-    pub ttft: Histogram,
-    /// Dollars spent on probes in it.
-    pub spent_usd: f64,
-}
 
 /// One column of a sparkline, from raw observations.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,35 +32,6 @@ pub struct Bucket {
 }
 
 impl Reader {
-    /// Hours that have rows, oldest first, from the hour of `from` to the one before that of `to`; at most
-    /// [`MAX_HOURS`]. **Blocks.**
-    ///
-    /// # Errors
-    /// The database can't be read.
-    pub fn hours(
-        &self,
-        target: &TargetId,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> Result<Vec<HourRow>, StoreError> {
-        self.with(|session| {
-            let Some(number) = session.number_of(target)? else {
-                return Ok(Vec::new());
-            };
-            let mut statement = session.connection.prepare_cached(
-                "SELECT hour, attempts, began, errors, truncated, complete, ours, spent_usd, ttft FROM hours
-                 WHERE target = ?1 AND hour >= ?2 AND hour < ?3 ORDER BY hour LIMIT ?4",
-            )?;
-            let hour = |at: Timestamp| at.as_millis().div_euclid(HOUR_MS);
-            let mut raws = statement.query(params![number, hour(from), hour(to), rows(MAX_HOURS)])?;
-            let mut hours = Vec::new();
-            while let Some(row) = raws.next()? {
-                hours.push(hour_row(row)?);
-            }
-            Ok(hours)
-        })
-    }
-
     /// Dollars spent on probes in the UTC day of `day`, per target in the order of their names. **Blocks.**
     ///
     /// # Errors
@@ -160,32 +116,6 @@ impl Reader {
             })
             .collect())
     }
-}
-
-/// Columns in the order of the statement in [`Reader::hours`].
-fn hour_row(row: &Row<'_>) -> Result<HourRow, StoreError> {
-    let count = |index| row.get::<_, i64>(index).map(i64::cast_unsigned);
-    let hour: i64 = row.get(0)?;
-    let ttft = match row.get_ref(8)?.as_blob_or_null().unwrap_or_default() {
-        Some(blob) => Histogram::from_blob(blob).map_err(|_| StoreError::Row {
-            table: "hours",
-            id: hour,
-        })?,
-        None => Histogram::new(),
-    };
-    Ok(HourRow {
-        at: Timestamp::from_millis(hour * HOUR_MS),
-        counts: Counts {
-            attempts: count(1)?,
-            began: count(2)?,
-            errors: count(3)?,
-            truncated: count(4)?,
-            complete: count(5)?,
-            ours: count(6)?,
-        },
-        spent_usd: row.get(7)?,
-        ttft,
-    })
 }
 
 fn median(mut values: Vec<f64>) -> Option<f64> {

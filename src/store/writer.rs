@@ -19,6 +19,7 @@ use super::{
     queue::Shared,
     retention,
     revision::REVISION_BLOCK,
+    roll,
 };
 use crate::clock::{Clock, Timestamp};
 
@@ -30,6 +31,8 @@ const BACK_OFF: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// Time between two rounds of `PRAGMA optimize` and giving pages back.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
+/// Steps of rolling up between two batches.
+const ROLL_STEPS: usize = 4;
 /// Pages that a tidy round gives back at most.
 const TIDY_PAGES: i64 = 4096;
 /// Most and fewest pages of write-ahead log before it is copied back.
@@ -378,6 +381,11 @@ impl Worker {
             self.revisions.set_reserved(end);
             *reserve = false;
         }
+        for _ in 0..ROLL_STEPS {
+            if !roll::step(&file.connection, &mut file.memory.mark, now)? {
+                break;
+            }
+        }
         let due = |last: Option<Timestamp>, every| last.is_none_or(|last| now.since(last) >= every);
         if due(self.swept, SWEEP_EVERY) && !retention::sweep(&file.connection, &self.options, now)? {
             self.swept = Some(now);
@@ -387,7 +395,7 @@ impl Worker {
             retention::give_back(&file.connection, TIDY_PAGES)?;
             self.tidied = Some(now);
         }
-        retention::hold_size(&file.connection, &self.path, &self.options)?;
+        retention::hold_size(&file.connection, &mut file.memory.mark, &self.path, &self.options)?;
         Ok(db::size_on_disk(&self.path))
     }
 

@@ -3,13 +3,14 @@
 mod contents;
 mod failures;
 mod limits;
+mod rollups;
 
 use std::{path::Path, time::Duration};
 
 use endturn::{
     clock::{Clock, Timestamp},
     id::TargetId,
-    store::{ObservationQuery, Options, Reader, Record, Store, Writer},
+    store::{ObservationQuery, Options, Reader, Record, SeriesQuery, Store, Writer},
     verdict::{Observation, Source, Verdict},
 };
 
@@ -68,6 +69,20 @@ fn all(reader: &Reader, mut query: ObservationQuery) -> Vec<Observation> {
 
 fn count(reader: &Reader) -> usize {
     all(reader, query(500)).len()
+}
+
+/// Attempts of a target in the ten days around the start, rollups and raw rows together.
+fn attempts(reader: &Reader, name: &str) -> u64 {
+    let day = Duration::from_secs(86_400);
+    let query = SeriesQuery {
+        target: target(name),
+        from: START.minus(day * 5),
+        to: START.plus(day * 5),
+        step: day,
+        sources: vec![Source::Canary],
+    };
+    let series = reader.series(&query).expect("a read");
+    series.points.iter().map(|point| point.counts.attempts).sum()
 }
 
 fn store(writer: &Writer, observations: impl IntoIterator<Item = Observation>) {

@@ -345,42 +345,6 @@ fn times_far_from_the_rest_are_kept_as_they_are() {
 }
 
 #[test]
-fn hours_count_by_the_table_and_hold_percentiles() {
-    let (writer, reader) = temporary();
-    let hour = 3_600_000;
-    let mut sent = Vec::new();
-    for n in 0..1_000_i64 {
-        let mut o = healthy("a/m", n * 7_200);
-        o.phases.first_token = Some(Duration::from_millis(400 + n.cast_unsigned() % 200));
-        o.cost_usd = 0.001;
-        sent.push(o);
-    }
-    sent.push(seen("a/m", 5, Verdict::Truncated(Truncation::Stall)));
-    sent.push(seen("b/m", 5, Verdict::Complete));
-    // Two batches that meet in the same hours.
-    let late = sent.split_off(300);
-    store(&writer, sent);
-    store(&writer, late);
-    let hours = reader.hours(&target("a/m"), at(0), at(2 * hour)).expect("a read");
-    assert_eq!(hours.len(), 2);
-    let counts = hours[0].counts;
-    assert_eq!(
-        (counts.attempts, counts.began, counts.truncated, counts.complete),
-        (501, 501, 1, 500)
-    );
-    assert_eq!((hours[0].at, hours[1].at), (at(0), at(hour)));
-    assert_eq!(hours[1].ttft.count(), 500);
-    let median = hours[0].ttft.quantile(0.5).expect("a median");
-    // 483 exactly; a bucket is off by at most 1.09 %.
-    assert!((477.0..489.0).contains(&median), "{median}");
-    assert!((hours[0].spent_usd - 0.5).abs() < 1e-9);
-    let spent = reader.spent_today(at(5 * hour)).expect("a read");
-    assert_eq!(spent.len(), 1);
-    assert!((spent[0].1 - 1.0).abs() < 1e-9, "{spent:?}");
-    assert_eq!(reader.spent_today(at(24 * hour)).expect("a read"), []);
-}
-
-#[test]
 fn buckets_are_aligned_and_empty_ones_are_there() {
     let (writer, reader) = temporary();
     let mut sent = Vec::new();
