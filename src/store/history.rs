@@ -247,7 +247,7 @@ fn rolled(
         }
         let range = (cursor.div_euclid(width), end.div_euclid(width));
         roll::read(connection, level, target, source, range, |at, row| {
-            add(at * width, &row)
+            add(at * width, &row);
         })?;
         cursor = end;
     }

@@ -213,9 +213,11 @@ fn add_raw(connection: &Connection, mark: &mut Mark, end: i64) -> rusqlite::Resu
     while let Some(row) = rows.next()? {
         let raw = RawObservation::read(row)?;
         (seen, last) = (seen + 1, raw.id);
-        match packed::unpack(packed::nobody(), time_of_id(raw.id), raw.kind, &raw.data) {
-            Some(row) => sums.add(raw.target, &row.observation),
-            None => tracing::warn!(id = raw.id, "a damaged observation is left out of the rollups"),
+        let row = packed::unpack(packed::nobody(), time_of_id(raw.id), raw.kind, &raw.data);
+        if let Some(row) = row {
+            sums.add(raw.target, &row.observation);
+        } else {
+            tracing::warn!(id = raw.id, "a damaged observation is left out of the rollups");
         }
     }
     let more = seen == STEP_ROWS;
@@ -364,7 +366,7 @@ fn rollup_of(row: &Row<'_>) -> rusqlite::Result<Rollup> {
 fn merge_into(connection: &Connection, level: Level, key: Key, sum: &Rollup) -> rusqlite::Result<()> {
     let mut whole = None;
     read(connection, level, key.0, key.1, (key.2, key.2 + 1), |_, row| {
-        whole = Some(row)
+        whole = Some(row);
     })?;
     match whole {
         None => write(connection, level, key, sum),
