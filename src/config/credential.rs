@@ -139,11 +139,19 @@ impl Resolver<'_> {
         region
     }
 
+    /// An error at a table, unless what is missing in it was taken out as wrong before.
+    fn incomplete<T>(&mut self, table: &Spanned<T>, message: &str, help: &str) {
+        let place = self.place(table);
+        if place.is_none_or(|place| !self.report.touches(&place)) {
+            self.error(table, message, help);
+        }
+    }
+
     fn aws(&mut self, file: &Spanned<AwsFile>) -> Option<CloudCredential> {
         let keys = file.get_ref();
         let (Some(id), Some(secret)) = (&keys.access_key_id, &keys.secret_access_key) else {
             let help = "write aws = { access_key_id = { env = \"..\" }, secret_access_key = { env = \"..\" } }";
-            self.error(file, "aws needs access_key_id and secret_access_key", help);
+            self.incomplete(file, "aws needs access_key_id and secret_access_key", help);
             return None;
         };
         let access_key_id = self.named(id, key::read);
@@ -168,7 +176,7 @@ impl Resolver<'_> {
             (None, true) => Some(CloudCredential::GoogleMetadata),
             _ => {
                 let help = "write google = { service_account = { file = \"..\" } } or { metadata = true }";
-                self.error(file, "google needs either service_account or metadata", help);
+                self.incomplete(file, "google needs either service_account or metadata", help);
                 None
             }
         }

@@ -52,14 +52,16 @@ pub(super) struct Place {
 }
 
 impl Resolver<'_> {
-    /// The values of the preset's variables: the file's, else the environment's, else the preset's own.
+    /// The values of the preset's variables: the file's, else the environment's, else the preset's own. `None` where one
+    /// of them is wrong; the report then says which.
     pub(super) fn vars(
         &mut self,
         file: Option<&BTreeMap<Spanned<String>, Spanned<String>>>,
         preset: &Preset,
-    ) -> BTreeMap<String, String> {
+    ) -> Option<BTreeMap<String, String>> {
         let known = &preset.address.vars;
         let mut values = BTreeMap::new();
+        let mut sound = true;
         let named = |name: &String| file.is_some_and(|file| file.keys().any(|key| key.get_ref() == name));
         for (name, var) in known.iter().filter(|(name, _)| !named(name)) {
             let set = var.env.iter().find_map(|env| Some((env, self.env.var(env)?.trim())));
@@ -67,6 +69,7 @@ impl Resolver<'_> {
                 Some((_, value)) if is_value(value) => drop(values.insert(name.clone(), value.to_owned())),
                 Some((env, _)) => {
                     let message = format!("the environment variable {env} is no {name}");
+                    sound = false;
                     self.report.push(Diagnostic::error(message).help(VALUE_HELP));
                 }
                 None => values.extend(var.default.clone().map(|value| (name.clone(), value))),
@@ -74,6 +77,7 @@ impl Resolver<'_> {
         }
         for (name, value) in file.into_iter().flatten() {
             if !known.contains_key(name.get_ref()) {
+                sound = false;
                 let help = match nearest(name.get_ref(), known.keys().map(String::as_str)) {
                     Some(near) => format!("did you mean {near}?"),
                     None if known.is_empty() => "take it out; the preset's URL has none".to_owned(),
@@ -84,10 +88,11 @@ impl Resolver<'_> {
             } else if is_value(value.get_ref()) {
                 values.insert(name.get_ref().clone(), value.get_ref().clone());
             } else {
+                sound = false;
                 self.error(value, format!("this is no value of {}", name.get_ref()), VALUE_HELP);
             }
         }
-        values
+        sound.then_some(values)
     }
 
     /// The file's URL, else the preset's.

@@ -8,7 +8,7 @@ use toml::Spanned;
 use super::{
     Canary, Model, Price,
     error::Diagnostic,
-    file::{ModelFile, PriceFile, Switch},
+    file::{ModelFile, PriceFile, Span, Switch},
     load::Note,
     preset::{Preset, PresetModel},
     preset_file::{MAX_USD_PER_MTOK, MAX_USD_PER_REQUEST, price_is_sane},
@@ -94,8 +94,10 @@ impl Resolver<'_> {
         let price = self.price(&id, here, file.price.as_ref(), base, off);
         let paid = price.is_some_and(|price| price.cost(1, 1) > 0.0);
         let bounds = if paid { PAID_EVERY } else { FREE_EVERY };
-        let every = self.every("canary", switch.as_ref(), bounds, |defaults| {
-            defaults.canary.clone()
+        let own = preset.every;
+        let every = self.every("canary", switch.as_ref(), bounds, |defaults| match own {
+            Some(every) => Some(Switch::Every(Spanned::new(0..0, Span(every)))),
+            None => defaults.canary.clone(),
         });
         let script = self.presets.canary(&preset.script).cloned().map(|mut script| {
             script.output_tokens += preset.extra_output_tokens;

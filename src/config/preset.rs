@@ -1,16 +1,17 @@
 //! Shipped knowledge about providers and canaries: data under `probes/`, embedded, overridable by files of the same
 //! name in a directory of the operator.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use include_dir::{Dir, include_dir};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use url::Url;
 
 use super::{
     Address, Auth, CanaryScript, Expected, Price,
     canary_file::CanaryFile,
     error::{Diagnostic, Report},
+    file::Span,
     parse::parse,
     preset_file::PresetFile,
 };
@@ -172,6 +173,9 @@ pub struct PresetReach {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PresetCanary {
+    /// How often, unless the file says: where a request is dear.
+    #[serde(default, deserialize_with = "span")]
+    pub every: Option<Duration>,
     /// Name of the script.
     #[serde(default = "default_script")]
     pub script: String,
@@ -186,6 +190,10 @@ pub struct PresetCanary {
     pub params: serde_json::Map<String, serde_json::Value>,
     /// Whether these settings were seen to be right.
     pub verified: Option<bool>,
+}
+
+fn span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    Span::deserialize(deserializer).map(|span| Some(span.0))
 }
 
 fn default_script() -> String {

@@ -57,7 +57,7 @@ impl Resolver<'_> {
             .preset(&file, &id, &here)
             .and_then(|name| presets.get(&name))?;
         let wire = self.wire(file.protocol.as_ref()).unwrap_or(preset.wire);
-        let vars = self.vars(file.vars.as_ref(), preset);
+        let vars = self.vars(file.vars.as_ref(), preset)?;
         let place = self.base_url(file.base_url.as_ref(), preset, &vars, &here)?;
         let credential = self.credential(&file, preset, place.own, &vars);
         let can_generate = credential.is_some() || !preset.key_required || place.own;
@@ -169,12 +169,12 @@ impl Resolver<'_> {
             let wire = self.wire(Some(protocol))?;
             return Some(plain_preset(wire.protocol).to_owned());
         }
-        let near =
-            nearest(id.as_str(), known()).map_or(String::new(), |near| format!("did you mean \"{near}\"? "));
         let message = format!("provider {id} has no preset of its name");
-        let help = format!(
-            "{near}set preset to one of {all}; for a server of your own preset = \"openai-compatible\" and base_url"
-        );
+        let first = match nearest(id.as_str(), known()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("set preset to one of {all};"),
+        };
+        let help = format!("{first} for a server of your own preset = \"openai-compatible\" and base_url");
         match &file.id {
             Some(text) => self.error(text, message, help),
             None => self.error(here, message, help),

@@ -17,6 +17,7 @@ mod detection;
 mod endings;
 mod feed;
 mod page;
+mod presets;
 mod serve;
 mod simulate;
 mod simulation;
