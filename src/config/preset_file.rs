@@ -121,7 +121,10 @@ impl PresetFile {
         Ok(Preset {
             name: name.to_owned(),
             wire,
-            endpoint: self.endpoint.as_deref().map_or(Ok(Endpoint::Native), str::parse)?,
+            endpoint: self
+                .endpoint
+                .as_deref()
+                .map_or(Ok(Endpoint::Native), str::parse)?,
             address,
             auth,
             key_env: self.key_env,
@@ -172,9 +175,14 @@ impl ReachFile {
             return Err(format!("{:?} is no HTTP method", self.method));
         }
         if let Some(body) = &self.body {
-            serde_json::from_str::<serde_json::Value>(body).map_err(|e| format!("reach.body is not JSON: {e}"))?;
+            serde_json::from_str::<serde_json::Value>(body)
+                .map_err(|e| format!("reach.body is not JSON: {e}"))?;
         }
-        if let Some(cut) = self.cut.as_deref().filter(|cut| !cut.starts_with('/') || cut.ends_with('/')) {
+        if let Some(cut) = self
+            .cut
+            .as_deref()
+            .filter(|cut| !cut.starts_with('/') || cut.ends_with('/'))
+        {
             return Err(format!("reach.cut {cut:?} is no path as in \"/v1\""));
         }
         Ok(PresetReach {

@@ -150,7 +150,11 @@ impl Resolver<'_> {
             .collect();
         for (id, named) in std::mem::take(&mut self.vias) {
             let Some(other) = known.iter().find(|target| target.to_string() == *named.get_ref()) else {
-                let names: Vec<String> = known.iter().filter(|target| **target != id).map(ToString::to_string).collect();
+                let names: Vec<String> = known
+                    .iter()
+                    .filter(|target| **target != id)
+                    .map(ToString::to_string)
+                    .collect();
                 let help = match nearest(named.get_ref(), names.iter().map(String::as_str)) {
                     Some(near) => format!("did you mean \"{near}\"?"),
                     None => "name a target of this file, as in \"anthropic/claude-haiku-4-5\"".to_owned(),
@@ -159,7 +163,11 @@ impl Resolver<'_> {
                 continue;
             };
             if *other == id {
-                self.error(&named, format!("{id} is named as another way to itself"), "name the other target");
+                self.error(
+                    &named,
+                    format!("{id} is named as another way to itself"),
+                    "name the other target",
+                );
                 continue;
             }
             let models = providers.iter_mut().flat_map(|provider| &mut provider.models);
