@@ -51,7 +51,10 @@ impl Credentials {
         };
         match (&provider.auth, cloud) {
             (Auth::None | Auth::Bearer | Auth::Header(_), _) => {}
-            (Auth::SigV4 { region, service }, CloudCredential::AwsKeys { .. } | CloudCredential::AwsAmbient) => {
+            (
+                Auth::SigV4 { region, service },
+                CloudCredential::AwsKeys { .. } | CloudCredential::AwsAmbient,
+            ) => {
                 let keys = self.aws_keys(cloud).await?;
                 sigv4::sign(&mut call, keys, region, service, self.clock.wall())?;
             }

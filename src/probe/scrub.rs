@@ -138,11 +138,15 @@ fn cloud_secrets(cloud: &CloudCredential) -> Vec<Secret> {
             access_key_id,
             secret_access_key,
             session_token,
-        } => [Some(access_key_id), Some(secret_access_key), session_token.as_ref()]
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect(),
+        } => [
+            Some(access_key_id),
+            Some(secret_access_key),
+            session_token.as_ref(),
+        ]
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect(),
         CloudCredential::GoogleServiceAccount(file) => file_secrets(file.expose()),
         CloudCredential::AwsAmbient | CloudCredential::GoogleMetadata => Vec::new(),
     }

@@ -160,7 +160,9 @@ impl Env for Variables {
 
     fn vars(&self) -> HashMap<String, String> {
         let texts = std::env::vars_os().map(|(key, value)| (key.into_string(), value.into_string()));
-        texts.filter_map(|(key, value)| key.ok().zip(value.ok())).collect()
+        texts
+            .filter_map(|(key, value)| key.ok().zip(value.ok()))
+            .collect()
     }
 
     fn home_dir(&self) -> Option<PathBuf> {
@@ -205,16 +207,15 @@ impl Web {
         if let Some(client) = place.get() {
             return Ok(client.clone());
         }
-        let client =
-            side_client(!is_direct).map_err(|error| Error::unexpected("no http client").with_source(error))?;
+        let client = side_client(!is_direct)
+            .map_err(|error| Error::unexpected("no http client").with_source(error))?;
         Ok(place.get_or_init(|| client).clone())
     }
 }
 
 impl HttpSend for Web {
     async fn http_send(&self, request: http::Request<Bytes>) -> reqsign_core::Result<http::Response<Bytes>> {
-        let failed =
-            |error: reqwest::Error| Error::unexpected("no answer").with_source(error.without_url());
+        let failed = |error: reqwest::Error| Error::unexpected("no answer").with_source(error.without_url());
         let client = self.client(request.uri().scheme_str() != Some("https"))?;
         let mut request = reqwest::Request::try_from(request).map_err(failed)?;
         *request.timeout_mut() = Some(ANSWER_WAIT);
