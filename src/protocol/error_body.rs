@@ -20,11 +20,14 @@ pub fn classify(protocol: Protocol, status: u16, headers: &[(String, String)], b
         .ok()
         .and_then(|json| Info::of_body(&json))
         .unwrap_or_else(|| Info::of_text(&text));
+    let header = |name: &str| headers.iter().find(|(have, _)| have == name).map(|(_, value)| value);
+    let info = match header("x-amzn-errortype") {
+        // `ValidationException:http://..`
+        Some(kind) => info.named(kind.split(':').next().unwrap_or_default().trim()),
+        None => info,
+    };
     let class = class_of(protocol, Some(status), &info);
-    let now = headers
-        .iter()
-        .find(|(name, _)| name == "date")
-        .and_then(|(_, value)| retry::http_date(value));
+    let now = header("date").and_then(|value| retry::http_date(value));
     let hint = retry_hint(headers, info.delay(), class, now);
     ProviderError {
         class,
@@ -50,6 +53,26 @@ pub(super) fn from_response(protocol: Protocol, text: &str) -> Option<ProviderEr
     let json: serde_json::Value = serde_json::from_str(text).ok()?;
     let response = json.get("response").unwrap_or(&json);
     Some(in_stream(protocol, Info::of_payload(response)?))
+}
+
+/// An error of which only its words are known; `otherwise` if they tell no class.
+pub(super) fn from_words(protocol: Protocol, words: &str, otherwise: ErrorClass) -> ProviderError {
+    let info = Info::of_text(words);
+    let class = by_code(protocol, None, &info).or_else(|| by_phrase(&info));
+    ProviderError {
+        class: class.filter(|_| otherwise == ErrorClass::ServerError).unwrap_or(otherwise),
+        ..in_stream(protocol, info)
+    }
+}
+
+/// The error that a frame tells of: its type or code by name, and a payload that is JSON with a message or the message.
+pub(super) fn from_exception(protocol: Protocol, name: &str, payload: &[u8]) -> ProviderError {
+    let text = String::from_utf8_lossy(payload);
+    let info = serde_json::from_str(&text)
+        .ok()
+        .and_then(|json| Info::of_body(&json))
+        .unwrap_or_else(|| Info::of_text(&text));
+    in_stream(protocol, info.named(name))
 }
 
 fn in_stream(protocol: Protocol, info: Info) -> ProviderError {
@@ -124,6 +147,7 @@ const AUTH: [Rule; 2] = [
             "unauthorized",
             "unrecognizedclient",
             "invalidsignature",
+            "incompletesignature",
             "expiredtoken",
         ],
         |_| true,
@@ -137,7 +161,12 @@ const AUTH: [Rule; 2] = [
 ];
 
 /// After authentication and quota, in the order of the master classification.
-const BY_CODE: [Rule; 11] = [
+const BY_CODE: [Rule; 14] = [
+    // Bedrock's words for any malformed request; its message may speak of models.
+    Rule::codes(ErrorClass::InvalidRequest, &["validationexception"], |_| true),
+    Rule::codes(ErrorClass::Overloaded, &["modelnotready"], |_| true),
+    // OpenRouter's words for a broken provider behind it.
+    Rule::codes(ErrorClass::ServerError, &["provider_unavailable"], |_| true),
     Rule::codes(
         ErrorClass::ContentPolicy,
         &["content_filter", "content_policy", "bio_policy", "moderation"],

@@ -71,6 +71,14 @@ impl Info {
         info
     }
 
+    /// The same with a code that stands outside the body and is the most telling.
+    pub(super) fn named(mut self, code: &str) -> Self {
+        let before = std::mem::take(&mut self.codes);
+        self.code_text(code);
+        self.codes.extend(before);
+        self
+    }
+
     fn scanned(objects: &[&Value]) -> Self {
         let mut info = Self::default();
         for object in objects {

@@ -7,26 +7,15 @@ use endturn::{
     verdict::{Ending, Fault, Flags, Judgement, Verdict, judge},
 };
 
-use super::{
-    CHAT_DIALECTS, NOT_SPOKEN,
-    support::{Row, expectation, rows, timeline},
-};
+use super::support::{Row, expectation, rows, timeline};
 
 /// Every recorded stream with the protocol that reads it.
 fn streams() -> Vec<(Protocol, Row)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/streams");
     rows(&directory)
         .into_iter()
-        .filter(|row| row.is_stream() && !NOT_SPOKEN.contains(&row.protocol.as_str()))
-        .filter_map(|row| {
-            let dialect = CHAT_DIALECTS.contains(&row.protocol.as_str());
-            let protocol = row
-                .protocol
-                .parse()
-                .ok()
-                .or(dialect.then_some(Protocol::OpenaiChat))?;
-            Some((protocol, row))
-        })
+        .filter(Row::is_stream)
+        .map(|row| (row.protocol(), row))
         .collect()
 }
 

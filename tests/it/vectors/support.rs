@@ -5,17 +5,21 @@
 use std::{fs, path::Path, time::Duration};
 
 use endturn::{
-    protocol::{Decoder, Limits, Protocol, StreamEvent},
+    protocol::{Decoder, Limits, Protocol, StreamEvent, Wire},
     verdict::{Ending, Expectation, Expected, Judgement, Timeline, Verdict, judge},
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+/// The columns of an index, in their order.
+pub(crate) const HEAD: &str = "path\tprotocol\thttp_status\tcontent_type\texpected_verdict\tsub_verdict\terror_class\tstop_reason\ttext\tusage\tmodel\tresponse_id\tresponse_headers";
+
 /// One row of an index, with its file.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub(crate) path: String,
-    pub(crate) protocol: String,
+    /// A protocol or dialect by name.
+    pub(crate) wire: String,
     pub(crate) status: u16,
     pub(crate) content_type: String,
     pub(crate) verdict: String,
@@ -53,7 +57,7 @@ pub(crate) fn rows(directory: &Path) -> Vec<Row> {
                     .filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())))
                     .collect(),
                 path: cell("path"),
-                protocol: cell("protocol"),
+                wire: cell("protocol"),
                 content_type: cell("content_type"),
                 verdict: cell("expected_verdict"),
                 sub_verdict: cell("sub_verdict"),
@@ -69,8 +73,13 @@ pub(crate) fn rows(directory: &Path) -> Vec<Row> {
 }
 
 impl Row {
+    /// Who reads it.
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.wire.parse::<Wire>().unwrap().protocol
+    }
+
     pub(crate) fn is_stream(&self) -> bool {
-        self.status == 200 && self.content_type.starts_with("text/event-stream")
+        self.status == 200 && self.protocol().is_stream(Some(&self.content_type))
     }
 
     /// Where the judgement differs from the row.
