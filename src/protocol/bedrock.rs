@@ -241,7 +241,10 @@ fn usage(tokens: Option<Tokens>, out: &mut Vec<StreamEvent>) {
     let cached = cached.iter().filter_map(|count| count.0);
     out.push(StreamEvent::Usage(Usage {
         // What came from or went into the cache is counted beside the rest.
-        input: tokens.input_tokens.0.map(|input| cached.fold(input, u64::saturating_add)),
+        input: tokens
+            .input_tokens
+            .0
+            .map(|input| cached.fold(input, u64::saturating_add)),
         output: tokens.output_tokens.0,
         reasoning: None,
         provisional: false,

@@ -20,7 +20,12 @@ pub fn classify(protocol: Protocol, status: u16, headers: &[(String, String)], b
         .ok()
         .and_then(|json| Info::of_body(&json))
         .unwrap_or_else(|| Info::of_text(&text));
-    let header = |name: &str| headers.iter().find(|(have, _)| have == name).map(|(_, value)| value);
+    let header = |name: &str| {
+        headers
+            .iter()
+            .find(|(have, _)| have == name)
+            .map(|(_, value)| value)
+    };
     let info = match header("x-amzn-errortype") {
         // `ValidationException:http://..`
         Some(kind) => info.named(kind.split(':').next().unwrap_or_default().trim()),
@@ -60,7 +65,9 @@ pub(super) fn from_words(protocol: Protocol, words: &str, otherwise: ErrorClass)
     let info = Info::of_text(words);
     let class = by_code(protocol, None, &info).or_else(|| by_phrase(&info));
     ProviderError {
-        class: class.filter(|_| otherwise == ErrorClass::ServerError).unwrap_or(otherwise),
+        class: class
+            .filter(|_| otherwise == ErrorClass::ServerError)
+            .unwrap_or(otherwise),
         ..in_stream(protocol, info)
     }
 }

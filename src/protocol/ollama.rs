@@ -105,7 +105,12 @@ impl Reader {
         if let Some(message) = line.message.0 {
             delta(Channel::Reasoning, message.thinking.take(), out);
             delta(Channel::Text, message.content.take(), out);
-            for called in message.tool_calls.0.into_iter().filter_map(|call| call.function.0) {
+            for called in message
+                .tool_calls
+                .0
+                .into_iter()
+                .filter_map(|call| call.function.0)
+            {
                 self.called_tool = true;
                 self.calls.whole(called.name.get(), called.arguments.take(), out);
             }

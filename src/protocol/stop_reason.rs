@@ -205,7 +205,12 @@ mod tests {
     fn dialects_agree_on_every_reason() {
         for dialect in &DIALECTS {
             for (reason, expected) in dialect.stops {
-                assert_eq!(class(Protocol::OpenaiChat, reason), *expected, "{} {reason}", dialect.name);
+                assert_eq!(
+                    class(Protocol::OpenaiChat, reason),
+                    *expected,
+                    "{} {reason}",
+                    dialect.name
+                );
             }
         }
     }

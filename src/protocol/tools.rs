@@ -7,10 +7,7 @@
 
 use std::{borrow::Cow, mem};
 
-use super::{
-    Channel, StreamEvent,
-    emit::delta,
-};
+use super::{Channel, StreamEvent, emit::delta};
 
 /// Most calls of one reply that are told apart; pieces of later ones are left out.
 const MAX_CALLS: usize = 128;

@@ -46,6 +46,11 @@ impl Protocol {
         }
     }
 
+    /// Whether token counts regularly come after the terminal event.
+    pub const fn usage_follows_terminal(self) -> bool {
+        matches!(self, Self::Bedrock)
+    }
+
     /// Whether a 200 of that content type is the protocol's stream; otherwise it is read whole, as an error object or
     /// a non-streaming answer. A missing content type counts as a stream: the decoder tells.
     pub fn is_stream(self, content_type: Option<&str>) -> bool {
@@ -352,20 +357,32 @@ mod tests {
         let rows = [
             (Protocol::Anthropic, Some(sse), true),
             (Protocol::Gemini, Some("text/event-stream"), true),
-            (Protocol::OpenaiChat, Some("Text/Event-Stream; charset=utf-8"), true),
+            (
+                Protocol::OpenaiChat,
+                Some("Text/Event-Stream; charset=utf-8"),
+                true,
+            ),
             (Protocol::OpenaiChat, Some("application/json"), false),
             (Protocol::OpenaiResponses, Some("text/html"), false),
             (Protocol::Cohere, Some(sse), true),
             (Protocol::Ollama, Some("application/x-ndjson"), true),
             (Protocol::Ollama, Some("application/json; charset=utf-8"), false),
             (Protocol::Ollama, Some(sse), false),
-            (Protocol::Bedrock, Some("application/vnd.amazon.eventstream"), true),
+            (
+                Protocol::Bedrock,
+                Some("application/vnd.amazon.eventstream"),
+                true,
+            ),
             (Protocol::Bedrock, Some("application/json"), false),
             (Protocol::Bedrock, Some(""), false),
             (Protocol::Bedrock, None, true),
         ];
         for (protocol, content_type, expected) in rows {
-            assert_eq!(protocol.is_stream(content_type), expected, "{protocol} {content_type:?}");
+            assert_eq!(
+                protocol.is_stream(content_type),
+                expected,
+                "{protocol} {content_type:?}"
+            );
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! `ENDTURN_STREAM_VECTORS` names a further directory of the same form.
 
+mod binary;
 mod properties;
 mod support;
 
@@ -32,8 +33,11 @@ fn further_stream_vectors() {
 #[should_panic(expected = "smoke-signals")]
 fn a_row_of_an_unknown_protocol_fails_by_its_name() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    std::fs::write(directory.path().join("index.tsv"), format!("{}\nx.txt\tsmoke-signals\t200\n", support::HEAD))
-        .expect("an index");
+    std::fs::write(
+        directory.path().join("index.tsv"),
+        format!("{}\nx.txt\tsmoke-signals\t200\n", support::HEAD),
+    )
+    .expect("an index");
     std::fs::write(directory.path().join("x.txt"), "puff").expect("a stream");
     check_all(&rows(directory.path()));
 }

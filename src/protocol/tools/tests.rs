@@ -115,7 +115,11 @@ fn a_closed_call_without_pieces_has_what_was_given_at_once() {
     calls.close(Some(9), &mut out);
     assert_eq!(told(&out), "[f]{\"a\":1}|[f]{\"a\":1}|[f]");
     calls.flush(&mut out);
-    assert_eq!(told(&out), "[f]{\"a\":1}|[f]{\"a\":1}|[f]", "never closed: nothing is made up");
+    assert_eq!(
+        told(&out),
+        "[f]{\"a\":1}|[f]{\"a\":1}|[f]",
+        "never closed: nothing is made up"
+    );
 }
 
 #[test]

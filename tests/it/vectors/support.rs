@@ -4,6 +4,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
+use super::binary;
 use endturn::{
     protocol::{Decoder, Limits, Protocol, StreamEvent, Wire},
     verdict::{Ending, Expectation, Expected, Judgement, Timeline, Verdict, judge},
@@ -82,12 +83,48 @@ impl Row {
         self.status == 200 && self.protocol().is_stream(Some(&self.content_type))
     }
 
+    /// The flag that the row names where others name a kind, if it is set.
+    fn flag(&self, got: &Judgement) -> String {
+        let set = got
+            .flags
+            .names()
+            .any(|name| name.eq_ignore_ascii_case(&self.sub_verdict));
+        if set {
+            self.sub_verdict.clone()
+        } else {
+            String::new()
+        }
+    }
+
+    /// Bytes after which the terminal event's payload is whole: what is cut later was a reply that had ended.
+    pub(crate) fn terminal_bytes(&self) -> usize {
+        let body = self.body.trim_ascii_end();
+        match self.protocol() {
+            Protocol::Bedrock => {
+                let mut end = 0;
+                for frame in binary::frames(&self.body).0 {
+                    end += frame.len();
+                    if frame.windows(11).any(|name| name == b"messageStop") {
+                        return end;
+                    }
+                }
+                self.body.len()
+            }
+            // `[DONE]` may follow the terminal event.
+            Protocol::Cohere => body
+                .iter()
+                .rposition(|byte| *byte == b'}')
+                .map_or(body.len(), |at| at + 1),
+            _ => body.len(),
+        }
+    }
+
     /// Where the judgement differs from the row.
     pub(crate) fn differences(&self, got: &Judgement) -> Vec<String> {
         let (verdict, sub, class) = match got.verdict {
             Verdict::Truncated(kind) => ("TRUNCATED", kind.as_str().to_uppercase(), ""),
             Verdict::Errored(failure) => ("ERRORED", String::new(), failure.class.as_str()),
-            other => (other.family(), String::new(), ""),
+            other => (other.family(), self.flag(got), ""),
         };
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         // "stop (native end_turn)" tells what a gateway added; ours shows it where it matters.
