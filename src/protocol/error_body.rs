@@ -32,6 +32,7 @@ pub fn classify(protocol: Protocol, status: u16, headers: &[(String, String)], b
         None => info,
     };
     let class = class_of(protocol, Some(status), &info);
+    let info = info.with_clock();
     let now = header("date").and_then(|value| retry::http_date(value));
     let hint = retry_hint(headers, info.delay(), class, now);
     ProviderError {
@@ -50,7 +51,11 @@ pub fn classify(protocol: Protocol, status: u16, headers: &[(String, String)], b
 /// that it is an error.
 pub(super) fn from_payload(protocol: Protocol, text: &str) -> Option<ProviderError> {
     let json = serde_json::from_str(text).ok()?;
-    Some(in_stream(protocol, Info::of_payload(&json)?))
+    let info = match protocol {
+        Protocol::Cohere | Protocol::Bedrock => Info::of_payload(&json).or_else(|| Info::of_message(&json)),
+        _ => Info::of_payload(&json),
+    };
+    Some(in_stream(protocol, info?))
 }
 
 /// The error inside a Responses object, bare or as the `response` member of an event.
@@ -168,7 +173,7 @@ const AUTH: [Rule; 2] = [
 ];
 
 /// After authentication and quota, in the order of the master classification.
-const BY_CODE: [Rule; 14] = [
+const BY_CODE: [Rule; 16] = [
     // Bedrock's words for any malformed request; its message may speak of models.
     Rule::codes(ErrorClass::InvalidRequest, &["validationexception"], |_| true),
     Rule::codes(ErrorClass::Overloaded, &["modelnotready"], |_| true),
@@ -176,7 +181,14 @@ const BY_CODE: [Rule; 14] = [
     Rule::codes(ErrorClass::ServerError, &["provider_unavailable"], |_| true),
     Rule::codes(
         ErrorClass::ContentPolicy,
-        &["content_filter", "content_policy", "bio_policy", "moderation"],
+        &[
+            "content_filter",
+            "content_policy",
+            "bio_policy",
+            "moderation",
+            "refusal",
+            "responsibleai",
+        ],
         |_| true,
     ),
     Rule::phrases(ErrorClass::ContentPolicy, &["moderation", "flagged"], |status| {
@@ -193,6 +205,8 @@ const BY_CODE: [Rule; 14] = [
         ],
         |_| true,
     ),
+    // OpenRouter's; its status 412 is Fireworks' word for a suspended account.
+    Rule::codes(ErrorClass::InvalidRequest, &["precondition_failed"], |_| true),
     Rule::codes(
         ErrorClass::ModelNotFound,
         &["deploymentnotfound", "invalid_model", "not_found"],
@@ -229,7 +243,8 @@ const BY_CODE: [Rule; 14] = [
             "throttling",
             "ramp_limit",
         ],
-        |_| true,
+        // Groq says so of one request that is larger than a minute's tokens.
+        |status| status != Some(413),
     ),
     Rule::codes(
         ErrorClass::Overloaded,
@@ -244,6 +259,10 @@ const BY_CODE: [Rule; 14] = [
     // A 429 whose own type is an overload speaks of the provider's load, not of our limit.
     Rule::codes(ErrorClass::Overloaded, &["overloaded"], |status| {
         status == Some(429)
+    }),
+    // Azure's words for the same.
+    Rule::phrases(ErrorClass::Overloaded, &["high demand"], |status| {
+        matches!(status, None | Some(429))
     }),
     Rule::codes(ErrorClass::Timeout, &["timeout", "deadline_exceeded"], |status| {
         status != Some(429)
@@ -267,6 +286,10 @@ fn by_code(protocol: Protocol, status: Option<u16>, info: &Info) -> Option<Error
     if protocol == Protocol::OpenaiResponses && info.has_code(&["invalid_prompt"]) {
         return Some(ErrorClass::ContentPolicy);
     }
+    // Azure's answer to a wrong path or version; a deployment that is missing has a code of its own.
+    if status == Some(404) && info.has_code(&["404"]) && info.says(&["resource not found"]) {
+        return Some(ErrorClass::InvalidRequest);
+    }
     first(&BY_CODE)
 }
 
@@ -285,7 +308,7 @@ fn is_quota(status: Option<u16>, info: &Info) -> bool {
     match (status, info.quota_per_day) {
         // Gemini names the exhausted quota; its message speaks of billing for the quota of a minute too.
         (Some(429) | None, Some(per_day)) => per_day,
-        (Some(429), None) => info.says(&["billing", "credits", "monthly"]),
+        (Some(429), None) => info.says(&["billing", "credits", "monthly", "/ month", "per month"]),
         (Some(400 | 403), None) => {
             info.says(&["credit balance", "spend limit", "api usage limits", "credits"])
         }
