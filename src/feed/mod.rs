@@ -7,6 +7,7 @@ mod hub;
 pub mod record;
 mod subscription;
 pub mod v1;
+pub mod validation;
 mod wire;
 
 pub use delta::{Delta, IncidentChange, Transition};

@@ -220,11 +220,11 @@ impl Seen {
     }
 
     fn judge(&mut self, object: &Object) {
-        if object.choices || object.object.starts_with("chat.completion") {
+        if object.choices || object.named.starts_with("chat.completion") {
             self.is(Protocol::OpenaiChat);
-        } else if object.candidates || object.object_list {
+        } else if object.candidates {
             self.is(Protocol::Gemini);
-        } else if object.object == "response" {
+        } else if object.named == "response" {
             self.is(Protocol::OpenaiResponses);
         } else if object.done && (object.model || object.message) {
             self.is(Protocol::Ollama);
@@ -261,10 +261,9 @@ impl Seen {
 #[expect(clippy::struct_excessive_bools, reason = "one a member")]
 struct Object {
     kind: String,
-    object: String,
+    named: String,
     choices: bool,
     candidates: bool,
-    object_list: bool,
     done: bool,
     model: bool,
     message: bool,
@@ -320,7 +319,7 @@ impl<'de> Visitor<'de> for Root<'_> {
             let object = &mut *self.0;
             match name.as_ref() {
                 "type" => object.kind = map.next_value_seed(Word)?.unwrap_or_default(),
-                "object" => object.object = map.next_value_seed(Word)?.unwrap_or_default(),
+                "object" => object.named = map.next_value_seed(Word)?.unwrap_or_default(),
                 "system_fingerprint" => {
                     let text = map.next_value_seed(Word)?.unwrap_or_default();
                     object.fingerprint(&text);

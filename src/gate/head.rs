@@ -20,7 +20,7 @@ pub(super) struct Response<'a> {
     /// HTTP status; 200 where no head came.
     pub(super) status: u16,
     /// Names in lower case.
-    pub(super) headers: Vec<(String, String)>,
+    pub(super) headers: Headers,
     /// The body without its transfer coding.
     pub(super) body: Cow<'a, [u8]>,
     /// How the transport ended, as far as the head lets us tell.
@@ -60,8 +60,11 @@ pub(super) fn split(bytes: &[u8]) -> Response<'_> {
     response
 }
 
+/// Names in lower case, and values.
+type Headers = Vec<(String, String)>;
+
 /// One head: its status, its headers, what follows it.
-fn one(bytes: &[u8]) -> Option<(u16, Vec<(String, String)>, &[u8])> {
+fn one(bytes: &[u8]) -> Option<(u16, Headers, &[u8])> {
     if !bytes.starts_with(b"HTTP/") {
         return None;
     }

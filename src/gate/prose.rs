@@ -14,7 +14,7 @@ pub(super) fn check(text: &str) -> Whole {
     let blocks = code::blocks(text);
     if blocks.last().is_some_and(|block| !block.closed) {
         whole.hints.push(Hint::UnclosedFence);
-        whole.what = "but its last code fence is open".to_owned();
+        whole.what.push_str("but its last code fence is open");
         return whole;
     }
     let end = text.trim_end();
@@ -28,13 +28,15 @@ pub(super) fn check(text: &str) -> Whole {
             {}
         Some(',' | '-' | '\u{2013}' | '\u{2014}' | '(' | '[' | '{' | '、' | '，') => {
             whole.hints.push(Hint::EndsMidSentence);
-            whole.what = "but it ends in the middle of a sentence".to_owned();
+            whole.what.push_str("but it ends in the middle of a sentence");
         }
         // A figure, an emoji or a sign ends many a reply.
         Some(last) if !last.is_alphabetic() => {}
         Some(_) => {
             whole.hints.push(Hint::NoFinalPunctuation);
-            whole.what = "but its last sentence has no final punctuation".to_owned();
+            whole
+                .what
+                .push_str("but its last sentence has no final punctuation");
         }
     }
     whole

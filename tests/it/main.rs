@@ -23,5 +23,6 @@ mod simulation;
 mod store;
 mod support;
 mod tidy;
+mod validate;
 mod vectors;
 mod world;

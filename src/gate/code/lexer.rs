@@ -85,6 +85,8 @@ const BEFORE_REGEX: &[&str] = &[
 
 /// Longest word that ends a here-document, in bytes.
 const MAX_HERE_WORD: usize = 64;
+/// Here-documents that may be looked for in vain. Each look goes to the end of the code.
+const MAX_HERE_LOOKS: u8 = 16;
 
 /// Reads code of a family.
 pub(super) fn tally(code: &str, traits: &Traits) -> Tally {
@@ -94,6 +96,8 @@ pub(super) fn tally(code: &str, traits: &Traits) -> Tally {
         traits,
         tally: Tally::default(),
         holes: Vec::new(),
+        no_regex_before: 0,
+        here_looks: 0,
         value: false,
         word_starts: true,
     };
@@ -122,6 +126,10 @@ struct Reader<'a> {
     tally: Tally,
     /// The strings that the open holes stand in.
     holes: Vec<Text>,
+    /// Before this byte no regular expression ends on its line.
+    no_regex_before: usize,
+    /// Here-documents that were looked for in vain.
+    here_looks: u8,
     /// The last token ends a value: a `/` divides it.
     value: bool,
     /// The last token was white space or an operator: a `#` begins a comment in a shell.
@@ -142,7 +150,7 @@ impl Reader<'_> {
             Token::Slashes if traits.slashes => return self.line_comment(),
             Token::Block if traits.blocks => return self.block_comment(at),
             Token::Hash if traits.hashes && (word_starts || !traits.shell) => return self.line_comment(),
-            Token::Slashes | Token::Slash | Token::Block if traits.regex && !self.value => self.regex(at),
+            Token::Slashes | Token::Slash | Token::Block if self.may_be_regex(at) => self.regex(at),
             Token::TripleDouble if traits.triple => value = self.quote(at, b"\"\"\"", Quote::Lines),
             Token::TripleSingle if traits.triple => value = self.quote(at, b"'''", Quote::Lines),
             // Three marks are an empty string and the beginning of another one.
@@ -156,7 +164,7 @@ impl Reader<'_> {
             Token::RawString | Token::Verbatim => {
                 value = self.quote(self.lex.span().end - 1, b"\"", traits.double);
             }
-            Token::Here if traits.shell => self.here(at),
+            Token::Here if traits.shell && self.here_looks < MAX_HERE_LOOKS => self.here(at),
             Token::Backslash => self.skip(1),
             Token::OpenRound => self.tally.open(Opener::Round, at),
             Token::OpenSquare => self.tally.open(Opener::Square, at),
@@ -312,13 +320,17 @@ impl Reader<'_> {
         self.finish(at, end, Opener::String)
     }
 
+    fn may_be_regex(&self, at: usize) -> bool {
+        self.traits.regex && !self.value && at >= self.no_regex_before
+    }
+
     /// A regular expression ends on its line; else the slash was none of one.
     fn regex(&mut self, at: usize) {
-        let line = &self.code.as_bytes()[at + 1..];
-        let line = &line[..memchr(b'\n', line).unwrap_or(line.len())];
+        let rest = &self.code.as_bytes()[at + 1..];
         let (mut from, mut class) = (0, false);
-        while let Some(byte) = line.get(from) {
+        while let Some(byte) = rest.get(from) {
             match byte {
+                b'\n' => break,
                 b'\\' => from += 1,
                 b'[' => class = true,
                 b']' => class = false,
@@ -333,6 +345,7 @@ impl Reader<'_> {
             }
             from += 1;
         }
+        self.no_regex_before = at + 1 + from;
     }
 
     /// A here-document: from the next line to the line of its word.
@@ -342,6 +355,7 @@ impl Reader<'_> {
             return;
         };
         let Some(start) = memchr(b'\n', &rest.as_bytes()[behind..]).map(|n| behind + n) else {
+            self.here_looks += 1;
             return;
         };
         let mut from = start + 1;
@@ -353,6 +367,7 @@ impl Reader<'_> {
             }
             from = end + 1;
         }
+        self.here_looks += 1;
         // Inside brackets, two signs may be a shift.
         if self.tally.top() != Some(Opener::Round) {
             self.tally.open(Opener::Here, at);

@@ -22,9 +22,8 @@ use super::{
 /// Checks a text of code. `language`: that of code without a fence, and of fences that name none.
 pub(super) fn check(text: &str, language: Option<&str>) -> Result<Whole, Broken> {
     let blocks = blocks(text);
-    let mut whole = Whole::default();
     if blocks.is_empty() {
-        whole.what = "its brackets close".to_owned();
+        let mut whole = Whole::new("its brackets close");
         let place = |at| at;
         match language.map(|name| fault(name, text, place)) {
             Some(Checked::Whole) => {}
@@ -34,7 +33,7 @@ pub(super) fn check(text: &str, language: Option<&str>) -> Result<Whole, Broken>
         }
         return Ok(whole);
     }
-    whole.what = "its fences and brackets close".to_owned();
+    let mut whole = Whole::new("its fences and brackets close");
     for block in &blocks {
         if !block.closed {
             return Err(block.unclosed(text));
@@ -74,14 +73,13 @@ enum Checked {
 
 fn fault(name: &str, code: &str, place: impl Fn(usize) -> usize) -> Checked {
     let checked = match language::find(name) {
-        None => return Checked::Unknown,
         Some(Language::Json) => json::value(code).map_err(|fault| fault.broken("the JSON")),
         Some(Language::Diff) => diff::lines(code),
         Some(Language::Rust) => return weigh(rust::tally(code), place),
         Some(Language::Family(traits)) if traits.can_tell(code) => {
             return weigh(lexer::tally(code, traits), place);
         }
-        Some(Language::Family(_)) => return Checked::Unknown,
+        None | Some(Language::Family(_)) => return Checked::Unknown,
     };
     match checked {
         Ok(()) => Checked::Whole,

@@ -176,3 +176,32 @@ fn whatever_the_code_is_the_lexers_end() {
         }
     }
 }
+
+/// Inputs that make a careless lexer look to the end of the code again and again. Linear reading takes milliseconds;
+/// the quadratic way would take hours.
+#[test]
+fn no_input_is_read_again_and_again() {
+    for (name, piece) in [
+        ("js", "=/["),
+        ("js", "=/\\"),
+        ("js", "`${"),
+        ("sh", "(<<a\n"),
+        ("sh", "<<a "),
+        ("sh", "'"),
+        ("c", "'"),
+        ("c", "/*"),
+        ("c", "\"\n"),
+        ("kotlin", "\"${"),
+        ("kotlin", "/*"),
+        ("cpp", "R\"("),
+        ("csharp", "@\""),
+        ("python", "'''"),
+        ("rust", "r#\""),
+        ("rust", "'"),
+    ] {
+        let _ = bare(name, &piece.repeat((1 << 18) / piece.len()));
+    }
+    for piece in ["```\n", "~~~", "> ```\n", "- ```\n", "``` `\n"] {
+        let _ = check(&piece.repeat((1 << 18) / piece.len()), Some("c"));
+    }
+}
