@@ -3,7 +3,7 @@
 use super::{Advice, Expect, Hint, Options, Outcome, Position, Subject, code, diff, json, prose};
 use crate::{
     protocol::Wire,
-    verdict::{Flags, Judgement, OffScript, Truncation, Verdict},
+    verdict::{FailedAt, Flags, Judgement, OffScript, Truncation, Verdict},
 };
 
 /// A text that is whole, as far as it can be seen.
@@ -125,7 +125,7 @@ pub(super) fn break_off(mut outcome: Outcome, broken: &Broken) -> Outcome {
 fn plain(judgement: Judgement, wire: Option<Wire>) -> Outcome {
     let stop = judgement.stop_reason.map(|stop| stop.raw);
     let lax = judgement.flags.contains(Flags::TERMINAL_LAX);
-    let reason = judgement.detail.unwrap_or_else(|| {
+    let mut reason = judgement.detail.unwrap_or_else(|| {
         let end = match (&wire, lax) {
             (None, _) => "as it was told",
             (Some(_), true) => "without a terminal event, which this dialect may leave out",
@@ -133,6 +133,17 @@ fn plain(judgement: Judgement, wire: Option<Wire>) -> Outcome {
         };
         format!("stop reason {} {end}", stop.as_deref().unwrap_or_default())
     });
+    if let Verdict::Errored(failure) = judgement.verdict {
+        if let FailedAt::Status(status) = failure.at {
+            reason.insert_str(0, &format!("HTTP {status}: "));
+        }
+        if let Some(wait) = judgement.retry_after {
+            reason = format!(
+                "{reason}; the provider asks to wait {} s",
+                wait.as_secs_f64().ceil()
+            );
+        }
+    }
     let unfinished = matches!(judgement.verdict, Verdict::Truncated(_) | Verdict::Limited);
     let position = (unfinished && !judgement.text.is_empty()).then(|| {
         Position::new(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::content::Broken;
 use crate::{
     protocol::{Channel, Protocol, StopClass, StopReason, StreamEvent, Wire, stop_reason},
-    verdict::{Ending, Expectation, Judgement, Timeline, judge as judge_timeline},
+    verdict::{Ending, Expectation, Flags, Judgement, Timeline, judge as judge_timeline},
 };
 
 /// A judgement, and where the bytes themselves are no text.
@@ -44,10 +44,10 @@ pub(super) fn judge(bytes: &[u8], stop_reason: &str, wire: Option<Wire>) -> Fini
         expected: None,
         model: None,
     };
-    Finished {
-        judgement: judge_timeline(&timeline, &expectation),
-        broken,
-    }
+    let mut judgement = judge_timeline(&timeline, &expectation);
+    // A text alone has no token counts to miss.
+    judgement.flags = Flags::from_bits(judgement.flags.bits() & !Flags::USAGE_MISSING.bits());
+    Finished { judgement, broken }
 }
 
 /// The text as far as it is one.
