@@ -25,5 +25,6 @@ mod simulation;
 mod store;
 mod support;
 mod tidy;
+mod validate;
 mod vectors;
 mod world;
