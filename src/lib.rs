@@ -10,7 +10,7 @@
 //! | events to verdicts | [`verdict`] | `protocol` and above |
 //! | verdicts to health | [`health`] | `verdict` and above |
 //! | contracts | [`config`], [`feed`] | `health` and above |
-//! | edges | [`probe`], [`store`] | contracts and above |
+//! | edges | [`probe`], [`official`], [`store`] | contracts and above |
 //! | surfaces | [`api`], [`simulate`] | edges and above |
 //! | assembly | [`daemon`], [`cli`] | everything |
 //!
@@ -25,6 +25,7 @@ pub mod daemon;
 pub mod feed;
 pub mod health;
 pub mod id;
+pub mod official;
 pub mod probe;
 pub mod protocol;
 pub mod simulate;

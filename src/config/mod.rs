@@ -28,8 +28,8 @@ pub use key::MAX_SECRET_BYTES;
 pub use load::{Loaded, MAX_FILE_BYTES, Note, Origin, load, load_text};
 pub use model::MAX_TOKENS;
 pub use preset::{
-    DatedPrice, MAX_PRESET_BYTES, MAX_PRESET_FILES, Preset, PresetCanary, PresetReach, Presets,
-    STATUS_FORMATS, StatusPage,
+    DatedPrice, MAX_PRESET_BYTES, MAX_PRESET_FILES, MAX_STATUS_COMPONENTS, Preset, PresetCanary, PresetReach,
+    Presets, STATUS_FORMATS, StatusPage,
 };
 pub use preset_file::MAX_USD_PER_MTOK;
 pub use provider::{DEADLINES, FREE_EVERY, PAID_EVERY};

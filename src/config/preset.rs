@@ -30,12 +30,26 @@ const DEFAULT_SCRIPT: &str = "count20";
 pub struct StatusPage {
     /// Address.
     pub url: Url,
-    /// `statuspage` (v2 JSON), `incidentio`, `rss`, `google`, `betterstack` or `html`.
+    /// One of [`STATUS_FORMATS`].
     pub format: String,
+    /// Names of its components that are about this provider, matched as substrings whatever their case; empty: the
+    /// page as a whole.
+    pub components: Vec<String>,
 }
 
-/// Formats of status pages that a preset may name.
-pub const STATUS_FORMATS: [&str; 6] = ["statuspage", "incidentio", "rss", "google", "betterstack", "html"];
+/// Formats of status pages that a preset may name; `html` is for people only and never read.
+pub const STATUS_FORMATS: [&str; 8] = [
+    "statuspage",
+    "incidentio",
+    "google",
+    "aws",
+    "azure",
+    "rss",
+    "betterstack",
+    "html",
+];
+/// Most components that may be named of one page.
+pub const MAX_STATUS_COMPONENTS: usize = 32;
 
 /// A price with where and when it was read.
 #[derive(Debug, Clone, PartialEq)]

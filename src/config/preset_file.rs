@@ -7,7 +7,9 @@ use url::Url;
 
 use super::{
     Auth, Price,
-    preset::{DatedPrice, Preset, PresetCanary, PresetReach, STATUS_FORMATS, StatusPage},
+    preset::{
+        DatedPrice, MAX_STATUS_COMPONENTS, Preset, PresetCanary, PresetReach, STATUS_FORMATS, StatusPage,
+    },
 };
 
 #[derive(Deserialize, Default)]
@@ -35,6 +37,8 @@ pub(super) struct PresetFile {
 struct StatusFile {
     url: String,
     format: String,
+    #[serde(default)]
+    components: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -64,9 +68,16 @@ impl PresetFile {
                     STATUS_FORMATS.join(", ")
                 ));
             }
+            Some(page) if page.components.len() > MAX_STATUS_COMPONENTS => {
+                return Err(format!("more than {MAX_STATUS_COMPONENTS} status components"));
+            }
+            Some(page) if page.components.iter().any(|name| name.trim().is_empty()) => {
+                return Err("a status component has no name".to_owned());
+            }
             Some(page) => Some(StatusPage {
                 url: url(&page.url)?,
                 format: page.format,
+                components: page.components,
             }),
             None => None,
         };
