@@ -97,6 +97,7 @@ fn resolve(origin: Origin, text: Option<&str>, dir: &Path, env: &Env) -> Result<
         dir,
         report: &mut report,
         notes: Vec::new(),
+        pages: Vec::new(),
     };
     let config = resolver.config(file);
     let notes = resolver.notes;

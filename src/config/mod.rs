@@ -13,6 +13,7 @@ mod key;
 mod load;
 mod mask;
 mod model;
+mod official;
 mod parse;
 mod preset;
 mod preset_file;
@@ -27,6 +28,7 @@ pub use error::{ConfigError, Diagnostic, Diagnostics, Found, MAX_FINDINGS, Posit
 pub use key::MAX_SECRET_BYTES;
 pub use load::{Loaded, MAX_FILE_BYTES, Note, Origin, load, load_text};
 pub use model::MAX_TOKENS;
+pub use official::OFFICIAL_EVERY;
 pub use preset::{
     DatedPrice, MAX_PRESET_BYTES, MAX_PRESET_FILES, MAX_STATUS_COMPONENTS, Preset, PresetCanary, PresetReach,
     Presets, STATUS_FORMATS, StatusPage,

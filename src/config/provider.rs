@@ -69,8 +69,9 @@ impl Resolver<'_> {
         if !can_generate && file.api_key.is_none() {
             self.warn_without_key(&id, preset, &here);
         }
-        if let Some(page) = preset.status.clone().filter(|_| !own_url) {
-            self.notes.push(Note::Status(id.clone(), page));
+        if let Some(page) = self.official_page(file.official.as_ref(), preset, own_url) {
+            self.notes.push(Note::Status(id.clone(), page.clone()));
+            self.pages.push((id.clone(), page));
         }
         let base = Base {
             id: id.clone(),

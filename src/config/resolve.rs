@@ -6,13 +6,14 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Config, Env, Server, StoreConfig,
+    Config, Env, OfficialPages, Server, StatusPage, StoreConfig,
     error::{Diagnostic, Place, Report},
     file::{BudgetFile, FileConfig, LimitsFile, NetworkFile, ServerFile, Size, Span, StoreFile, Switch},
     load::Note,
     parse::parse,
     preset::Presets,
 };
+use crate::id::ProviderId;
 
 /// Every default. Embedded and really read.
 const DEFAULTS: &str = include_str!("default.toml");
@@ -41,6 +42,7 @@ pub(super) struct Defaults {
     store: Option<StoreFile>,
     network: Option<NetworkFile>,
     budget: Option<BudgetFile>,
+    pub(super) official: Option<Switch>,
     #[serde(default)]
     pub(super) provider: ProviderDefaults,
 }
@@ -74,6 +76,8 @@ pub(super) struct Resolver<'a> {
     pub(super) dir: &'a Path,
     pub(super) report: &'a mut Report,
     pub(super) notes: Vec<Note>,
+    /// Status pages that are to be read.
+    pub(super) pages: Vec<(ProviderId, StatusPage)>,
 }
 
 impl Resolver<'_> {
@@ -106,6 +110,7 @@ impl Resolver<'_> {
             self.report
                 .push(Diagnostic::error("no provider is configured").help(help));
         }
+        let official = self.official_every(file.official.as_ref());
         let mut seen = BTreeSet::new();
         let mut providers = Vec::new();
         let starts: Vec<usize> = file.provider.iter().map(|entry| entry.span().start).collect();
@@ -135,6 +140,10 @@ impl Resolver<'_> {
             anchors,
             usd_per_day,
             providers,
+            official: OfficialPages {
+                every: official,
+                pages: std::mem::take(&mut self.pages),
+            },
         }
     }
 

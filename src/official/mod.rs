@@ -7,10 +7,12 @@
 mod aws;
 mod betterstack;
 mod decode;
+mod fetch;
 
 mod google;
 mod lenient;
 mod parse;
+mod poll;
 
 mod rss;
 mod shortlist;
@@ -21,8 +23,10 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use fetch::{Answer, ClientError, FetchError, Fetcher, MAX_REDIRECTS, Validators};
 pub use parse::{MAX_BODY_BYTES, ParseError, parse};
+pub use poll::{MAX_BACKOFF, MAX_RETRY_AFTER, Pace, Page, Reading, TIMEOUT, Watcher};
 pub use types::{
-    Component, Format, Incident, MAX_COMPONENTS, MAX_INCIDENTS, MAX_NAME_BYTES, MAX_URL_BYTES,
+    Component, Format, Incident, LOOK_BACK, MAX_COMPONENTS, MAX_INCIDENTS, MAX_NAME_BYTES, MAX_URL_BYTES,
     MAX_WORD_BYTES, Official, Said,
 };

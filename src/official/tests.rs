@@ -357,18 +357,87 @@ fn times_are_those_of_the_page() {
 #[test]
 fn it_spoke_when_it_posted_or_when_a_component_changed() {
     let page = parse(Format::Statuspage, STATUSPAGE.as_bytes()).unwrap();
-    let (from, until) = (at("2026-11-21T21:00:00Z"), at("2026-11-21T22:00:00Z"));
-    let api = names(&["api"]);
-    assert_eq!(page.spoke(&api, from, until), Some(at("2026-11-21T21:42:00Z")));
+    let spoke =
+        |asked: &[&str], onset: &str, until: &str| page.spoke(&names(asked), at(onset), at(until), None);
+    let late = "2026-11-21T23:59:00Z";
+    for (asked, onset, until, expected) in [
+        (
+            &["api"][..],
+            "2026-11-21T21:40:00Z",
+            late,
+            Some("2026-11-21T21:42:00Z"),
+        ),
+        (&[], "2026-11-21T21:40:00Z", late, Some("2026-11-21T21:42:00Z")),
+        // Posted an hour and a second before the onset; the component changed later.
+        (
+            &["api"],
+            "2026-11-21T22:42:01Z",
+            late,
+            Some("2026-11-21T21:43:10Z"),
+        ),
+        (
+            &["api"],
+            "2026-11-21T22:43:10Z",
+            late,
+            Some("2026-11-21T21:43:10Z"),
+        ),
+        (&["api"], "2026-11-21T22:43:11Z", late, None),
+        // Not yet.
+        (&["api"], "2026-11-21T21:40:00Z", "2026-11-21T21:41:59Z", None),
+        (&["claude.ai"], "2026-11-21T21:40:00Z", late, None),
+        // Announced work is no trouble.
+        (&["console"], "2026-11-19T08:00:00Z", late, None),
+    ] {
+        assert_eq!(
+            spoke(asked, onset, until),
+            expected.map(at),
+            "{asked:?} {onset} {until}"
+        );
+    }
+}
+
+#[test]
+fn what_was_over_before_is_about_something_else() {
+    let page = parse(Format::Aws, AWS.as_bytes()).unwrap();
+    let ended = page.incidents[1].resolved.unwrap();
+    let posted = page.incidents[1].posted.unwrap();
+    let ec2 = names(&["ec2"]);
+    let before = ended.minus(std::time::Duration::from_secs(3_600));
+    let until = ended.plus(LOOK_BACK);
+    assert!(posted < before);
+    assert_eq!(page.spoke(&ec2, posted, until, None), Some(posted));
     assert_eq!(
-        page.spoke(&api, at("2026-11-21T21:42:01Z"), until),
-        Some(at("2026-11-21T21:43:10Z"))
+        page.spoke(&ec2, posted.plus(LOOK_BACK), until, None),
+        Some(posted)
     );
-    assert_eq!(page.spoke(&api, from, at("2026-11-21T21:41:59Z")), None);
-    assert_eq!(page.spoke(&names(&["claude.ai"]), from, until), None);
-    // Announced work is no trouble.
-    let console = names(&["console"]);
-    assert_eq!(page.spoke(&console, at("2026-11-01T00:00:00Z"), until), None);
+    assert_eq!(
+        page.spoke(&ec2, ended.plus(std::time::Duration::from_millis(1)), until, None),
+        None
+    );
+}
+
+#[test]
+fn an_undated_word_counts_from_when_it_was_seen() {
+    let seen = at("2026-11-21T21:30:00Z");
+    let onset = at("2026-11-21T21:00:00Z");
+    for (format, page) in [
+        (Format::IncidentIo, INCIDENTIO),
+        (
+            Format::IncidentIo,
+            r#"{"page":{},"components":[{"name":"Inference","status":"full_outage"}]}"#,
+        ),
+    ] {
+        let page = parse(format, page.as_bytes()).unwrap();
+        let inference = names(&["inference"]);
+        assert_eq!(page.spoke(&inference, onset, seen, Some(seen)), Some(seen));
+        assert_eq!(page.spoke(&inference, onset, seen, None), None);
+    }
+    let bare = parse(
+        Format::BetterStack,
+        br#"{"data":{"attributes":{"aggregate_state":"downtime"}}}"#,
+    )
+    .unwrap();
+    assert_eq!(bare.spoke(&[], onset, seen, Some(seen)), Some(seen));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! One status page in our words.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use super::words::severity;
 use crate::{clock::Timestamp, health::State};
@@ -15,6 +15,8 @@ pub const MAX_NAME_BYTES: usize = 200;
 pub const MAX_WORD_BYTES: usize = 80;
 /// Longest address in bytes; a longer one is dropped, since a cut address leads nowhere.
 pub const MAX_URL_BYTES: usize = 500;
+/// How long before our first evidence a post may have been made and still be about the same trouble.
+pub const LOOK_BACK: Duration = Duration::from_secs(3_600);
 /// Most components that one incident names.
 pub(super) const MAX_AFFECTED: usize = 200;
 
@@ -176,24 +178,34 @@ impl Official {
         }
     }
 
-    /// When the page first spoke of trouble with these components between `from` and `until`, as far as it dates what
-    /// it says: an incident that was posted then, or a component that changed then and is not well. Announced
-    /// maintenance is not trouble.
-    pub fn spoke(&self, names: &[String], from: Timestamp, until: Timestamp) -> Option<Timestamp> {
+    /// When the page spoke of a trouble of ours that began at `onset` and was over by `until`: the first post about
+    /// these components, or the first of them that changed and is not well, no earlier than [`LOOK_BACK`] before the
+    /// onset and not about something that was over by then. What bears no date counts from when it was first `seen`.
+    /// Announced maintenance is not trouble.
+    pub fn spoke(
+        &self,
+        names: &[String],
+        onset: Timestamp,
+        until: Timestamp,
+        seen: Option<Timestamp>,
+    ) -> Option<Timestamp> {
         let names = lowered(names);
         let posted = self
             .concerning(&names)
             .filter(|incident| incident.impact != State::Maintenance)
-            .filter_map(|incident| incident.posted);
+            .filter(|incident| incident.open || incident.resolved.or(incident.posted) >= Some(onset))
+            .filter_map(|incident| incident.posted.or(seen.filter(|_| incident.open)));
         let changed = self
             .components
             .iter()
             .filter(|component| component.state.is_impaired())
             .filter(|component| names.is_empty() || holds(&component.name, &names))
-            .filter_map(|component| component.changed);
+            .filter_map(|component| component.changed.or(seen));
+        let bare = self.incidents.is_empty() && self.components.is_empty() && self.state.is_impaired();
         posted
             .chain(changed)
-            .filter(|at| (from..=until).contains(at))
+            .chain(seen.filter(|_| bare))
+            .filter(|at| (onset.minus(LOOK_BACK)..=until).contains(at))
             .min()
     }
 
