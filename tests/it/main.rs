@@ -16,6 +16,8 @@ mod daemon;
 mod detection;
 mod endings;
 mod feed;
+mod official;
+mod official_daemon;
 mod page;
 mod serve;
 mod simulate;
