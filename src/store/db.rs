@@ -21,7 +21,8 @@ const STATEMENTS: usize = 64;
 
 const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("migrations/01.sql")),
-    M::up(include_str!("migrations/02-lead.sql")),
+    M::up(include_str!("migrations/02.sql")),
+    M::up(include_str!("migrations/03.sql")),
 ];
 
 /// Newest schema version that this program knows.

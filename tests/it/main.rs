@@ -18,6 +18,7 @@ mod endings;
 mod feed;
 mod official;
 mod official_daemon;
+mod identity;
 mod page;
 mod serve;
 mod simulate;
