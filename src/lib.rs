@@ -11,7 +11,7 @@
 //! | verdicts to health | [`health`] | `verdict` and above |
 //! | anybody's reply to a verdict | [`gate`] | `verdict` and above |
 //! | contracts | [`config`], [`feed`] | `health` and above |
-//! | edges | [`probe`], [`store`] | contracts and above |
+//! | edges | [`probe`], [`official`], [`store`] | contracts and above |
 //! | surfaces | [`api`], [`simulate`] | edges and above |
 //! | assembly | [`daemon`], [`cli`] | everything |
 //!
@@ -27,6 +27,7 @@ pub mod feed;
 pub mod gate;
 pub mod health;
 pub mod id;
+pub mod official;
 pub mod probe;
 pub mod protocol;
 pub mod simulate;

@@ -17,6 +17,8 @@ mod detection;
 mod endings;
 mod feed;
 mod identity;
+mod official;
+mod official_daemon;
 mod page;
 mod presets;
 mod serve;

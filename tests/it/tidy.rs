@@ -18,6 +18,7 @@ const RANKS: &[(&str, u8)] = &[
     ("health", 3),
     ("config", 4),
     ("feed", 4),
+    ("official", 5),
     ("probe", 5),
     ("store", 5),
     ("api", 6),
