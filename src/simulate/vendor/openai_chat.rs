@@ -212,7 +212,11 @@ impl Encoder for Stream {
     fn error(&mut self) -> Vec<u8> {
         let event = || {
             let denial = refusal(self.speaker, &Refusal::Status(500), &self.facts.request_id);
-            format!("data: {}\n\n", denial.body)
+            if denial.body.starts_with(r#"{"error":"#) {
+                format!("data: {}\n\n", denial.body)
+            } else {
+                format!("data: {{\"error\":{}}}\n\n", denial.body)
+            }
         };
         match self.manner().error() {
             ErrorAt::Event | ErrorAt::Body => event(),
