@@ -229,7 +229,7 @@ async fn a_dialects_stream_is_as_its_data_says() {
             ErrorAt::Chunk => assert!(body.contains("\"finish_reason\":\"error\""), "{name}"),
             ErrorAt::Body => assert!(body.starts_with("{\"code\":"), "{name}: {body}"),
             ErrorAt::Swallowed => assert!(
-                body.contains("\"model\":\"\"") && !body.contains("error"),
+                body.contains("\"model\":\"\"") && !body.contains("\"error\""),
                 "{name}"
             ),
         }
