@@ -2,7 +2,7 @@
 
     proxy.py UPSTREAM_PORT DIRECTORY PORT:MODE[:AT] ..
 
-Listens on loopback until killed. AT counts events (`data:` in the answer): the damage is done 12 bytes into the event
+Listens on loopback until killed. AT counts events (`data:` in the answer): the damage is done 10 bytes into the event
 after that many, so that some text came before it and more should follow. What has fewer events passes whole. Modes that
 say "rewritten" read the chunks of the HTTP body and write their own.
 
@@ -14,7 +14,7 @@ say "rewritten" read the chunks of the HTTP body and write their own.
 | stall | nothing comes any more, and the connection stays |
 | kill | the process whose id stands in DIRECTORY/pid gets SIGKILL; what it still sends and how it ends is passed on |
 | dribble | one byte per write |
-| flip | connection n of this port has one byte changed, further back each time; DIRECTORY/flips gets both versions |
+| flip | connection n of this port has byte n * AT changed; DIRECTORY/flips gets both versions |
 | clean | rewritten: the body ends cleanly after AT events, as a gateway ends a broken stream |
 | no-done | rewritten: without `[DONE]` |
 | no-usage | rewritten: without token counts |
@@ -32,12 +32,10 @@ import sys
 import threading
 
 SIZE = 65536
-INTO_EVENT = 12
+INTO_EVENT = 10
 # Longest wait for a peer that has nothing to say: the proxy ends by itself if it is forgotten.
 IDLE = 120
-# Bytes between the places of two flips, and which bits of the byte are changed: the case of a letter, a letter, a sign,
-# a byte that is no UTF-8.
-STRIDE = 23
+# Which bits of the byte are changed: the case of a letter, a letter, a sign, a byte that is no UTF-8.
 MASKS = (0x20, 0x01, 0x04, 0x80)
 
 
@@ -125,14 +123,14 @@ def dribble(client, upstream):
             client.sendall(data[place : place + 1])
 
 
-def flipping(directory):
+def flipping(stride, directory):
     numbers = itertools.count()
     log = directory / "flips"
     log.mkdir(exist_ok=True)
 
     def serve(client, upstream):
         number = next(numbers)
-        place, mask = number * STRIDE, MASKS[number % len(MASKS)]
+        place, mask = number * stride, MASKS[number % len(MASKS)]
         sent, plain = b"", b""
         try:
             while data := upstream.recv(SIZE):
@@ -221,12 +219,11 @@ def connection(client, port, serve):
             pass
 
 
-def listen(port, upstream_port, serve):
-    with socket.create_server(("127.0.0.1", port)) as listener:
-        while True:
-            client, _ = listener.accept()
-            args = (client, upstream_port, serve)
-            threading.Thread(target=connection, args=args, daemon=True).start()
+def accept(listener, upstream_port, serve):
+    while True:
+        client, _ = listener.accept()
+        args = (client, upstream_port, serve)
+        threading.Thread(target=connection, args=args, daemon=True).start()
 
 
 def mode_of(name, events, directory):
@@ -236,7 +233,7 @@ def mode_of(name, events, directory):
         case "dribble":
             return dribble
         case "flip":
-            return flipping(directory)
+            return flipping(events, directory)
         case "fin" | "reset" | "stall" | "kill":
             return cutting(name, events, directory)
         case "clean" | "no-done" | "no-usage":
@@ -250,8 +247,11 @@ def main():
     for what in sys.argv[3:]:
         port, name, *events = what.split(":")
         serve = mode_of(name, int(events[0]) if events else 0, directory)
-        threads.append(threading.Thread(target=listen, args=(int(port), upstream_port, serve)))
-        threads[-1].start()
+        listener = socket.create_server(("127.0.0.1", int(port)))
+        threads.append(threading.Thread(target=accept, args=(listener, upstream_port, serve)))
+    # All ports are open before one is served: whoever waits for one need not ask the others, which would count.
+    for thread in threads:
+        thread.start()
     for thread in threads:
         thread.join()
 

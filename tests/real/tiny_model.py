@@ -30,7 +30,7 @@ HEAD = 64
 CONTEXT = 4096
 EPSILON = 1e-6
 ROPE = 1e6
-LAYERS = 8
+LAYERS = 2
 # Bytes that are read for each token: some 10 ms.
 WEIGHTS = 128 << 20
 
