@@ -12,7 +12,6 @@ import json
 import os
 import pathlib
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -20,15 +19,14 @@ import tempfile
 import time
 import tomllib
 import unicodedata
-import urllib.error
-import urllib.request
+
+import support
+from support import PROBE_S, ROOT, check, verdict
 
 BINARY, CACHE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
 PORT = int(os.environ.get("ENDTURN_REAL_PORT", "18641"))
-# Longest start of a server, and longest probe. A start of vLLM takes a minute on a busy machine.
-START_S, PROBE_S = 240, 90
+# Longest start of a server: vLLM takes a minute on a busy machine.
+START_S = 240
 MODEL = "tiny"
 COUNT20 = tomllib.loads((ROOT / "probes" / "canaries" / "count20.toml").read_text(encoding="utf-8"))
 
@@ -40,7 +38,7 @@ SERVERS = {
         "argv": [
             "{cache}/llama.cpp/bin/llama-server",
             *("--model", "{cache}/model/tiny.gguf", "--alias", MODEL, "--host", "127.0.0.1", "--port", "{port}"),
-            *("--ctx-size", "4096", "--parallel", "1", "--threads", "2"),
+            *("--ctx-size", "4096", "--parallel", "1", "--threads", "1"),
         ],
         "ready": "/health",
         "says": (True, True, False),
@@ -52,7 +50,7 @@ SERVERS = {
             "{cache}/llama-cpp-python/bin/python",
             *("-m", "llama_cpp.server", "--model", "{cache}/model/tiny.gguf", "--model_alias", MODEL),
             *("--host", "127.0.0.1", "--port", "{port}", "--n_ctx", "4096"),
-            *("--n_threads", "2", "--n_threads_batch", "2"),
+            *("--n_threads", "1", "--n_threads_batch", "1"),
         ],
         "env": {"LLAMA_CPP_LIB_PATH": "{cache}/llama.cpp/bin"},
         "ready": "/v1/models",
@@ -81,48 +79,6 @@ SERVERS = {
     },
 }
 
-failures = 0
-
-
-def check(what, got, wanted):
-    global failures
-    ok = got == wanted
-    failures += not ok
-    print(f"ok   {what}: {got}" if ok else f"FAIL {what}: got {got}, wanted {wanted}", flush=True)
-
-
-@contextlib.contextmanager
-def process(argv, log, env=None):
-    """A process of ours with its own group, ended with all that it started."""
-    with open(log, "ab") as file:
-        child = subprocess.Popen(
-            argv,
-            stdout=file,
-            stderr=file,
-            env={**os.environ, **(env or {})},
-            cwd=log.parent,
-            start_new_session=True,
-        )
-    try:
-        yield child
-    finally:
-        for number, seconds in ((signal.SIGTERM, 15), (signal.SIGKILL, 5)):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, number)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(timeout=seconds)
-                if number == signal.SIGKILL or not group_lives(child.pid):
-                    break
-
-
-def group_lives(group):
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 @contextlib.contextmanager
 def started(name, work):
     """The server, once it answers."""
@@ -130,24 +86,10 @@ def started(name, work):
     values = {"cache": CACHE, "port": port}
     argv = [part.format(**values) for part in server["argv"]]
     env = {key: value.format(**values) for key, value in server.get("env", {}).items()}
-    log = work / f"{name}.log"
-    with process(argv, log, env) as child:
-        until = time.monotonic() + START_S
-        while not answers(f"http://127.0.0.1:{port}{server['ready']}"):
-            if child.poll() is not None or time.monotonic() > until:
-                tail = log.read_text(encoding="utf-8", errors="replace")[-2000:]
-                raise SystemExit(f"{name} did not come up:\n{tail}")
-            time.sleep(0.2)
+    url = f"http://127.0.0.1:{port}{server['ready']}"
+    with support.serving(argv, work / f"{name}.log", url, START_S, env) as child:
         (work / "pid").write_text(str(child.pid), encoding="utf-8")
         yield
-
-
-def answers(url):
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return answer.status == 200
-    except (urllib.error.URLError, ConnectionError, TimeoutError, http.client.HTTPException):
-        return False
 
 
 class Stream:
@@ -229,19 +171,7 @@ def ask(port, usage):
 
 
 def probe(work, target, kind="canary"):
-    """The observation."""
-    argv = [BINARY, "probe", target, "-c", work / "endturn.toml", "--kind", kind, "--json"]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=PROBE_S, check=False)
-    try:
-        return json.loads(done.stdout)
-    except ValueError:
-        return {"verdict": f"no verdict: {done.stdout[:200]!r} {done.stderr[-300:]!r}", "kind": None, "flags": []}
-
-
-def verdict(observation, *flags):
-    """Verdict, kind, and those of the flags that are set."""
-    parts = [observation["verdict"], observation["kind"], *(f for f in flags if f in observation["flags"])]
-    return " ".join(part for part in parts if part)
+    return support.probe(BINARY, work / "endturn.toml", target, kind)
 
 
 def config(preset, modes):
@@ -291,14 +221,12 @@ def run(name, work):
             "no-usage": ("no-usage", "complete usage_missing", "usage_missing"),
             "kill": ("kill:6", "truncated cut"),
         }
-        modes = {row: PORT + 1 + at for at, row in enumerate([*rows, "flip"])}
+        modes = {row: PORT + 1 + at for at, row in enumerate(["flip", *rows])}
         # Over the whole answer; odd, so that the places are not the same of every event.
         flip = f"flip:{healthy.size // server['flips'] | 1}"
         (work / "endturn.toml").write_text(config(preset, modes), encoding="utf-8")
-        ports = [f"{modes[row]}:{rows[row][0] if row in rows else flip}" for row in modes]
-        argv = [sys.executable, HERE / "proxy.py", str(PORT), str(work), *ports]
-        with process(argv, work / "proxy.log"):
-            wait_port(modes["pass"])
+        ports = {modes[row]: rows[row][0] if row in rows else flip for row in modes}
+        with support.proxied(PORT, work, ports):
             check(f"{name} reach", verdict(probe(work, f"direct/{MODEL}", "reach")), "complete")
             check(f"{name} direct", verdict(probe(work, f"direct/{MODEL}"), "usage_missing"), usage)
             for kind in kinds():
@@ -318,15 +246,6 @@ def kinds():
     help_ = subprocess.run([BINARY, "probe", "--kind", "?"], capture_output=True, text=True, check=False).stderr
     values = re.search(r"possible values: (.*?)\]", help_)
     return [kind for kind in values[1].split(", ") if kind not in ("reach", "canary")] if values else []
-
-
-def wait_port(port):
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.05)
-    raise SystemExit("the proxy did not come up")
 
 
 def flips(name, work, count):
@@ -373,7 +292,7 @@ def main():
             begun = time.monotonic()
             run(name, work)
             print(f"     {name}: {time.monotonic() - begun:.0f} s")
-    sys.exit(failures > 0)
+    support.finish()
 
 
 main()
