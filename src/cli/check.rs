@@ -242,7 +242,11 @@ fn edges(outlook: &Outlook<'_>) -> String {
             .get(id)
             .map_or("-".to_owned(), |page| page.url.to_string());
         let unverified = outlook.unverified.get(id).copied().unwrap_or_default();
-        let unverified = if unverified.is_empty() { "-".to_owned() } else { unverified.join(", ") };
+        let unverified = if unverified.is_empty() {
+            "-".to_owned()
+        } else {
+            unverified.join(", ")
+        };
         table.add_row([id.to_string(), interval(*every), unverified, page]);
     }
     trimmed(&table)

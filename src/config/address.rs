@@ -71,7 +71,9 @@ impl Address {
     pub(super) fn is_known(&self, env: &Env) -> bool {
         let holds = |var: &Var| var.default.is_some() || var.env.iter().any(|name| env.var(name).is_some());
         let needed = self.base_url.as_deref().into_iter().flat_map(names);
-        let mut known = needed.filter(|name| *name != MODEL).map(|name| self.vars.get(name));
+        let mut known = needed
+            .filter(|name| *name != MODEL)
+            .map(|name| self.vars.get(name));
         self.base_url.is_some() && known.all(|var| var.is_some_and(holds))
     }
 
@@ -85,9 +87,18 @@ impl Address {
     /// What is wrong with it: `templates` are all URLs of the preset.
     pub(super) fn check<'a>(&'a self, further: impl Iterator<Item = &'a str>) -> Result<(), String> {
         let variants = self.variants.iter().map(|variant| variant.base_url.as_str());
-        for template in self.base_url.as_deref().into_iter().chain(variants).chain(further) {
-            if let Some(name) = names(template).find(|name| *name != MODEL && !self.vars.contains_key(*name)) {
-                return Err(format!("{template:?} holds {{{name}}}, but there is no [vars.{name}]"));
+        for template in self
+            .base_url
+            .as_deref()
+            .into_iter()
+            .chain(variants)
+            .chain(further)
+        {
+            if let Some(name) = names(template).find(|name| *name != MODEL && !self.vars.contains_key(*name))
+            {
+                return Err(format!(
+                    "{template:?} holds {{{name}}}, but there is no [vars.{name}]"
+                ));
             }
             let filled = fill(template, |_| Some("x".to_owned())).unwrap_or_default();
             Url::parse(&filled).map_err(|e| format!("{template:?} is not a URL: {e}"))?;
@@ -95,7 +106,9 @@ impl Address {
         let conditions = self.variants.iter().flat_map(|variant| variant.when.keys());
         for name in conditions {
             if !self.vars.contains_key(name) {
-                return Err(format!("a variant asks for {name}, but there is no [vars.{name}]"));
+                return Err(format!(
+                    "a variant asks for {name}, but there is no [vars.{name}]"
+                ));
             }
         }
         for (name, var) in &self.vars {
@@ -117,7 +130,9 @@ fn is_name(name: &str) -> bool {
 /// What may stand in a host, a path segment or a query without changing which of them it stands in.
 pub(super) fn is_value(value: &str) -> bool {
     (1..=MAX_VAR_BYTES).contains(&value.len())
-        && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
         && !value.starts_with('.')
 }
 
@@ -195,7 +210,10 @@ mod tests {
     fn paths_are_cut_at_whole_segments() {
         let cut = |url: &str, cut: &str| cut_before(&url.parse().unwrap(), cut).map(|url| url.to_string());
         assert_eq!(cut("http://h/v1", "/v1").as_deref(), Some("http://h/"));
-        assert_eq!(cut("http://h/p/openai/v1?a=b", "/openai").as_deref(), Some("http://h/p?a=b"));
+        assert_eq!(
+            cut("http://h/p/openai/v1?a=b", "/openai").as_deref(),
+            Some("http://h/p?a=b")
+        );
         assert_eq!(cut("http://h/v1beta", "/v1"), None);
         assert_eq!(cut("http://h/", "/v1"), None);
         let url: Url = "http://h/a/{model}/b?q=1".parse().unwrap();

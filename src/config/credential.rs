@@ -84,7 +84,10 @@ impl Resolver<'_> {
     fn ambient(&mut self, preset: &Preset, vars: &BTreeMap<String, String>) -> Credential {
         let set = |name: &str| self.env.var(name).is_some();
         if let Some(name) = preset.key_env.clone().filter(|name| set(name)) {
-            return with_key(preset, self.unplaced(key::read(&SecretRef::Env(name), self.env, self.dir)));
+            return with_key(
+                preset,
+                self.unplaced(key::read(&SecretRef::Env(name), self.env, self.dir)),
+            );
         }
         match &preset.auth.cloud {
             Some(CloudKind::Aws { service }) if set(AWS_ACCESS_KEY_ID) && set(AWS_SECRET_ACCESS_KEY) => {
@@ -126,7 +129,9 @@ impl Resolver<'_> {
 
     fn foreign<T>(&mut self, value: &Spanned<T>, whose: &str, preset: &Preset) -> Credential {
         let message = format!("preset {} takes no {whose} credential", preset.name);
-        self.error(value, message, "its credential is api_key");
+        let finding = Diagnostic::error(message).at(self.place(value));
+        self.report
+            .push(finding.hiding().help("its credential is api_key"));
         Credential::NONE
     }
 
@@ -149,14 +154,24 @@ impl Resolver<'_> {
 
     fn aws(&mut self, file: &Spanned<AwsFile>) -> Option<CloudCredential> {
         let keys = file.get_ref();
-        let (Some(id), Some(secret)) = (&keys.access_key_id, &keys.secret_access_key) else {
-            let help = "write aws = { access_key_id = { env = \"..\" }, secret_access_key = { env = \"..\" } }";
-            self.incomplete(file, "aws needs access_key_id and secret_access_key", help);
+        let named = [&keys.access_key_id, &keys.secret_access_key, &keys.session_token];
+        let ambient = keys.ambient.as_ref().is_some_and(|on| *on.get_ref());
+        if ambient && named.iter().all(|key| key.is_none()) {
+            return Some(CloudCredential::AwsAmbient);
+        }
+        let (Some(id), Some(secret), false) = (&keys.access_key_id, &keys.secret_access_key, ambient) else {
+            let help = "write aws = { access_key_id = { env = \"..\" }, secret_access_key = { env = \"..\" } } \
+                        or { ambient = true }";
+            let message = "aws needs either access_key_id and secret_access_key or ambient";
+            self.incomplete(file, message, help);
             return None;
         };
         let access_key_id = self.named(id, key::read);
         let secret_access_key = self.named(secret, key::read);
-        let session_token = keys.session_token.as_ref().map(|token| self.named(token, key::read));
+        let session_token = keys
+            .session_token
+            .as_ref()
+            .map(|token| self.named(token, key::read));
         Some(CloudCredential::AwsKeys {
             access_key_id: access_key_id?,
             secret_access_key: secret_access_key?,
@@ -207,14 +222,21 @@ impl Resolver<'_> {
     }
 
     /// Says that nothing but reachability is probed, where the file doesn't have it so on purpose.
-    pub(super) fn warn_without_credential(&mut self, id: &crate::id::ProviderId, preset: &Preset, here: &Spanned<()>) {
+    pub(super) fn warn_without_credential(
+        &mut self,
+        id: &crate::id::ProviderId,
+        preset: &Preset,
+        here: &Spanned<()>,
+    ) {
         if self.source.is_none() {
             return;
         }
         let variable = preset.key_env.as_deref();
         let help = match (&preset.auth.cloud, variable) {
             (Some(CloudKind::Aws { .. }), Some(variable)) => {
-                format!("set {variable} or {AWS_ACCESS_KEY_ID} and {AWS_SECRET_ACCESS_KEY}, or api_key or aws")
+                format!(
+                    "set {variable} or {AWS_ACCESS_KEY_ID} and {AWS_SECRET_ACCESS_KEY}, or api_key or aws"
+                )
             }
             (Some(CloudKind::Google), _) => format!("set {GOOGLE_APPLICATION_CREDENTIALS}, or google"),
             (_, variable) => format!("set {} or api_key", variable.unwrap_or("its key's variable")),

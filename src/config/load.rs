@@ -100,6 +100,7 @@ fn resolve(origin: Origin, text: Option<&str>, dir: &Path, env: &Env) -> Result<
         report: &mut report,
         notes: Vec::new(),
         vias: Vec::new(),
+        pages: Vec::new(),
     };
     let config = resolver.config(file);
     let notes = resolver.notes;
@@ -151,8 +152,14 @@ fn read(path: &Path) -> Result<String, ConfigError> {
 fn from_environment(presets: &Presets, env: &Env) -> FileConfig {
     let mut edges = Vec::new();
     let mut file = FileConfig::default();
-    for preset in presets.iter().filter(|preset| preset.default_model.is_some() && !preset.free) {
-        let has_key = preset.key_env.as_deref().is_some_and(|name| env.var(name).is_some());
+    for preset in presets
+        .iter()
+        .filter(|preset| preset.default_model.is_some() && !preset.free)
+    {
+        let has_key = preset
+            .key_env
+            .as_deref()
+            .is_some_and(|name| env.var(name).is_some());
         let address = &preset.address;
         let wanted = address.is_fixed() || (has_key && address.is_known(env));
         if wanted && !edges.contains(&address) {

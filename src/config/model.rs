@@ -145,10 +145,18 @@ impl Resolver<'_> {
         for member in &preset.refuses {
             let mut parts = member.split('.');
             let first = parts.next().and_then(|part| params.get(part));
-            if parts.try_fold(first, |value, part| Some(value?.get(part))).flatten().is_some() {
-                let message = format!("params hold {member}, which models of preset {} refuse", preset.name);
+            if parts
+                .try_fold(first, |value, part| Some(value?.get(part)))
+                .flatten()
+                .is_some()
+            {
+                let message = format!(
+                    "params hold {member}, which models of preset {} refuse",
+                    preset.name
+                );
                 let finding = Diagnostic::warning(message).at(self.place(here));
-                self.report.push(finding.help("take it out, or its canaries may be answered with an error"));
+                self.report
+                    .push(finding.help("take it out, or its canaries may be answered with an error"));
             }
         }
     }

@@ -8,8 +8,8 @@ use url::Url;
 use super::{
     Address, Auth, BodyKind, Expected, Price, Var, Variant,
     preset::{
-        CloudKind, DatedPrice, Preset, PresetAuth, PresetCanary, PresetModel, PresetReach, STATUS_FORMATS,
-        StatusPage,
+        CloudKind, DatedPrice, MAX_STATUS_COMPONENTS, Preset, PresetAuth, PresetCanary, PresetModel,
+        PresetReach, STATUS_FORMATS, StatusPage,
     },
 };
 use crate::protocol::request::Endpoint;
@@ -121,7 +121,10 @@ impl PresetFile {
         Ok(Preset {
             name: name.to_owned(),
             wire,
-            endpoint: self.endpoint.as_deref().map_or(Ok(Endpoint::Native), str::parse)?,
+            endpoint: self
+                .endpoint
+                .as_deref()
+                .map_or(Ok(Endpoint::Native), str::parse)?,
             address,
             auth,
             key_env: self.key_env,
@@ -172,9 +175,14 @@ impl ReachFile {
             return Err(format!("{:?} is no HTTP method", self.method));
         }
         if let Some(body) = &self.body {
-            serde_json::from_str::<serde_json::Value>(body).map_err(|e| format!("reach.body is not JSON: {e}"))?;
+            serde_json::from_str::<serde_json::Value>(body)
+                .map_err(|e| format!("reach.body is not JSON: {e}"))?;
         }
-        if let Some(cut) = self.cut.as_deref().filter(|cut| !cut.starts_with('/') || cut.ends_with('/')) {
+        if let Some(cut) = self
+            .cut
+            .as_deref()
+            .filter(|cut| !cut.starts_with('/') || cut.ends_with('/'))
+        {
             return Err(format!("reach.cut {cut:?} is no path as in \"/v1\""));
         }
         Ok(PresetReach {
@@ -214,6 +222,12 @@ impl StatusFile {
         if !STATUS_FORMATS.contains(&self.format.as_str()) {
             let known = STATUS_FORMATS.join(", ");
             return Err(format!("status format {:?}, known are {known}", self.format));
+        }
+        if self.components.len() > MAX_STATUS_COMPONENTS {
+            return Err(format!("more than {MAX_STATUS_COMPONENTS} status components"));
+        }
+        if self.components.iter().any(|name| name.trim().is_empty()) {
+            return Err("a status component has no name".to_owned());
         }
         Ok(StatusPage {
             url: Url::parse(&self.url).map_err(|e| format!("{:?} is not a URL: {e}", self.url))?,

@@ -71,9 +71,12 @@ impl Resolver<'_> {
             self.warn_without_credential(&id, preset, &here);
         }
         if !place.own {
-            self.notes.push(Note::Unverified(id.clone(), preset.unverified.clone()));
-            let page = preset.status.clone().map(|page| Note::Status(id.clone(), page));
-            self.notes.extend(page);
+            self.notes
+                .push(Note::Unverified(id.clone(), preset.unverified.clone()));
+        }
+        if let Some(page) = self.official_page(file.official.as_ref(), preset, place.own) {
+            self.notes.push(Note::Status(id.clone(), page.clone()));
+            self.pages.push((id.clone(), page));
         }
         let base = Base {
             id: id.clone(),
@@ -222,7 +225,12 @@ impl Resolver<'_> {
         self.report.push(finding);
     }
 
-    fn reach(&mut self, value: Option<&Spanned<Switch>>, preset: &Preset, base_url: Option<Url>) -> Option<Reach> {
+    fn reach(
+        &mut self,
+        value: Option<&Spanned<Switch>>,
+        preset: &Preset,
+        base_url: Option<Url>,
+    ) -> Option<Reach> {
         let every = self.every("reach", value, FREE_EVERY, |defaults| defaults.reach.clone())?;
         Some(Reach {
             every,

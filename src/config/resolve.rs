@@ -6,14 +6,14 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Config, Env, Provider, Server, StoreConfig,
+    Config, Env, OfficialPages, Provider, Server, StatusPage, StoreConfig,
     error::{Diagnostic, Place, Report},
     file::{BudgetFile, FileConfig, LimitsFile, NetworkFile, ServerFile, Size, Span, StoreFile, Switch},
     load::Note,
     parse::{nearest, parse},
     preset::Presets,
 };
-use crate::id::TargetId;
+use crate::id::{ProviderId, TargetId};
 
 /// Every default. Embedded and really read.
 const DEFAULTS: &str = include_str!("default.toml");
@@ -42,6 +42,7 @@ pub(super) struct Defaults {
     store: Option<StoreFile>,
     network: Option<NetworkFile>,
     budget: Option<BudgetFile>,
+    pub(super) official: Option<Switch>,
     #[serde(default)]
     pub(super) provider: ProviderDefaults,
 }
@@ -77,6 +78,8 @@ pub(super) struct Resolver<'a> {
     pub(super) notes: Vec<Note>,
     /// Targets that are said to be another one's model, until all are known.
     pub(super) vias: Vec<(TargetId, Spanned<String>)>,
+    /// Status pages that are to be read.
+    pub(super) pages: Vec<(ProviderId, StatusPage)>,
 }
 
 impl Resolver<'_> {
@@ -109,6 +112,7 @@ impl Resolver<'_> {
             self.report
                 .push(Diagnostic::error("no provider is configured").help(help));
         }
+        let official = self.official_every(file.official.as_ref());
         let mut seen = BTreeSet::new();
         let mut providers = Vec::new();
         let starts: Vec<usize> = file.provider.iter().map(|entry| entry.span().start).collect();
@@ -139,6 +143,10 @@ impl Resolver<'_> {
             anchors,
             usd_per_day,
             providers,
+            official: OfficialPages {
+                every: official,
+                pages: std::mem::take(&mut self.pages),
+            },
         }
     }
 
@@ -150,7 +158,11 @@ impl Resolver<'_> {
             .collect();
         for (id, named) in std::mem::take(&mut self.vias) {
             let Some(other) = known.iter().find(|target| target.to_string() == *named.get_ref()) else {
-                let names: Vec<String> = known.iter().filter(|target| **target != id).map(ToString::to_string).collect();
+                let names: Vec<String> = known
+                    .iter()
+                    .filter(|target| **target != id)
+                    .map(ToString::to_string)
+                    .collect();
                 let help = match nearest(named.get_ref(), names.iter().map(String::as_str)) {
                     Some(near) => format!("did you mean \"{near}\"?"),
                     None => "name a target of this file, as in \"anthropic/claude-haiku-4-5\"".to_owned(),
@@ -159,7 +171,11 @@ impl Resolver<'_> {
                 continue;
             };
             if *other == id {
-                self.error(&named, format!("{id} is named as another way to itself"), "name the other target");
+                self.error(
+                    &named,
+                    format!("{id} is named as another way to itself"),
+                    "name the other target",
+                );
                 continue;
             }
             let models = providers.iter_mut().flat_map(|provider| &mut provider.models);

@@ -52,7 +52,11 @@ fn url(base: &Url, below: &str) -> String {
     let queries = [query, base.query().unwrap_or_default()];
     let queries: Vec<&str> = queries.into_iter().filter(|query| !query.is_empty()).collect();
     let mark = if queries.is_empty() { "" } else { "?" };
-    format!("{start}/{}{mark}{}", path.trim_start_matches('/'), queries.join("&"))
+    format!(
+        "{start}/{}{mark}{}",
+        path.trim_start_matches('/'),
+        queries.join("&")
+    )
 }
 
 /// Writes down what the answer says; timings, connection and flags of the transport are added by the caller.
@@ -165,3 +169,6 @@ fn is_page(timeline: &Timeline) -> bool {
         .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/html"));
     html || timeline.raw.trim_ascii_start().starts_with(b"<")
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::status_page;
 use crate::protocol::Protocol;
 
 /// A vendor path.
@@ -64,7 +65,7 @@ pub(crate) fn of_path(path: &str) -> Option<Endpoint> {
         "gemini" => ("gemini", Protocol::Gemini, gemini(rest)),
         _ => return None,
     };
-    let kind = if rest == "status/api/v2/summary.json" {
+    let kind = if status_page::is_page(rest) {
         Kind::StatusPage
     } else {
         kind

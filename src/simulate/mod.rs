@@ -28,7 +28,7 @@ pub use pace::Pace;
 pub use scenario::{Action, DEMO_PHASES, MAX_STEPS, Phase, Scenario, ScenarioError, ScenarioStep};
 pub use server::{MAX_CONNECTIONS, Options, Simulator};
 pub use service::MAX_REQUEST_BYTES;
-pub use status_page::{ComponentStatus, PageState, StatusPages};
+pub use status_page::{ComponentStatus, PageFault, PageState, StatusPages};
 
 /// The providers that are simulated, as their base paths name them.
 pub const PROVIDERS: [&str; 3] = ["anthropic", "openai", "gemini"];

@@ -82,7 +82,11 @@ fn every_group_of_facts_is_there_and_says_whether_it_was_verified() {
 fn addresses_are_encrypted_or_of_this_machine() {
     for preset in shipped().iter() {
         let name = &preset.name;
-        let variants = preset.address.variants.iter().map(|variant| variant.base_url.as_str());
+        let variants = preset
+            .address
+            .variants
+            .iter()
+            .map(|variant| variant.base_url.as_str());
         let all = preset.address.base_url.as_deref().into_iter().chain(variants);
         for template in all.chain(preset.reach.base_url.as_deref()) {
             let url = Url::parse(&address::fill(template, |_| Some("x".to_owned())).unwrap()).unwrap();
@@ -98,7 +102,10 @@ fn addresses_are_encrypted_or_of_this_machine() {
         for expected in [&preset.reach.with_key, &preset.reach.without_key] {
             assert!(!expected.status.is_empty(), "{name}");
             let anything = expected.body == BodyKind::Any;
-            assert!(!anything || name == "openai-compatible", "{name}: nothing is said of the body");
+            assert!(
+                !anything || name == "openai-compatible",
+                "{name}: nothing is said of the body"
+            );
             let known = expected.status.iter().all(|status| (200..500).contains(status));
             assert!(known, "{name}: an outage is not what is expected");
         }
@@ -122,9 +129,15 @@ fn default_models_have_a_price_and_prices_a_day_and_a_source() {
         }
         for (model, known) in &preset.models {
             let price = &known.price;
-            assert!(price.price.cost(1, 1) > 0.0 || name == "nvidia-nim", "{name}/{model}");
+            assert!(
+                price.price.cost(1, 1) > 0.0 || name == "nvidia-nim",
+                "{name}/{model}"
+            );
             assert!(!price.source.is_empty(), "{name}/{model}");
-            assert!(price.as_of.as_str() > "2024-01-01" && price.as_of.len() == 10, "{name}/{model}");
+            assert!(
+                price.as_of.as_str() > "2024-01-01" && price.as_of.len() == 10,
+                "{name}/{model}"
+            );
             crate::id::ModelId::new(model).unwrap();
         }
     }
@@ -137,11 +150,17 @@ fn credentials_are_named_and_asked_for() {
         let name = &preset.name;
         let local = preset.free || name == "openai-compatible";
         assert_eq!(preset.key_required, !local, "{name}");
-        assert!(local || preset.key_env.is_some() || preset.auth.cloud.is_some(), "{name}");
+        assert!(
+            local || preset.key_env.is_some() || preset.auth.cloud.is_some(),
+            "{name}"
+        );
         assert_ne!(preset.auth.key, Auth::None, "{name}");
         if let Some(variable) = &preset.key_env {
             let first = variables.insert(variable.clone());
-            assert!(first || name == "openai-responses", "{name}: {variable} is another one's");
+            assert!(
+                first || name == "openai-responses",
+                "{name}: {variable} is another one's"
+            );
         }
     }
 }
@@ -161,9 +180,15 @@ fn canaries_send_nothing_that_is_refused() {
                 "{name}/{model}"
             );
             let field = canary.max_tokens_field.as_deref().unwrap_or_default();
-            assert!(!preset.refuses.iter().any(|member| member == field), "{name}: {field}");
+            assert!(
+                !preset.refuses.iter().any(|member| member == field),
+                "{name}: {field}"
+            );
             for member in &preset.refuses {
-                assert!(!canary.params.contains_key(member), "{name}/{model} sends {member}");
+                assert!(
+                    !canary.params.contains_key(member),
+                    "{name}/{model} sends {member}"
+                );
             }
             for param in ["temperature", "top_p", "top_k", "seed", "stop", "logprobs"] {
                 assert!(!canary.params.contains_key(param), "{name}/{model} sends {param}");
@@ -192,8 +217,16 @@ fn a_model_may_have_settings_of_its_own() {
     assert_eq!(nano.params["stream_options"]["include_obfuscation"], false);
     assert_eq!(nano.extra_output_tokens, 128);
     let luna = openai.canary_for("gpt-5.6-luna");
-    assert_eq!((&luna.params["reasoning_effort"], luna.extra_output_tokens), (&"none".into(), 0));
-    assert!(!openai.canary_for("gpt-4.1").params.contains_key("reasoning_effort"));
+    assert_eq!(
+        (&luna.params["reasoning_effort"], luna.extra_output_tokens),
+        (&"none".into(), 0)
+    );
+    assert!(
+        !openai
+            .canary_for("gpt-4.1")
+            .params
+            .contains_key("reasoning_effort")
+    );
 }
 
 /// The reference lists every preset, by name and with its default model and the variable of its key.
@@ -265,4 +298,3 @@ fn a_preset_that_lacks_something_says_what() {
         );
     }
 }
-
