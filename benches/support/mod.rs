@@ -61,16 +61,19 @@ pub(crate) fn job(origin: &str, tokens: usize, purpose: Purpose) -> ProbeJob {
         price: Some(Price {
             input_usd_per_mtok: 1.0,
             output_usd_per_mtok: 5.0,
+            usd_per_request: 0.0,
         }),
         max_tokens: 100,
         max_tokens_field: None,
         params: serde_json::Map::new(),
+        via: None,
     };
     let provider = Provider {
         id: ProviderId::new("bench").expect("a provider id"),
         preset: "openai".to_owned(),
         protocol: Protocol::OpenaiChat,
         dialect: None,
+        endpoint: endturn::protocol::request::Endpoint::Native,
         base_url: origin.parse().expect("a URL"),
         auth: Auth::Bearer,
         key: Some(Secret::new("sk-bench-0123456789")),

@@ -12,8 +12,8 @@ use crate::{
     clock::Timestamp,
     config::{Config, Model, Provider},
     health::{
-        Deadlines, Effect, Engine, Incident, IncidentPhase, Length, Network, ProbeOrder, Saved, Setup,
-        Subject, TargetSetup, Transition, View,
+        Change, Deadlines, Effect, Engine, Incident, IncidentPhase, Length, Network, ProbeOrder, Saved,
+        Setup, Subject, TargetSetup, Transition, View,
     },
     id::{ProviderId, TargetId},
     probe::{
@@ -69,6 +69,8 @@ pub enum Act {
     Incident(IncidentPhase, Incident),
     /// Our own network went or came.
     Network(Network),
+    /// Another model, configuration or tokenizer answers. Tell and keep.
+    Change(Change),
 }
 
 /// Counts of what was not done, for the feed and the metrics.
@@ -311,6 +313,7 @@ impl Brain {
                 Effect::Transition(transition) => acts.push(Act::Transition(transition)),
                 Effect::Incident(phase, incident) => acts.push(Act::Incident(phase, incident)),
                 Effect::Network(network) => acts.push(Act::Network(network)),
+                Effect::Change(change) => acts.push(Act::Change(change)),
                 Effect::Anchors => acts.push(Act::Anchors),
                 Effect::Probe(order) if order.due <= now => self.ordered(order, now, &mut acts),
                 Effect::Probe(order) => {

@@ -4,11 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::{
     config::{
-        Auth, Canary, CanaryScript, Config, Model, Price, ProbeLimits, Provider, Reach, Secret, Server,
-        StoreConfig,
+        Auth, Canary, CanaryScript, Config, Expected, Model, Price, ProbeLimits, Provider, Reach, Secret,
+        Server, StoreConfig,
     },
     id::ProviderId,
-    protocol::Protocol,
+    protocol::{Protocol, request::Endpoint},
 };
 
 /// One provider `p` with models `m0`, `m1` .. at that interval, reach included; a canary costs $0.001.
@@ -32,23 +32,31 @@ pub(super) fn config(models: usize, every: Duration) -> Config {
             preset: "anthropic".to_owned(),
             protocol: Protocol::Anthropic,
             dialect: None,
+            endpoint: Endpoint::Native,
             base_url: "https://p.example".parse().unwrap(),
             auth: Auth::Bearer,
             key: Some(Secret::new("planted-key")),
             cloud: None,
             headers: Vec::new(),
-            reach: Some(Reach {
-                every,
-                method: "GET".to_owned(),
-                path: "/v1/models".to_owned(),
-                expect_with_key: vec![200],
-                expect_without_key: vec![401],
-            }),
+            reach: Some(reach(every)),
             strict_terminal: true,
             polite: true,
             usd_per_day: None,
             limits: ProbeLimits::default(),
         }],
+    }
+}
+
+/// A list of models, 200 with a key and 401 without.
+pub(super) fn reach(every: Duration) -> Reach {
+    Reach {
+        every,
+        method: "GET".to_owned(),
+        base_url: None,
+        path: "/v1/models".to_owned(),
+        body: None,
+        with_key: Expected::status(200),
+        without_key: Expected::status(401),
     }
 }
 
@@ -69,9 +77,11 @@ fn model(id: &str, every: Duration) -> Model {
         price: Some(Price {
             input_usd_per_mtok: 1.0,
             output_usd_per_mtok: 5.0,
+            usd_per_request: 0.0,
         }),
         max_tokens: 200,
         max_tokens_field: None,
         params: serde_json::Map::new(),
+        via: None,
     }
 }

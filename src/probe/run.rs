@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     Call, ClientError, ReqwestTransport, Transport, canary,
+    credential::Credentials,
     exchange::{Outcome, Plan, exchange},
     reach,
     scrub::Scrub,
@@ -85,6 +86,7 @@ pub struct ProbeReport {
 pub struct Prober {
     clock: Clock,
     transport: Arc<dyn Transport>,
+    credentials: Credentials,
     /// When each provider last had a new connection opened, as [`Clock::mono`].
     opened: Mutex<HashMap<ProviderId, Duration>>,
 }
@@ -104,6 +106,7 @@ impl Prober {
     /// Over any transport.
     pub fn with_transport(clock: Clock, transport: Arc<dyn Transport>) -> Self {
         Self {
+            credentials: Credentials::new(clock.clone()),
             clock,
             transport,
             opened: Mutex::default(),
@@ -125,10 +128,19 @@ impl Prober {
             ProbeKind::Reach => reach::call(&job.provider),
             ProbeKind::Canary => canary::call(job, sentinel),
         };
-        let done = match call {
-            Ok(call) => self.exchange(job, call, &mut told).await,
+        let call = match call {
+            Ok(call) => self.credentials.authorise(&job.provider, call).await,
+            Err(fault) => Err(fault),
+        };
+        let mut scrub = Scrub::new(&job.provider);
+        let mut done = match call {
+            Ok(call) => {
+                scrub.add_sent(&call.headers);
+                self.exchange(job, call, &mut told).await
+            }
             Err(fault) => unsent(Ending::Failed(fault)),
         };
+        scrub.timeline(&mut done.timeline);
         self.report(job, started, sentinel, done)
     }
 
@@ -181,8 +193,7 @@ impl Prober {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn report(&self, job: &ProbeJob, started: Timestamp, sentinel: &str, mut done: Done) -> ProbeReport {
-        Scrub::new(&job.provider).timeline(&mut done.timeline);
+    fn report(&self, job: &ProbeJob, started: Timestamp, sentinel: &str, done: Done) -> ProbeReport {
         let at = self.clock.now();
         let (mut observation, judgement) = match job.kind {
             ProbeKind::Reach => (reach::observe(job, at, &done.timeline), None),

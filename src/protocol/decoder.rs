@@ -370,3 +370,5 @@ fn garbled(error: &dyn std::fmt::Display) -> StreamEvent {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vendor_tests;

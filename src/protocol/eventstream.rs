@@ -63,7 +63,7 @@ impl Framer {
         if let (false, Some(first)) = (self.begun, bytes.first()) {
             self.begun = true;
             // As a length, any of these would be far above the largest frame.
-            self.document = matches!(first, b'{' | b'[' | b'<' | b'\n' | b'\r' | b' ');
+            self.document = matches!(first, b'{' | b'[' | b'<');
         }
         let mut rest = bytes;
         while !rest.is_empty() {

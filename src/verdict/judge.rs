@@ -4,6 +4,7 @@ mod evidence;
 mod model;
 
 use evidence::Evidence;
+pub use model::same_model;
 
 use super::{
     Ending, FailedAt, Failure, Flags, OffScript, Timeline, Truncation, Verdict,
@@ -169,7 +170,7 @@ fn stream(timeline: &Timeline, expectation: &Expectation) -> Judgement {
         );
     }
     if let (Some(asked), Some(served)) = (&expectation.model, &evidence.model) {
-        flags.set(Flags::MODEL_MISMATCH, !model::same(asked, served));
+        flags.set(Flags::MODEL_MISMATCH, !same_model(asked, served));
     }
     Judgement {
         verdict,

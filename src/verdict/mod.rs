@@ -7,7 +7,7 @@ mod timeline;
 mod types;
 
 pub use canary::{Match, match_words};
-pub use judge::{Expectation, Expected, Judgement, ToolCall, judge};
+pub use judge::{Expectation, Expected, Judgement, ToolCall, judge, same_model};
 pub use observation::*;
 pub use timeline::{Ending, Fault, Timeline};
 pub use types::*;

@@ -93,7 +93,7 @@ impl Driver {
             match act {
                 Act::Probe(launch) => self.send(&launch),
                 Act::Transition(transition) => self.transitions.push(transition),
-                Act::Anchors | Act::Incident(..) | Act::Network(_) => {}
+                Act::Anchors | Act::Incident(..) | Act::Network(_) | Act::Change(_) => {}
             }
         }
     }

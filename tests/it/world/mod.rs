@@ -392,7 +392,7 @@ impl World {
                 }
                 Act::Transition(transition) => self.transitions.push(transition),
                 Act::Incident(phase, incident) => self.incidents.push((phase, incident)),
-                Act::Network(_) => {}
+                Act::Network(_) | Act::Change(_) => {}
             }
         }
     }
