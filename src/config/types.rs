@@ -180,14 +180,38 @@ pub struct CanaryScript {
     pub name: String,
     /// The prompt; `SENTINEL_WORD` is replaced by the word drawn.
     pub prompt: String,
-    /// The words expected before the sentinel.
-    pub words: Vec<String>,
+    /// What is expected.
+    pub answer: Answer,
     /// The words that a sentinel is drawn from.
     pub sentinels: Vec<String>,
     /// Input tokens that a probe is planned with.
     pub input_tokens: u32,
     /// Output tokens that a probe is planned with.
     pub output_tokens: u32,
+}
+
+/// What a canary expects. `SENTINEL_WORD` in it stands for the word drawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// These words in order, then the sentinel. A hyphen joins two words to one.
+    Words(Vec<String>),
+    /// This JSON document.
+    Json(serde_json::Value),
+    /// One call of this tool.
+    Tool(CanaryTool),
+}
+
+/// The tool that a canary offers, and how it is to be called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CanaryTool {
+    /// Its name.
+    pub name: String,
+    /// What it does, in words.
+    pub description: String,
+    /// JSON schema of its arguments.
+    pub parameters: serde_json::Value,
+    /// The arguments that it is to be called with.
+    pub arguments: serde_json::Value,
 }
 
 /// Price of a model.
