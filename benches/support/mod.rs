@@ -71,6 +71,7 @@ pub(crate) fn job(origin: &str, tokens: usize, purpose: Purpose) -> ProbeJob {
         preset: "openai".to_owned(),
         protocol: Protocol::OpenaiChat,
         dialect: None,
+        endpoint: endturn::protocol::request::Endpoint::Native,
         base_url: origin.parse().expect("a URL"),
         auth: Auth::Bearer,
         key: Some(Secret::new("sk-bench-0123456789")),

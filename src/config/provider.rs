@@ -15,7 +15,10 @@ use super::{
     preset::Preset,
     resolve::Resolver,
 };
-use crate::{id::ProviderId, protocol::Protocol};
+use crate::{
+    id::ProviderId,
+    protocol::{Protocol, request::Endpoint},
+};
 
 /// Bounds of the interval of `reach`, and of a canary that costs nothing.
 pub const FREE_EVERY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(86_400));
@@ -87,6 +90,7 @@ impl Resolver<'_> {
             preset: preset.name.clone(),
             protocol,
             dialect: None,
+            endpoint: Endpoint::Native,
             base_url,
             auth: if key.is_some() {
                 preset.auth.clone()

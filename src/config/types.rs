@@ -7,7 +7,7 @@ use url::Url;
 use super::Secret;
 use crate::{
     id::{ProviderId, TargetId},
-    protocol::{Dialect, Protocol},
+    protocol::{Dialect, Protocol, request::Endpoint},
 };
 
 /// Everything, checked.
@@ -68,6 +68,8 @@ pub struct Provider {
     pub protocol: Protocol,
     /// In whose manner it is spoken; `None`: the protocol's own.
     pub dialect: Option<&'static Dialect>,
+    /// Whose front door it is spoken through.
+    pub endpoint: Endpoint,
     /// Base URL, without trailing slash. `{model}` in it stands for the model's id; a query is kept.
     pub base_url: Url,
     /// How the credential is sent.

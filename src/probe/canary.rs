@@ -54,9 +54,12 @@ pub(super) fn call(job: &ProbeJob, sentinel: &str) -> Result<Call, Fault> {
     let prompt = script.prompt.replace(SENTINEL_WORD, sentinel);
     let request = build(&RequestSpec {
         protocol: provider.protocol,
-        base_url: provider.base_url.as_str().trim_end_matches('/'),
+        dialect: provider.dialect,
+        endpoint: provider.endpoint,
+        base_url: provider.base_url.as_str(),
         model: model.id.model().as_str(),
         prompt: &prompt,
+        tool: None,
         max_tokens: model.max_tokens,
         max_tokens_field: model.max_tokens_field.as_deref(),
         params: &model.params,

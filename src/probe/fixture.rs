@@ -8,7 +8,7 @@ use crate::{
         StoreConfig,
     },
     id::ProviderId,
-    protocol::Protocol,
+    protocol::{Protocol, request::Endpoint},
 };
 
 /// One provider `p` with models `m0`, `m1` .. at that interval, reach included; a canary costs $0.001.
@@ -32,6 +32,7 @@ pub(super) fn config(models: usize, every: Duration) -> Config {
             preset: "anthropic".to_owned(),
             protocol: Protocol::Anthropic,
             dialect: None,
+            endpoint: Endpoint::Native,
             base_url: "https://p.example".parse().unwrap(),
             auth: Auth::Bearer,
             key: Some(Secret::new("planted-key")),

@@ -19,7 +19,7 @@ use crate::{
     config::{Auth, Canary, CanaryScript, Model, Price, ProbeLimits, Provider, Reach, Secret},
     health::Deadlines,
     id::ProviderId,
-    protocol::{ErrorClass, Protocol},
+    protocol::{ErrorClass, Protocol, request::Endpoint},
     verdict::{
         Connection, Ending, FailedAt, Failure, Fault, Flags, Observation, Purpose, Truncation, Verdict,
     },
@@ -169,6 +169,7 @@ fn job(kind: ProbeKind) -> ProbeJob {
         preset: "anthropic".to_owned(),
         protocol: Protocol::Anthropic,
         dialect: None,
+        endpoint: Endpoint::Native,
         base_url: "http://sim.test/base".parse().unwrap(),
         auth: Auth::Header("x-api-key".to_owned()),
         key: Some(Secret::new(KEY)),

@@ -49,6 +49,7 @@ pub(crate) fn provider(origin: &str, limits: ProbeLimits) -> Provider {
         preset: "openai".to_owned(),
         protocol: Protocol::OpenaiChat,
         dialect: None,
+        endpoint: endturn::protocol::request::Endpoint::Native,
         base_url: origin.parse().unwrap(),
         auth: Auth::Bearer,
         key: Some(Secret::new(KEY)),
