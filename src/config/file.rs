@@ -8,6 +8,8 @@ use serde::{
 };
 use toml::Spanned;
 
+use super::canaries::CanarySwitch;
+
 /// The whole file.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
@@ -66,7 +68,10 @@ pub(super) struct ProviderFile {
     #[serde(default)]
     pub(super) model: Vec<Spanned<ModelFile>>,
     pub(super) reach: Option<Spanned<Switch>>,
-    pub(super) canary: Option<Spanned<Switch>>,
+    pub(super) canary: Option<Spanned<CanarySwitch>>,
+    pub(super) long: Option<Spanned<CanarySwitch>>,
+    pub(super) json: Option<Spanned<CanarySwitch>>,
+    pub(super) tool: Option<Spanned<CanarySwitch>>,
     pub(super) limits: Option<LimitsFile>,
     pub(super) usd_per_day: Option<Spanned<f64>>,
     pub(super) polite: Option<bool>,
@@ -78,7 +83,10 @@ pub(super) struct ProviderFile {
 #[serde(deny_unknown_fields)]
 pub(super) struct ModelFile {
     pub(super) id: Option<Spanned<String>>,
-    pub(super) canary: Option<Spanned<Switch>>,
+    pub(super) canary: Option<Spanned<CanarySwitch>>,
+    pub(super) long: Option<Spanned<CanarySwitch>>,
+    pub(super) json: Option<Spanned<CanarySwitch>>,
+    pub(super) tool: Option<Spanned<CanarySwitch>>,
     pub(super) max_tokens: Option<Spanned<u32>>,
     pub(super) price: Option<Spanned<PriceFile>>,
     pub(super) params: Option<serde_json::Map<String, serde_json::Value>>,

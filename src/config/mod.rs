@@ -4,6 +4,7 @@
 //! in what a provider's entry leaves out. [`load()`] is the way in; it looks at nothing but its arguments and the files
 //! that they lead to.
 
+mod canaries;
 mod canary_file;
 mod endpoint;
 mod env;
@@ -21,14 +22,15 @@ mod resolve;
 mod secret;
 mod types;
 
+pub use canary_file::{MAX_CANARY_WORDS, SENTINEL_WORD};
 pub use endpoint::{MAX_HEADER_BYTES, MAX_HEADERS};
 pub use env::Env;
 pub use error::{ConfigError, Diagnostic, Diagnostics, Found, MAX_FINDINGS, Position, Severity};
 pub use key::MAX_SECRET_BYTES;
 pub use load::{Loaded, MAX_FILE_BYTES, Note, Origin, load, load_text};
-pub use model::MAX_TOKENS;
+pub use canaries::{MAX_TOKENS, ON_EVERY};
 pub use preset::{
-    DatedPrice, MAX_PRESET_BYTES, MAX_PRESET_FILES, Preset, PresetCanary, PresetReach, Presets,
+    DatedPrice, MAX_PRESET_BYTES, MAX_PRESET_FILES, Preset, PresetAsk, PresetCanary, PresetReach, Presets,
     STATUS_FORMATS, StatusPage,
 };
 pub use preset_file::MAX_USD_PER_MTOK;

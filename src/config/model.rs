@@ -1,22 +1,22 @@
-//! The models of one provider: canary, price, parameters.
+//! The models of one provider: names, price, parameters.
 
 use std::collections::BTreeSet;
 
 use toml::Spanned;
 
 use super::{
-    Canary, Model, Price,
-    error::Diagnostic,
-    file::{ModelFile, PriceFile, Switch},
+    Model, Price,
+    canaries::Switches,
+    file::{ModelFile, PriceFile},
     load::Note,
     preset_file::{MAX_USD_PER_MTOK, price_is_sane},
-    provider::{Base, FREE_EVERY, PAID_EVERY},
+    provider::Base,
     resolve::Resolver,
 };
-use crate::id::{ModelId, TargetId};
-
-/// Bounds of a canary's token limit. Below 16 some endpoints answer 400.
-pub const MAX_TOKENS: (u32, u32) = (16, 65_536);
+use crate::{
+    id::{ModelId, TargetId},
+    verdict::CanaryKind,
+};
 
 impl Resolver<'_> {
     /// The models that the entry names in either form, else the preset's default.
@@ -85,49 +85,24 @@ impl Resolver<'_> {
         models
     }
 
-    fn model(&mut self, id: TargetId, here: &Spanned<String>, file: ModelFile, base: &Base<'_>) -> Model {
-        let preset = &base.preset.canary;
-        let switch = file.canary.or_else(|| base.canary.clone());
-        let off = matches!(switch.as_ref().map(Spanned::get_ref), Some(Switch::Off)) || !base.can_generate;
-        let price = self.price(&id, here, file.price.as_ref(), base, off);
-        let paid = price.is_some_and(|price| price.cost(1, 1) > 0.0);
-        let bounds = if paid { PAID_EVERY } else { FREE_EVERY };
-        let every = self.every("canary", switch.as_ref(), bounds, |defaults| {
-            defaults.canary.clone()
-        });
-        let script = self.presets.canary(&preset.script).cloned().map(|mut script| {
-            script.output_tokens += preset.extra_output_tokens;
-            script
-        });
-        if script.is_none() {
-            let message = format!(
-                "preset {} asks for canary {:?}, which there is none of",
-                base.preset.name, preset.script
-            );
-            self.report.push(Diagnostic::error(message));
+    fn model(&mut self, id: TargetId, here: &Spanned<String>, mut file: ModelFile, base: &Base<'_>) -> Model {
+        let switches = Switches {
+            short: file.canary.take(),
+            long: file.long.take(),
+            json: file.json.take(),
+            tool: file.tool.take(),
         }
-        let max_tokens = match &file.max_tokens {
-            Some(value) if (MAX_TOKENS.0..=MAX_TOKENS.1).contains(value.get_ref()) => *value.get_ref(),
-            Some(value) => {
-                let help = format!("use {} to {}", MAX_TOKENS.0, MAX_TOKENS.1);
-                self.error(value, format!("max_tokens is {}", value.get_ref()), help);
-                MAX_TOKENS.0
-            }
-            None => preset.max_tokens,
-        };
-        let mut params = preset.params.clone();
-        params.extend(file.params.unwrap_or_default());
-        Model {
-            id,
-            canary: every
-                .zip(script)
-                .filter(|_| !off)
-                .map(|(every, script)| Canary { every, script }),
-            price,
-            max_tokens,
-            max_tokens_field: preset.max_tokens_field.clone(),
-            params,
+        .over(&base.canaries);
+        let off = !base.can_generate || CanaryKind::ALL.iter().all(|kind| !self.is_on(*kind, &switches));
+        let mut model = Model::new(id);
+        model.price = self.price(&model.id, here, file.price.as_ref(), base, off);
+        model.max_tokens_field.clone_from(&base.preset.canary.max_tokens_field);
+        model.params = base.preset.canary.params.clone();
+        model.params.extend(file.params.unwrap_or_default());
+        if base.can_generate {
+            self.canaries(&mut model, &switches, file.max_tokens.as_ref(), base);
         }
+        model
     }
 
     /// The file's price, else nothing where the entry is free, else the preset's. A model that is asked for tokens

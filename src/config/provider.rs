@@ -6,6 +6,7 @@ use toml::Spanned;
 
 use super::{
     Auth, ProbeLimits, Provider, Reach, Secret,
+    canaries::Switches,
     endpoint::trimmed,
     error::Diagnostic,
     file::{LimitsFile, ProviderFile, Span, Switch},
@@ -36,7 +37,7 @@ pub(super) struct Base<'a> {
     pub(super) free: bool,
     /// Whether a generation can be asked for at all.
     pub(super) can_generate: bool,
-    pub(super) canary: Option<Spanned<Switch>>,
+    pub(super) canaries: Switches,
     pub(super) source: Spanned<()>,
 }
 
@@ -81,7 +82,12 @@ impl Resolver<'_> {
             own_url,
             free,
             can_generate,
-            canary: file.canary,
+            canaries: Switches {
+                short: file.canary,
+                long: file.long,
+                json: file.json,
+                tool: file.tool,
+            },
             source: here,
         };
         let models = self.models(file.models, file.model, &base);

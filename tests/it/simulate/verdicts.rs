@@ -18,10 +18,10 @@ fn expectation(protocol: Protocol, model: &str) -> Expectation {
     Expectation {
         protocol,
         strict_terminal: true,
-        expected: Some(Expected {
-            words: ANSWER.split(' ').map(str::to_owned).collect(),
-            sentinels: vec!["kestrel".to_owned(), "walnut".to_owned()],
-        }),
+        expected: Some(Expected::words(
+            ANSWER.split(' ').map(str::to_owned).collect(),
+            vec!["kestrel".to_owned(), "walnut".to_owned()],
+        )),
         model: Some(model.to_owned()),
     }
 }
