@@ -116,6 +116,8 @@ fn target(index: usize) -> TargetView {
         soft_deadline: Duration::from_millis(1129),
         last_complete_at: Some(Timestamp::from_millis(1_781_960_460_000)),
         last_seen_at: Some(Timestamp::from_millis(1_781_960_460_000)),
+        served_model: None,
+        via: None,
         flags: Vec::new(),
         incident: None,
         spent_usd_today: 0.031,

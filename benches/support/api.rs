@@ -5,12 +5,12 @@ use std::sync::Arc;
 use axum::Router;
 use endturn::{
     api::{
-        ApiState, Checks, History, HistoryError, IncidentQuery, KeptEvent, Listing, ObservationQuery,
-        Readiness, router,
+        ApiState, ChangeQuery, Checks, History, HistoryError, IncidentQuery, KeptEvent, Listing,
+        ObservationQuery, Readiness, router,
     },
     clock::{Clock, Timestamp},
     feed::{Hub, v1},
-    health::{Incident, View},
+    health::{Change, Incident, View},
     verdict::Observation,
 };
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,10 @@ impl History for Nothing {
     }
 
     fn incidents(&self, _: &IncidentQuery) -> Result<Listing<Incident>, HistoryError> {
+        Err(HistoryError::Cursor)
+    }
+
+    fn changes(&self, _: &ChangeQuery) -> Result<Listing<Change>, HistoryError> {
         Err(HistoryError::Cursor)
     }
 

@@ -37,6 +37,19 @@ pub struct IncidentQuery {
     pub cursor: Option<String>,
 }
 
+/// Which changes of who answers are wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ChangeQuery {
+    /// Of one target.
+    pub target: Option<TargetId>,
+    /// Of one kind.
+    pub kind: Option<health::ChangeKind>,
+    /// At most this many.
+    pub limit: usize,
+    /// Where the page before ended.
+    pub cursor: Option<String>,
+}
+
 /// A part of a longer list, newest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listing<T> {
@@ -74,6 +87,8 @@ pub trait History: Send + Sync + 'static {
     fn observations(&self, query: &ObservationQuery) -> Result<Listing<verdict::Observation>, HistoryError>;
     /// Incidents, newest first.
     fn incidents(&self, query: &IncidentQuery) -> Result<Listing<health::Incident>, HistoryError>;
+    /// Changes of who answers, newest first.
+    fn changes(&self, query: &ChangeQuery) -> Result<Listing<health::Change>, HistoryError>;
     /// One incident.
     fn incident(&self, id: &str) -> Result<Option<health::Incident>, HistoryError>;
     /// Kept events after a revision, oldest first, at most `limit`. Empty where that revision is past retention.
@@ -127,6 +142,22 @@ impl History for Reader {
             &store::IncidentQuery {
                 target: query.target.clone(),
                 open: query.open,
+                limit: query.limit,
+                cursor: cursor(query.cursor.as_deref())?,
+            },
+        )?;
+        Ok(Listing {
+            items: page.items,
+            next_cursor: page.next.map(|next| next.to_string()),
+        })
+    }
+
+    fn changes(&self, query: &ChangeQuery) -> Result<Listing<health::Change>, HistoryError> {
+        let page = Reader::changes(
+            self,
+            &store::ChangeQuery {
+                target: query.target.clone(),
+                kind: query.kind,
                 limit: query.limit,
                 cursor: cursor(query.cursor.as_deref())?,
             },

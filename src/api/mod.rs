@@ -20,7 +20,7 @@ use axum::{Router, http::StatusCode, routing::get};
 pub use events::{COMMENT_EVERY, MAX_REPLAY, RETRY_MS};
 pub use guard::HOSTS;
 pub use health::MAX_WAIT;
-pub use history::{History, HistoryError, IncidentQuery, KeptEvent, Listing, ObservationQuery};
+pub use history::{ChangeQuery, History, HistoryError, IncidentQuery, KeptEvent, Listing, ObservationQuery};
 pub use past::{MAX_INCIDENT_ID_BYTES, VERDICTS};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use query::{DEFAULT_LIMIT, MAX_CURSOR_BYTES, MAX_LIMIT};
@@ -36,6 +36,7 @@ pub fn router(state: ApiState, pages: Router<ApiState>) -> Router {
         .route("/v1/up/{*target}", get(health::up))
         .route("/v1/events", get(events::follow))
         .route("/v1/observations", get(past::observations))
+        .route("/v1/changes", get(past::changes))
         .route("/v1/incidents", get(past::incidents))
         .route("/v1/incidents/{id}", get(past::incident))
         .route("/livez", get(ready::live))

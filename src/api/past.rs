@@ -1,4 +1,4 @@
-//! `/v1/observations`, `/v1/incidents` and `/v1/incidents/{id}`: what was.
+//! `/v1/observations`, `/v1/changes`, `/v1/incidents` and `/v1/incidents/{id}`: what was.
 
 use axum::{
     Json,
@@ -8,8 +8,8 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{ApiState, IncidentQuery, Listing, ObservationQuery, problem::Problem, query};
-use crate::{feed::record, verdict::Source};
+use super::{ApiState, ChangeQuery, IncidentQuery, Listing, ObservationQuery, problem::Problem, query};
+use crate::{feed::record, health::ChangeKind, verdict::Source};
 
 /// Verdict families that `verdict` may name.
 pub const VERDICTS: [&str; 7] = [
@@ -107,6 +107,35 @@ pub(super) async fn incidents(State(api): State<ApiState>, uri: Uri) -> Result<R
     };
     let listing = api.read(move |history| history.incidents(&wanted)).await?;
     Ok(Json(Page::<record::Incident>::of(&listing)).into_response())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Changes {
+    target: Option<String>,
+    kind: Option<String>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// `GET /v1/changes`.
+pub(super) async fn changes(State(api): State<ApiState>, uri: Uri) -> Result<Response, Problem> {
+    let asked: Changes = query::query(&uri)?;
+    let kind = asked
+        .kind
+        .map(|text| {
+            ChangeKind::parse(&text)
+                .ok_or_else(|| unknown_word("kind", &text, &ChangeKind::ALL.map(ChangeKind::as_str)))
+        })
+        .transpose()?;
+    let wanted = ChangeQuery {
+        target: query::target_filter(asked.target.as_deref())?,
+        kind,
+        limit: query::limit(asked.limit)?,
+        cursor: query::cursor(asked.cursor)?,
+    };
+    let listing = api.read(move |history| history.changes(&wanted)).await?;
+    Ok(Json(Page::<record::Change>::of(&listing)).into_response())
 }
 
 /// `GET /v1/incidents/{id}`.

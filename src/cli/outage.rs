@@ -304,6 +304,8 @@ mod tests {
                 soft_deadline: Duration::from_secs(10),
                 last_complete_at: None,
                 last_seen_at: None,
+                served_model: None,
+                via: None,
                 flags: Vec::new(),
                 incident: None,
                 spent_usd_today: 0.0,

@@ -259,5 +259,28 @@ fn table(health: &Health, now: Timestamp) -> String {
         .lines()
         .map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned())
         .collect();
-    format!("{}\n\n{foot}\n", lines.join("\n"))
+    format!("{}\n\n{}{foot}\n", lines.join("\n"), pairs(health))
+}
+
+/// One model by different ways, side by side. Empty where no target says that it is another's way through.
+fn pairs(health: &Health) -> String {
+    let line = |label: &str, target: &TargetHealth| {
+        let forged = if target.flags.iter().any(|flag| flag == "forged") {
+            ", forged endings"
+        } else {
+            ""
+        };
+        let rate = rate(&target.truncation_rate);
+        format!(
+            "  {label:<8} {}: {}, truncated {rate}{forged}\n",
+            target.id, target.state
+        )
+    };
+    health.pairs().iter().fold(String::new(), |told, pair| {
+        let (direct, through) = (line("direct", pair.direct), line("through", pair.through));
+        format!(
+            "{told}Same model by two ways: {}\n{direct}{through}\n",
+            pair.finding()
+        )
+    })
 }

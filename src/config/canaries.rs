@@ -164,7 +164,9 @@ impl Resolver<'_> {
             };
             let on = self.is_on(kind, switches);
             let (every, own) = match switches.of(kind).cloned() {
-                Some(CanarySwitch::On { every, max_tokens }) => (every, self.token_limit(max_tokens.as_ref())),
+                Some(CanarySwitch::On { every, max_tokens }) => {
+                    (every, self.token_limit(max_tokens.as_ref()))
+                }
                 _ => (None, None),
             };
             let longer = script.output_tokens.saturating_sub(short);
@@ -193,7 +195,9 @@ impl Resolver<'_> {
 
     fn default_every(&self, kind: CanaryKind) -> Duration {
         match self.default_of(kind) {
-            Some(CanarySwitch::On { every: Some(every), .. }) => every.get_ref().0,
+            Some(CanarySwitch::On {
+                every: Some(every), ..
+            }) => every.get_ref().0,
             _ => ON_EVERY,
         }
     }

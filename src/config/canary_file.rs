@@ -115,8 +115,8 @@ impl ToolFile {
                 self.name
             ));
         }
-        let parameters: Value =
-            serde_json::from_str(&self.parameters).map_err(|why| format!("parameters are not JSON: {why}"))?;
+        let parameters: Value = serde_json::from_str(&self.parameters)
+            .map_err(|why| format!("parameters are not JSON: {why}"))?;
         if parameters.get("type").and_then(Value::as_str) != Some("object") {
             return Err("parameters are not a JSON schema of an object".to_owned());
         }

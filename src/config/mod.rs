@@ -22,13 +22,13 @@ mod resolve;
 mod secret;
 mod types;
 
+pub use canaries::{MAX_TOKENS, ON_EVERY};
 pub use canary_file::{MAX_CANARY_WORDS, SENTINEL_WORD};
 pub use endpoint::{MAX_HEADER_BYTES, MAX_HEADERS};
 pub use env::Env;
 pub use error::{ConfigError, Diagnostic, Diagnostics, Found, MAX_FINDINGS, Position, Severity};
 pub use key::MAX_SECRET_BYTES;
 pub use load::{Loaded, MAX_FILE_BYTES, Note, Origin, load, load_text};
-pub use canaries::{MAX_TOKENS, ON_EVERY};
 pub use preset::{
     DatedPrice, MAX_PRESET_BYTES, MAX_PRESET_FILES, Preset, PresetAsk, PresetCanary, PresetReach, Presets,
     STATUS_FORMATS, StatusPage,

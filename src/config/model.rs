@@ -96,7 +96,9 @@ impl Resolver<'_> {
         let off = !base.can_generate || CanaryKind::ALL.iter().all(|kind| !self.is_on(*kind, &switches));
         let mut model = Model::new(id);
         model.price = self.price(&model.id, here, file.price.as_ref(), base, off);
-        model.max_tokens_field.clone_from(&base.preset.canary.max_tokens_field);
+        model
+            .max_tokens_field
+            .clone_from(&base.preset.canary.max_tokens_field);
         model.params = base.preset.canary.params.clone();
         model.params.extend(file.params.unwrap_or_default());
         if base.can_generate {

@@ -197,7 +197,8 @@ impl Model {
     /// The canary of that kind, for a person who asks.
     pub fn any(&self, kind: CanaryKind) -> Option<&Canary> {
         let manual = || self.manual.iter().find(|(have, _)| *have == kind);
-        self.scheduled(kind).or_else(|| manual().map(|(_, canary)| canary))
+        self.scheduled(kind)
+            .or_else(|| manual().map(|(_, canary)| canary))
     }
 
     /// The canaries that are on the timetable.

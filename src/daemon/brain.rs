@@ -12,8 +12,8 @@ use crate::{
     clock::Timestamp,
     config::{Config, Model, Provider},
     health::{
-        Deadlines, Effect, Engine, Incident, IncidentPhase, Length, Network, ProbeOrder, Saved, Setup,
-        Subject, TargetSetup, Transition, View,
+        Change, Deadlines, Effect, Engine, Incident, IncidentPhase, Length, Network, ProbeOrder, Saved,
+        Setup, Subject, TargetSetup, Transition, View,
     },
     id::{ProviderId, TargetId},
     probe::{
@@ -69,6 +69,8 @@ pub enum Act {
     Incident(IncidentPhase, Incident),
     /// Our own network went or came.
     Network(Network),
+    /// Another model, configuration or tokenizer answers. Tell and keep.
+    Change(Change),
 }
 
 /// Counts of what was not done, for the feed and the metrics.
@@ -112,10 +114,7 @@ pub struct Brain {
 
 /// Whether the reply itself is evidence against its target.
 fn failed(observation: &Observation) -> bool {
-    matches!(
-        observation.verdict,
-        Verdict::Truncated(_) | Verdict::Errored(_)
-    )
+    matches!(observation.verdict, Verdict::Truncated(_) | Verdict::Errored(_))
 }
 
 /// What the engine must know of a configuration.
@@ -220,7 +219,11 @@ impl Brain {
     /// A probe passed its soft deadline without a first token.
     pub fn pending_slow(&mut self, id: u64, now: Timestamp) -> Vec<Act> {
         // Many servers send a call whole, once it is finished: its first token tells nothing.
-        let Some(flight) = self.flights.get(&id).filter(|flight| flight.kind != ProbeKind::Tool) else {
+        let Some(flight) = self
+            .flights
+            .get(&id)
+            .filter(|flight| flight.kind != ProbeKind::Tool)
+        else {
             return Vec::new();
         };
         if flight.kind.length() == Length::Short {
@@ -342,6 +345,7 @@ impl Brain {
                 Effect::Transition(transition) => acts.push(Act::Transition(transition)),
                 Effect::Incident(phase, incident) => acts.push(Act::Incident(phase, incident)),
                 Effect::Network(network) => acts.push(Act::Network(network)),
+                Effect::Change(change) => acts.push(Act::Change(change)),
                 Effect::Anchors => acts.push(Act::Anchors),
                 Effect::Probe(order) if order.due <= now => self.ordered(order, now, &mut acts),
                 Effect::Probe(order) => {
@@ -389,9 +393,7 @@ impl Brain {
         let kinds: Vec<ProbeKind> = model.canaries().map(|(kind, _)| kind.into()).collect();
         let suspect = self.suspects.get(target).copied();
         let fits = |kind: &ProbeKind| kind.length() == length && kinds.contains(kind);
-        suspect
-            .filter(fits)
-            .or_else(|| kinds.iter().copied().find(fits))
+        suspect.filter(fits).or_else(|| kinds.iter().copied().find(fits))
     }
 
     /// Remembers which kind of short canary failed last, until it is answered rightly by the timetable.

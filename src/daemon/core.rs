@@ -13,7 +13,7 @@ use crate::{
     clock::{Clock, Timestamp},
     config::Config,
     feed::{Cause, FIGURES_EVERY, HEARTBEAT, Hub, v1},
-    health::{Incident, IncidentPhase, Network, Transition},
+    health::{Change, Incident, IncidentPhase, Network, Transition},
     probe::{Anchors, ProbeJob, Prober},
     store::{Record, Writer},
     verdict::Observation,
@@ -89,6 +89,7 @@ pub(crate) struct Core {
 struct News {
     transitions: Vec<Transition>,
     incidents: Vec<(IncidentPhase, Incident)>,
+    changes: Vec<Change>,
     network: Option<Network>,
     launches: Vec<Launch>,
     anchors: bool,
@@ -251,6 +252,9 @@ impl Core {
         for (phase, incident) in &news.incidents {
             self.publish(Cause::Incident(*phase, incident), now);
         }
+        for change in &news.changes {
+            self.publish(Cause::Change(change), now);
+        }
     }
 
     fn publish(&mut self, cause: Cause<'_>, now: Timestamp) {
@@ -276,6 +280,10 @@ impl Core {
         for (phase, incident) in news.incidents {
             log_incident(phase, &incident);
             self.writer.send(Record::Incident(incident));
+        }
+        for change in news.changes {
+            log_change(&change);
+            self.writer.send(Record::Change(change));
         }
         if let Some(network) = news.network {
             tracing::warn!(network = network.as_str(), "own network");
@@ -363,6 +371,7 @@ impl News {
                 Act::Transition(transition) => self.transitions.push(transition),
                 Act::Incident(phase, incident) => self.incidents.push((phase, incident)),
                 Act::Network(network) => self.network = Some(network),
+                Act::Change(change) => self.changes.push(change),
             }
         }
     }
@@ -379,6 +388,12 @@ fn log_transition(transition: &Transition) {
     } else {
         tracing::info!(%target_id, from, to, hint, weight, reason, text, "health changed");
     }
+}
+
+/// One line per change of who answers.
+fn log_change(change: &Change) {
+    let (target_id, kind) = (&change.target, change.kind.as_str());
+    tracing::warn!(%target_id, kind, from = change.from, to = change.to, "someone else answers");
 }
 
 /// Begin and end; what lies between are transitions.

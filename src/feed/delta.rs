@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     filter::Filter,
-    record::Incident,
+    record::{Change, Incident},
     v1::{Head, Health, ProviderHealth, Reason, Routing, TargetHealth, Word},
     wire::{self, Time},
 };
@@ -26,6 +26,9 @@ pub struct Delta {
     /// What happened to an incident, in an event `incident`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<IncidentChange>,
+    /// Who answers differently than before, in an event `change`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
     /// Targets that read differently than in the revision before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<TargetHealth>,
@@ -103,10 +106,14 @@ impl Delta {
             .incident
             .take()
             .filter(|change| filter.wants(&change.incident.target));
+        self.change = self.change.take().filter(|change| filter.wants(&change.target));
         self.targets.retain(|target| filter.wants(&target.id));
         self.providers
             .retain(|provider| filter.wants_provider(&provider.id));
-        !self.transitions.is_empty() || self.incident.is_some() || !self.targets.is_empty()
+        !self.transitions.is_empty()
+            || self.incident.is_some()
+            || self.change.is_some()
+            || !self.targets.is_empty()
     }
 }
 

@@ -21,6 +21,8 @@ pub enum Kind {
     Health,
     /// An incident opened, changed or closed.
     Incident,
+    /// Another model, configuration or tokenizer answers somewhere.
+    Change,
     /// Nothing but the time.
     Heartbeat,
 }
@@ -32,15 +34,22 @@ impl Kind {
             Self::Snapshot => "snapshot",
             Self::Health => "health",
             Self::Incident => "incident",
+            Self::Change => "change",
             Self::Heartbeat => "heartbeat",
         }
     }
 
     /// The kind of that name.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Snapshot, Self::Health, Self::Incident, Self::Heartbeat]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+        [
+            Self::Snapshot,
+            Self::Health,
+            Self::Incident,
+            Self::Change,
+            Self::Heartbeat,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == text)
     }
 }
 

@@ -21,6 +21,7 @@ use super::{
     delta::{IncidentChange, Transition},
     filter::Filter,
     frame::{Builder, Frame, Key, Kind, write_json},
+    record::Change,
     subscription::Subscription,
     v1::{Head, Health, Identity, StoreStatus},
 };
@@ -48,6 +49,8 @@ pub enum Cause<'a> {
     Transition(&'a [health::Transition]),
     /// An incident opened, changed or closed.
     Incident(IncidentPhase, &'a health::Incident),
+    /// Another model, configuration or tokenizer answers.
+    Change(&'a health::Change),
     /// Figures may have changed.
     Figures,
     /// [`HEARTBEAT`] has passed.
@@ -309,7 +312,10 @@ impl Hub {
             after: old.revision(),
             at: new.health.head.generated_at.0,
             kind,
-            durable: matches!(cause, Cause::Transition(_) | Cause::Incident(..)),
+            durable: matches!(
+                cause,
+                Cause::Transition(_) | Cause::Incident(..) | Cause::Change(_)
+            ),
             frame,
         });
         self.ring_mut(|ring| ring.push(Arc::clone(&event)));
@@ -429,6 +435,7 @@ fn delta(old: &Health, new: &Snapshot, cause: Cause<'_>) -> (Kind, Frame) {
     let kind = match cause {
         Cause::Transition(_) | Cause::Figures => Kind::Health,
         Cause::Incident(..) => Kind::Incident,
+        Cause::Change(_) => Kind::Change,
         Cause::Heartbeat => Kind::Heartbeat,
     };
     let head: &Head = &new.health.head;
@@ -446,6 +453,11 @@ fn delta(old: &Health, new: &Snapshot, cause: Cause<'_>) -> (Kind, Frame) {
             "incident",
             Key::Target(incident.target.clone()),
             &IncidentChange::new(phase, incident),
+        ),
+        Cause::Change(change) => out.object(
+            "change",
+            Key::Target(change.target.clone()),
+            &Change::from(change),
         ),
         Cause::Figures | Cause::Heartbeat => {}
     }

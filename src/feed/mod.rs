@@ -4,6 +4,7 @@ mod delta;
 mod filter;
 mod frame;
 mod hub;
+mod pairs;
 pub mod record;
 mod subscription;
 pub mod v1;
@@ -16,5 +17,6 @@ pub use hub::{
     Cause, Event, FIGURES_EVERY, Full, HEARTBEAT, Hub, Known, MAX_SUBSCRIBERS, RING_BYTES, RING_EVENTS,
     Snapshot,
 };
+pub use pairs::{Finding, Pair};
 pub use subscription::Subscription;
 pub use wire::Time;

@@ -57,6 +57,37 @@ pub struct IncidentEntry {
     pub text: String,
 }
 
+/// Something else answers than before: a model, a configuration, a tokenizer. No state moves with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Where.
+    #[serde(with = "wire::text")]
+    pub target: TargetId,
+    /// When it was seen.
+    pub at: Time,
+    /// `model_changed`, `snapshot_changed`, `fingerprint_changed` or `tokens_drifted`.
+    pub kind: Word,
+    /// What it was.
+    pub from: String,
+    /// What it is. Foreign text: escape it.
+    pub to: String,
+    /// In words.
+    pub text: String,
+}
+
+impl From<&health::Change> for Change {
+    fn from(change: &health::Change) -> Self {
+        Self {
+            target: change.target.clone(),
+            at: change.at.into(),
+            kind: change.kind.as_str().into(),
+            from: change.from.clone(),
+            to: change.to.clone(),
+            text: change.text(),
+        }
+    }
+}
+
 /// One verdict with its evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Observation {
@@ -110,6 +141,10 @@ pub struct Observation {
     pub retry_after_ms: Option<f64>,
     /// The model that answered.
     pub served_model: Option<String>,
+    /// The configuration that served (`system_fingerprint`), where the provider tells it. History keeps its
+    /// changes instead: null there.
+    #[serde(default)]
+    pub fingerprint: Option<String>,
     /// The provider's request id, for failures.
     pub request_id: Option<String>,
     /// Why, in one line, for failures. Foreign text: escape it.
@@ -233,6 +268,7 @@ impl From<&verdict::Observation> for Observation {
             cost_usd: seen.cost_usd,
             retry_after_ms: seen.retry_after.map(millis),
             served_model: seen.served_model.clone(),
+            fingerprint: seen.fingerprint.clone(),
             request_id: seen.request_id.clone(),
             detail: seen.detail.clone(),
             tail: seen.tail.clone(),

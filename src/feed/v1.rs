@@ -178,7 +178,13 @@ pub struct TargetHealth {
     /// Last observation of any kind.
     #[serde(default)]
     pub last_seen_at: Option<Time>,
-    /// Side facts such as `model_changed`.
+    /// The model that answered last, as it names itself. Foreign text: escape it.
+    #[serde(default)]
+    pub served_model: Option<String>,
+    /// The target that is the same model reached directly, where the operator says so.
+    #[serde(default)]
+    pub via: Option<Word>,
+    /// Side facts such as `model_changed` and `forged`.
     pub flags: Vec<Word>,
     /// What the provider's own status page says; null while nobody has read it.
     pub official: Option<Official>,
@@ -350,6 +356,8 @@ impl From<&health::TargetView> for TargetHealth {
             soft_deadline_ms: u64::try_from(view.soft_deadline.as_millis()).unwrap_or(u64::MAX),
             last_complete_at: view.last_complete_at.map(Time::from),
             last_seen_at: view.last_seen_at.map(Time::from),
+            served_model: view.served_model.clone(),
+            via: view.via.as_ref().map(|id| Word::from(id.to_string())),
             flags: view.flags.iter().map(|flag| Cow::Borrowed(*flag)).collect(),
             official: None,
             incident: view.incident.clone(),

@@ -1,4 +1,4 @@
-//! What the flags `sentinel_off` and `model_changed` rest on.
+//! What the flag `sentinel_off` rests on.
 
 use crate::verdict::{CanaryKind, Flags, Observation, OffScript, Verdict};
 
@@ -38,46 +38,10 @@ impl Sentinel {
     }
 }
 
-/// Whether two names mean one model: equal, or alias and dated snapshot (`gpt-5.2` and `gpt-5.2-2026-02-01`).
-pub(super) fn same_model(a: &str, b: &str) -> bool {
-    let bare = |text: &str| text.rsplit('/').next().unwrap_or(text).to_ascii_lowercase();
-    let (a, b) = (bare(a), bare(b));
-    let undated = |text: String| text.strip_suffix("-latest").map(str::to_owned).unwrap_or(text);
-    let (a, b) = (undated(a), undated(b));
-    let (short, long) = if a.len() <= b.len() { (&a, &b) } else { (&b, &a) };
-    match long.strip_prefix(short.as_str()) {
-        Some("") => true,
-        Some(rest) => {
-            let digits = rest.chars().filter(char::is_ascii_digit).count();
-            rest.starts_with(['-', '@'])
-                && digits >= 4
-                && rest[1..].chars().all(|c| c.is_ascii_digit() || c == '-')
-        }
-        None => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{clock::Timestamp, verdict::Source};
-
-    #[test]
-    fn an_alias_and_its_snapshot_are_one_model() {
-        for (a, b, same) in [
-            ("gpt-5.2", "gpt-5.2", true),
-            ("gpt-5.2", "gpt-5.2-2026-02-01", true),
-            ("claude-haiku-4-5-20251001", "claude-haiku-4-5", true),
-            ("models/gemini-3-flash", "gemini-3-flash", true),
-            ("mistral-large-latest", "mistral-large-2411", true),
-            ("gpt-5.2-2026-02-01", "gpt-5.2-2026-05-01", false),
-            ("gpt-5.2", "gpt-5.2-mini", false),
-            ("gpt-5", "gpt-4", false),
-        ] {
-            assert_eq!(same_model(a, b), same, "{a} {b}");
-            assert_eq!(same_model(b, a), same, "{b} {a}");
-        }
-    }
 
     #[test]
     fn three_off_script_answers_switch_the_sentinel_rule_off() {

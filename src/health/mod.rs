@@ -11,6 +11,7 @@ mod evidence;
 mod flags;
 mod hint;
 pub mod histogram;
+mod identity;
 mod incident;
 pub mod kernel;
 mod machine;
@@ -28,5 +29,8 @@ mod window;
 mod properties;
 
 pub use engine::Engine;
+pub use identity::{
+    CHANGED_FOR, Change, ChangeKind, DRIFT_RUN, MAX_FINGERPRINTS, MAX_NAME_BYTES, TELL_AGAIN,
+};
 pub use machine::Machine;
 pub use types::*;

@@ -1,12 +1,13 @@
 //! One target: its two model streams, its figures, our key there, and what was last published.
 
 use super::{
-    Hint, Length, Machine, ReasonCode, Routing, State, TargetSetup,
+    Hint, Length, Machine, ReasonCode, Routing, State, TargetSetup, WINDOW,
     confirm::{Bucket, RecoveryAllowance},
     deadline::Latency,
     evidence::Key,
-    flags::{Sentinel, same_model},
+    flags::Sentinel,
     hint::{Advice, Facts, KeyHint},
+    identity::{Change, Served},
     incident::Tracker,
     kernel::Detectors,
     provider::Provider,
@@ -24,8 +25,6 @@ use crate::{
 const RETRY_DEFAULT_MS: i64 = 30_000;
 /// Longest wait that is taken at its word, in milliseconds.
 pub(super) const RETRY_MAX_MS: i64 = 3_600_000;
-/// How long a change of the served model is told, in milliseconds.
-const MODEL_CHANGED_MS: i64 = 86_400_000;
 /// Milliseconds of a day of UTC.
 const DAY_MS: i64 = 86_400_000;
 
@@ -108,9 +107,10 @@ pub(super) struct Target {
     pub(super) last_seen_ms: Option<i64>,
     /// When a generation of ours last got past the check of our key.
     key_good_ms: Option<i64>,
-    served: Option<String>,
-    served_changed_ms: Option<i64>,
+    pub(super) served: Served,
     terminal_lax: bool,
+    /// When a natural stop last came with a cut text.
+    forged_ms: Option<i64>,
     spent: (i64, f64),
 }
 
@@ -143,9 +143,9 @@ impl Target {
             last_complete_ms: None,
             last_seen_ms: None,
             key_good_ms: None,
-            served: None,
-            served_changed_ms: None,
+            served: Served::default(),
             terminal_lax: false,
+            forged_ms: None,
             spent: (0, 0.0),
         }
     }
@@ -182,8 +182,8 @@ impl Target {
         }
     }
 
-    /// Notes what is shown beside the state and judged by nobody.
-    pub(super) fn note(&mut self, observation: &Observation, now_ms: i64) {
+    /// Notes what is shown beside the state and judged by nobody. Gives what changed about who answers.
+    pub(super) fn note(&mut self, observation: &Observation, now_ms: i64) -> Vec<Change> {
         self.last_seen_ms = Some(now_ms);
         let day = now_ms.div_euclid(DAY_MS);
         if self.spent.0 != day {
@@ -202,19 +202,12 @@ impl Target {
         }
         if observation.verdict == Verdict::Complete && observation.source != Source::Reach {
             self.last_complete_ms = Some(now_ms);
-            if let Some(served) = &observation.served_model {
-                match &self.served {
-                    Some(before) if before == served => {}
-                    Some(before) => {
-                        if !same_model(before, served) {
-                            self.served_changed_ms = Some(now_ms);
-                        }
-                        self.served = Some(served.clone());
-                    }
-                    None => self.served = Some(served.clone()),
-                }
-            }
         }
+        if observation.flags.contains(Flags::FORGED) {
+            self.forged_ms = Some(now_ms);
+        }
+        self.served
+            .note(self.setup.id.model().as_str(), observation, now_ms)
     }
 
     /// Dollars spent on the day of `now_ms` in UTC.
@@ -228,11 +221,11 @@ impl Target {
 
     /// Flags shown in the feed.
     pub(super) fn flags(&self, now_ms: i64) -> Vec<&'static str> {
-        let changed = self
-            .served_changed_ms
-            .is_some_and(|at| now_ms - at < MODEL_CHANGED_MS);
+        let window_ms = WINDOW.as_millis() as i64;
+        let forged = self.forged_ms.is_some_and(|at| now_ms - at < window_ms);
         [
-            (changed, "model_changed"),
+            (self.served.changed(now_ms), "model_changed"),
+            (forged, "forged"),
             (self.sentinels.iter().any(|sentinel| sentinel.off), "sentinel_off"),
             (self.terminal_lax, "terminal_lax"),
         ]

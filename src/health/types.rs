@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use super::Change;
 use crate::{
     clock::Timestamp,
     id::{ProviderId, TargetId},
@@ -312,7 +313,11 @@ pub struct TargetView {
     pub last_complete_at: Option<Timestamp>,
     /// Last observation of any kind.
     pub last_seen_at: Option<Timestamp>,
-    /// Flags such as `model_changed`, `sentinel_off`, `terminal_lax`.
+    /// The model that answered last, as it names itself.
+    pub served_model: Option<String>,
+    /// The target that is the same model reached directly, where the operator says so.
+    pub via: Option<TargetId>,
+    /// Flags such as `model_changed`, `forged`, `sentinel_off`, `terminal_lax`.
     pub flags: Vec<&'static str>,
     /// The open incident's id.
     pub incident: Option<String>,
@@ -499,6 +504,8 @@ pub enum Effect {
     Anchors,
     /// The vantage went offline or came back.
     Network(Network),
+    /// Another model, configuration or tokenizer answers. Tell and keep; no state moves.
+    Change(Change),
 }
 
 /// The detector state of everything, to be kept across restarts.

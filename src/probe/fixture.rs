@@ -4,8 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::{
     config::{
-        Answer, Auth, Canary, CanaryScript, Config, Model, Price, ProbeLimits, Provider, Reach, Secret, Server,
-        StoreConfig,
+        Answer, Auth, Canary, CanaryScript, Config, Model, Price, ProbeLimits, Provider, Reach, Secret,
+        Server, StoreConfig,
     },
     id::ProviderId,
     protocol::{Protocol, request::Endpoint},

@@ -14,13 +14,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::ProbeKind;
-use crate::{
-    clock::Timestamp,
-    config::Config,
-    health::Subject,
-    id::ProviderId,
-    verdict::Purpose,
-};
+use crate::{clock::Timestamp, config::Config, health::Subject, id::ProviderId, verdict::Purpose};
 
 /// Jitter after the slot, as a share of the interval.
 pub const JITTER: f64 = 0.1;

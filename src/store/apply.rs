@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    Counts, Record,
+    Counts, Record, changes,
     packed::{self, Texts, Words},
     text,
 };
@@ -125,6 +125,10 @@ impl Memory {
             Record::Observation(observation) => self.observation(connection, observation),
             Record::Transition(transition) => self.transition(connection, transition),
             Record::Incident(incident) => self.incident(connection, incident),
+            Record::Change(change) => {
+                let target = self.target(connection, &change.target)?;
+                changes::write(connection, target, change)
+            }
             Record::State(saved) => run(
                 connection,
                 "INSERT INTO detector_state (id, at, blob) VALUES (1, ?1, ?2)
@@ -377,6 +381,6 @@ fn merged(
     Ok(Some(new.to_blob()))
 }
 
-fn run(connection: &Connection, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<()> {
+pub(super) fn run(connection: &Connection, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute(params).map(drop)
 }

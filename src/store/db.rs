@@ -19,7 +19,10 @@ pub(super) const PAGE_BYTES: u64 = 4096;
 /// Most prepared statements that a connection keeps.
 const STATEMENTS: usize = 64;
 
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("migrations/01.sql"))];
+const MIGRATIONS: &[M<'static>] = &[
+    M::up(include_str!("migrations/01.sql")),
+    M::up(include_str!("migrations/02.sql")),
+];
 
 /// Newest schema version that this program knows.
 pub const SCHEMA_VERSION: u32 = MIGRATIONS.len() as u32;

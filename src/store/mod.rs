@@ -5,6 +5,7 @@
 //! [`StoreStatus`]. Tables, guarantees and limits: `docs/store.md`.
 
 mod apply;
+mod changes;
 mod counts;
 mod db;
 mod error;
@@ -19,6 +20,7 @@ mod series;
 mod text;
 mod writer;
 
+pub use changes::ChangeQuery;
 pub use counts::Counts;
 pub use db::SCHEMA_VERSION;
 pub use error::StoreError;
@@ -31,7 +33,7 @@ pub use queue::{
 };
 pub use reader::{MAX_READERS, Reader};
 pub use record::{Dropped, Record, RecordKind};
-pub use retention::{KEEP_HOURS_DAYS, MAX_INCIDENTS, MAX_TRANSITIONS};
+pub use retention::{KEEP_HOURS_DAYS, MAX_CHANGES, MAX_INCIDENTS, MAX_TRANSITIONS};
 pub use revision::{REVISION_BLOCK, Revisions};
 pub use series::{Bucket, HourRow, MAX_BUCKETS, MAX_HOURS};
 pub use writer::Writer;

@@ -4,7 +4,7 @@ use std::mem::size_of;
 
 use crate::{
     clock::Timestamp,
-    health::{Incident, Reason, Saved, Transition},
+    health::{Change, Incident, Reason, Saved, Transition},
     verdict::Observation,
 };
 
@@ -21,6 +21,8 @@ pub enum Record {
     Transition(Transition),
     /// An incident as it now stands; replaces the one of the same id.
     Incident(Incident),
+    /// Something else answers than before.
+    Change(Change),
     /// The detector state; replaces the one before.
     State(Saved),
     /// An event of the feed, for `Last-Event-ID`. A revision that is already there is replaced.
@@ -45,6 +47,8 @@ pub enum RecordKind {
     Transition,
     /// [`Record::Incident`].
     Incident,
+    /// [`Record::Change`].
+    Change,
     /// [`Record::State`].
     State,
     /// [`Record::Event`].
@@ -53,10 +57,11 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Observation,
         Self::Transition,
         Self::Incident,
+        Self::Change,
         Self::State,
         Self::Event,
     ];
@@ -67,6 +72,7 @@ impl RecordKind {
             Self::Observation => "observation",
             Self::Transition => "transition",
             Self::Incident => "incident",
+            Self::Change => "change",
             Self::State => "state",
             Self::Event => "event",
         }
@@ -100,6 +106,7 @@ impl Record {
             Self::Observation(_) => RecordKind::Observation,
             Self::Transition(_) => RecordKind::Transition,
             Self::Incident(_) => RecordKind::Incident,
+            Self::Change(_) => RecordKind::Change,
             Self::State(_) => RecordKind::State,
             Self::Event { .. } => RecordKind::Event,
         }
@@ -114,6 +121,7 @@ impl Record {
                 Self::Observation(o) => {
                     text(&o.stop_reason)
                         + text(&o.served_model)
+                        + text(&o.fingerprint)
                         + text(&o.request_id)
                         + text(&o.detail)
                         + text(&o.tail)
@@ -128,6 +136,7 @@ impl Record {
                             .map(|e| size_of_val(e) + e.text.len())
                             .sum::<usize>()
                 }
+                Self::Change(c) => c.from.len() + c.to.len(),
                 Self::State(saved) => saved.blob.len(),
                 Self::Event { kind, json, .. } => kind.len() + json.len(),
             }

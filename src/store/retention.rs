@@ -21,6 +21,8 @@ const MAX_STEPS: usize = 16;
 pub const MAX_TRANSITIONS: u64 = 100_000;
 /// Most incidents that are kept; open ones always are.
 pub const MAX_INCIDENTS: u64 = 10_000;
+/// Most changes of who answers that are kept.
+pub const MAX_CHANGES: u64 = 10_000;
 /// Days for which hourly counts and daily spend are kept.
 pub const KEEP_HOURS_DAYS: i64 = 400;
 
@@ -30,6 +32,7 @@ pub(super) fn sweep(connection: &Connection, options: &Options, now: Timestamp) 
     let mut more = delete_raw(connection, cutoff)? == STEP_ROWS as usize;
     more |= beyond_count(connection, "events", "revision", "", options.keep_events)? > 0;
     beyond_count(connection, "transitions", "id", "", MAX_TRANSITIONS)?;
+    beyond_count(connection, "changes", "id", "", MAX_CHANGES)?;
     beyond_count(
         connection,
         "incidents",

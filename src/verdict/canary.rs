@@ -96,7 +96,10 @@ pub fn match_answer(
         let calls = tools.iter().map(|call| call.arguments.as_str());
         flags.set(
             Flags::CACHED_ANSWER,
-            [body].into_iter().chain(calls).any(|text| foreign(text, expected)),
+            [body]
+                .into_iter()
+                .chain(calls)
+                .any(|text| foreign(text, expected)),
         );
     }
     found
@@ -105,9 +108,10 @@ pub fn match_answer(
 /// Where a cut answer ends, in words. `None` where it isn't cut.
 pub(super) fn place(found: Match, expected: &Expected) -> Option<String> {
     match (found, &expected.answer) {
-        (Match::Prefix { words: came }, ExpectedAnswer::Words(words)) => {
-            Some(format!("the text ends after {came} of {} expected words", words.len()))
-        }
+        (Match::Prefix { words: came }, ExpectedAnswer::Words(words)) => Some(format!(
+            "the text ends after {came} of {} expected words",
+            words.len()
+        )),
         (Match::Unfinished { bytes }, ExpectedAnswer::Json(document)) => Some(format!(
             "the JSON document ends after {bytes} of {} bytes",
             document.to_string().len()

@@ -4,6 +4,7 @@ mod evidence;
 mod model;
 
 use evidence::Evidence;
+pub use model::same_model;
 
 use super::{
     Ending, Expected, ExpectedAnswer, FailedAt, Failure, Flags, OffScript, Timeline, Truncation, Verdict,
@@ -160,7 +161,7 @@ fn stream(timeline: &Timeline, expectation: &Expectation) -> Judgement {
         flags.set(Flags::USAGE_MISMATCH, mismatch);
     }
     if let (Some(asked), Some(served)) = (&expectation.model, &evidence.model) {
-        flags.set(Flags::MODEL_MISMATCH, !model::same(asked, served));
+        flags.set(Flags::MODEL_MISMATCH, !same_model(asked, served));
     }
     let cut = found.filter(|_| matches!(verdict, Verdict::Truncated(_)));
     Judgement {
@@ -262,8 +263,7 @@ fn decide(
     if !seen.terminal {
         let natural = stop.class == StopClass::Complete
             || (stop.class == StopClass::Tool && expectation.expected.as_ref().is_none_or(asks_for_tool));
-        let lax =
-            !expectation.strict_terminal && natural && found.is_none_or(|found| found == Match::Found);
+        let lax = !expectation.strict_terminal && natural && found.is_none_or(|found| found == Match::Found);
         if !lax {
             let why = placed("a stop reason came, the terminal event did not".to_owned());
             return (Verdict::Truncated(Truncation::TerminalMissing), Some(why));
@@ -334,9 +334,10 @@ fn by_answer(found: Match, expected: &Expected, stop: &StopReason) -> (Verdict, 
             OffScript::ToolUse,
             "another call, or other arguments, than the canary asked for",
         ),
-        Match::Other if asks_for_tool(expected) => {
-            off_script(OffScript::Text, "text instead of the call that the canary asked for")
-        }
+        Match::Other if asks_for_tool(expected) => off_script(
+            OffScript::Text,
+            "text instead of the call that the canary asked for",
+        ),
         Match::Other => off_script(OffScript::Text, "another text than the canary asked for"),
     }
 }

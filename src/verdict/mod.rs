@@ -7,7 +7,7 @@ mod timeline;
 mod types;
 
 pub use canary::{Expected, ExpectedAnswer, Match, match_answer};
-pub use judge::{Expectation, Judgement, ToolCall, judge};
+pub use judge::{Expectation, Judgement, ToolCall, judge, same_model};
 pub use observation::*;
 pub use timeline::{Ending, Fault, Timeline};
 pub use types::*;

@@ -20,12 +20,12 @@ use axum::{
 };
 use endturn::{
     api::{
-        ApiState, COMMENT_EVERY, Checks, History, HistoryError, IncidentQuery, KeptEvent, Listing, MAX_LIMIT,
-        MAX_REPLAY, MAX_WAIT, ObservationQuery, Readiness, SCHEDULER_STALL, router,
+        ApiState, COMMENT_EVERY, ChangeQuery, Checks, History, HistoryError, IncidentQuery, KeptEvent,
+        Listing, MAX_LIMIT, MAX_REPLAY, MAX_WAIT, ObservationQuery, Readiness, SCHEDULER_STALL, router,
     },
     clock::Clock,
     feed::{Cause, HEARTBEAT, Hub, MAX_SUBSCRIBERS, RING_EVENTS, v1},
-    health::{Hint, Incident, Network, State},
+    health::{Change, ChangeKind, Hint, Incident, Network, State},
     verdict::{Observation, Source, Verdict},
 };
 use futures_util::FutureExt;
@@ -74,6 +74,20 @@ impl History for Past {
         self.check(query, query.cursor.as_ref())?;
         Ok(Listing {
             items: vec![incident(IDS[0], 7)],
+            next_cursor: None,
+        })
+    }
+
+    fn changes(&self, query: &ChangeQuery) -> Result<Listing<Change>, HistoryError> {
+        self.check(query, query.cursor.as_ref())?;
+        Ok(Listing {
+            items: vec![Change {
+                target: id(IDS[0]),
+                at: T0,
+                kind: ChangeKind::ModelChanged,
+                from: "a".to_owned(),
+                to: "b".to_owned(),
+            }],
             next_cursor: None,
         })
     }

@@ -89,6 +89,8 @@ pub(crate) fn target(text: &str, state: State) -> TargetView {
         soft_deadline: Duration::from_millis(1129),
         last_complete_at: Some(T0),
         last_seen_at: Some(T0.plus(Duration::from_millis(250))),
+        served_model: None,
+        via: None,
         flags: vec!["model_changed"],
         incident: None,
         spent_usd_today: 0.031,

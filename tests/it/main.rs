@@ -16,6 +16,7 @@ mod daemon;
 mod detection;
 mod endings;
 mod feed;
+mod identity;
 mod page;
 mod serve;
 mod simulate;

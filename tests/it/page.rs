@@ -66,6 +66,8 @@ impl Fake {
                 soft_deadline: Duration::from_secs(2),
                 last_complete_at: None,
                 last_seen_at: None,
+                served_model: None,
+                via: None,
                 flags: Vec::new(),
                 incident: None,
                 spent_usd_today: 0.0,

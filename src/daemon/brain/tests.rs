@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     config::{Env, load_text},
     health::{Hint, State},
-    verdict::{FailedAt, Failure, Source},
+    verdict::{CanaryKind, FailedAt, Failure, Source},
 };
 
 /// Midnight UTC, so that a budget's day is whole.
@@ -52,7 +52,7 @@ fn s(seconds: u64) -> Duration {
 fn entry(id: &str, rest: &str) -> String {
     format!(
         "[[provider]]\nid = \"{id}\"\npreset = \"openai-compatible\"\nbase_url = \"http://127.0.0.1:1/v1\"\n\
-         reach = false\ncanary = {{ every = \"10s\" }}\n{rest}\n"
+         reach = false\ncanary = {{ every = \"10s\" }}\nlong = false\n{rest}\n"
     )
 }
 
@@ -93,7 +93,7 @@ impl Driver {
             match act {
                 Act::Probe(launch) => self.send(&launch),
                 Act::Transition(transition) => self.transitions.push(transition),
-                Act::Anchors | Act::Incident(..) | Act::Network(_) => {}
+                Act::Anchors | Act::Incident(..) | Act::Network(_) | Act::Change(_) => {}
             }
         }
     }
@@ -120,21 +120,20 @@ impl Driver {
             Manner::Overloaded(_) => (failed(ErrorClass::Overloaded, 529), 50),
             Manner::Broken => (failed(ErrorClass::ServerError, 500), 50),
         };
-        let source = match launch.kind {
-            ProbeKind::Reach => Source::Reach,
-            ProbeKind::Canary => Source::Canary,
-        };
+        let canary = launch.kind.canary();
+        let source = canary.map_or(Source::Reach, CanaryKind::source);
         let at = self.now.plus(Duration::from_millis(after));
         let mut reply = Observation::new(launch.model.id.clone(), at, source, verdict);
         reply.started = self.now;
+        reply.canary = canary;
         reply.purpose = launch.purpose;
         reply.expected = verdict == Verdict::Complete;
-        if verdict == Verdict::Complete && launch.kind == ProbeKind::Canary {
+        if verdict == Verdict::Complete && launch.kind != ProbeKind::Reach {
             reply.phases.first_token = Some(Duration::from_millis(300));
             reply.cost_usd = launch.model.price.map_or(0.0, |price| price.cost(60, 32));
         }
         if let Manner::Overloaded(wait) = manner {
-            reply.retry_after = wait.filter(|_| launch.kind == ProbeKind::Canary);
+            reply.retry_after = wait.filter(|_| launch.kind != ProbeKind::Reach);
         }
         self.replies.insert((at, launch.id), reply);
     }
@@ -240,7 +239,7 @@ fn a_lost_probe_frees_its_place_and_counts_as_paid() {
     driver.brain.lost(id, driver.now);
     assert_eq!(driver.brain.in_flight(), 0);
     let spent = driver.view("a/m").expect("a target").spent_usd_today;
-    let worst = worst_case(&config.providers[0].models[0]);
+    let worst = worst_case(&config.providers[0].models[0], CanaryKind::Short);
     assert!(worst > 0.0 && (spent - worst).abs() < 1e-9, "{spent} of {worst}");
     driver.run(s(11));
     assert_eq!(driver.sent.len(), 2, "its next slot is its own again");
@@ -266,7 +265,10 @@ fn a_spent_budget_stops_canaries_and_nothing_else() {
     let view = driver.view("a/m").expect("a target");
     assert!(view.flags.contains(&"budget_spent"), "{:?}", view.flags);
     // A fifth is kept for confirming and recovery; the next one at its worst would not fit into the rest.
-    let (spent, worst) = (view.spent_usd_today, worst_case(&config.providers[0].models[0]));
+    let (spent, worst) = (
+        view.spent_usd_today,
+        worst_case(&config.providers[0].models[0], CanaryKind::Short),
+    );
     assert!(spent <= 0.016 && spent + worst > 0.016, "{spent}, {worst} each");
     assert_ne!(view.state, State::Operational, "nobody generates: nobody knows");
     driver.run(s(3_600));

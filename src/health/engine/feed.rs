@@ -54,7 +54,7 @@ impl Engine {
         if old {
             return;
         }
-        target.note(observation, now_ms);
+        out.extend(target.note(observation, now_ms).into_iter().map(Effect::Change));
         if self.gate.discards(started) {
             if self.gate.offline() && self.gate.mode() == Mode::Peer {
                 self.peer_answer(number, observation, now, out);

@@ -7,6 +7,7 @@ use crate::{
     clock::Timestamp,
     health::{
         Length, Saved,
+        identity::Served,
         save::{KeptSpell, KeptStream, from_hex, to_hex},
         target::Target,
     },
@@ -42,6 +43,9 @@ struct KeptTarget {
     /// Per class of input size: hour and histogram in hex.
     first_tokens: Vec<Vec<(i64, String)>>,
     spell: Option<KeptSpell>,
+    /// Absent in states kept before there was one.
+    #[serde(default)]
+    served: Served,
 }
 
 #[derive(Deserialize)]
@@ -77,6 +81,7 @@ fn keep_target(target: &Target) -> KeptTarget {
             })
             .collect(),
         spell: target.tracker.spell.as_ref().map(KeptSpell::of),
+        served: target.served.clone(),
     }
 }
 
@@ -169,6 +174,7 @@ impl Engine {
         kept.long.into_stream(&mut target.long, long, now_ms);
         target.advice = kept.advice;
         target.last_complete_ms = kept.last_complete_ms;
+        target.served = kept.served;
         for (class, hours) in target.latency.classes.iter_mut().zip(hours) {
             class.hours = hours.into();
             class.refresh(now_ms);

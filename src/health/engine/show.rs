@@ -54,6 +54,8 @@ impl Engine {
                 .min(target.setup.first_token_limit),
             last_complete_at: target.last_complete_ms.map(Timestamp::from_millis),
             last_seen_at: target.last_seen_ms.map(Timestamp::from_millis),
+            served_model: target.served.model().map(str::to_owned),
+            via: None,
             flags: target.flags(now_ms),
             incident: target.tracker.open_id().map(str::to_owned),
             spent_usd_today: target.spent_today(now_ms),

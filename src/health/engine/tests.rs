@@ -289,7 +289,9 @@ impl World {
                     self.rounds.insert(id, answered);
                     self.push(self.now_ms + took, Event::Round { id });
                 }
-                Effect::Transition(_) | Effect::Incident(..) | Effect::Network(_) => self.told.push(effect),
+                Effect::Transition(_) | Effect::Incident(..) | Effect::Network(_) | Effect::Change(_) => {
+                    self.told.push(effect);
+                }
             }
         }
     }

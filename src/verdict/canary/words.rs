@@ -55,10 +55,7 @@ pub(super) fn compare(
     if matches!(found, Match::Gap { .. }) {
         let lower = text.to_ascii_lowercase();
         let tokens = tokens(&lower, Digits::Vanish, &joins);
-        flags.set(
-            Flags::LOST_CHUNK,
-            gap_on_boundary(&tokens, start, chunks, &names),
-        );
+        flags.set(Flags::LOST_CHUNK, gap_on_boundary(&tokens, start, chunks, &names));
     }
     found
 }

@@ -2,7 +2,7 @@
 
 /// Same name, or a dated snapshot of the alias that was asked for. A route's prefix (`models/`, a vendor before a slash)
 /// and an option after a colon are no part of the name.
-pub(super) fn same(asked: &str, served: &str) -> bool {
+pub fn same_model(asked: &str, served: &str) -> bool {
     let (asked, served) = (name(asked), name(served));
     let alias = asked.strip_suffix("-latest").unwrap_or(&asked);
     match served.strip_prefix(alias) {
@@ -29,7 +29,7 @@ fn name(id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::same;
+    use super::same_model;
 
     #[test]
     fn snapshots_are_the_alias_and_siblings_are_not() {
@@ -48,7 +48,7 @@ mod tests {
             ("gpt-5-mini", "gpt-5", false),
         ];
         for (asked, served, expected) in rows {
-            assert_eq!(same(asked, served), expected, "{asked} {served}");
+            assert_eq!(same_model(asked, served), expected, "{asked} {served}");
         }
     }
 }

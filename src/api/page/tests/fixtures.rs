@@ -65,6 +65,8 @@ pub(super) fn view_of(id: &str, state: State, code: ReasonCode, text: &str) -> T
         soft_deadline: Duration::from_secs(2),
         last_complete_at: (n > 0).then(|| ago(7)),
         last_seen_at: Some(ago(2)),
+        served_model: None,
+        via: None,
         flags: vec!["model_changed"],
         incident: state.is_impaired().then(|| "01978a52-7c1e".to_owned()),
         spent_usd_today: 0.031,
