@@ -82,7 +82,7 @@ pub(crate) fn waterfall(report: &ProbeReport) -> String {
         "{}  {} {}",
         observation.target,
         observation
-            .canary
+            .canary_kind()
             .map_or(observation.source.as_str(), CanaryKind::as_str),
         observation.verdict
     );

@@ -47,15 +47,15 @@ impl CanaryFile {
         if let Some(word) = self.sentinels.iter().find(|word| !plain(word)) {
             return Err(not_plain(word));
         }
-        if self.input_tokens == 0 || self.output_tokens == 0 {
-            return Err("input_tokens and output_tokens must not be zero".to_owned());
-        }
         let answer = match (self.words, self.json, self.tool) {
             (Some(words), None, None) => Answer::Words(counted(words, &self.sentinels)?),
             (None, Some(json), None) => Answer::Json(document("json", &json)?),
             (None, None, Some(tool)) => Answer::Tool(tool.check()?),
             _ => return Err("exactly one of words, json and [tool] says what is expected".to_owned()),
         };
+        if self.input_tokens == 0 || self.output_tokens == 0 {
+            return Err("input_tokens and output_tokens must not be zero".to_owned());
+        }
         Ok(CanaryScript {
             name: name.to_owned(),
             prompt: self.prompt,

@@ -245,7 +245,7 @@ impl From<&verdict::Observation> for Observation {
             at: seen.at.into(),
             started_at: seen.started.into(),
             source: seen.source.as_str().into(),
-            canary: seen.canary.map(|kind| kind.as_str().into()),
+            canary: seen.canary_kind().map(|kind| kind.as_str().into()),
             purpose: seen.purpose.as_str().into(),
             verdict: seen.verdict.family().into(),
             kind: seen.verdict.detail().map(Word::Borrowed),

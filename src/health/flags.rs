@@ -17,7 +17,7 @@ impl Sentinel {
         let off_script = match observation.verdict {
             Verdict::OffScript(OffScript::Gap | OffScript::Text) => true,
             // Another call than asked for is the same to the tool canary.
-            Verdict::OffScript(OffScript::ToolUse) => observation.canary == Some(CanaryKind::Tool),
+            Verdict::OffScript(OffScript::ToolUse) => observation.canary_kind() == Some(CanaryKind::Tool),
             _ => false,
         };
         let found = observation.flags.contains(Flags::SENTINEL_FOUND);

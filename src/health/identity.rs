@@ -220,7 +220,7 @@ impl Served {
     }
 
     fn token_news(&mut self, observation: &Observation) -> Option<(ChangeKind, String, String)> {
-        let counts = match observation.canary? {
+        let counts = match observation.canary_kind()? {
             CanaryKind::Short => &mut self.short,
             CanaryKind::Long => &mut self.long,
             CanaryKind::Json => &mut self.json,

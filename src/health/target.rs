@@ -193,7 +193,7 @@ impl Target {
             self.spent.1 += observation.cost_usd.max(0.0);
         }
         if matches!(observation.source, Source::Canary | Source::Long) {
-            if let Some(kind) = observation.canary {
+            if let Some(kind) = observation.canary_kind() {
                 self.sentinels[kind as usize].note(observation);
             }
             if observation.verdict == Verdict::Complete {

@@ -118,7 +118,7 @@ pub(super) fn observe(
         note_answer(&mut judgement, &right);
     }
     let mut seen = Observation::new(job.model.id.clone(), at, kind.source(), judgement.verdict);
-    seen.canary = Some(kind);
+    seen.canary = Some(kind).filter(|kind| kind.source().canary() != Some(*kind));
     seen.flags = judgement.flags;
     seen.flags.set(Flags::SENTINEL_OFF, !job.check_text);
     let late = timeline

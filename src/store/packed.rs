@@ -158,7 +158,7 @@ fn origin_of(data: &[u8]) -> Option<(Source, Option<CanaryKind>)> {
     let special = [CanaryKind::Json, CanaryKind::Tool].map(|kind| (Source::Canary, Some(kind)));
     let mut known = Source::ALL
         .into_iter()
-        .map(|source| (source, source.canary()))
+        .map(|source| (source, None))
         .chain(special);
     known.find(|(source, canary)| source_code(*source, *canary) == code)
 }

@@ -189,7 +189,7 @@ pub struct Observation {
     pub started: Timestamp,
     /// Who saw it.
     pub source: Source,
-    /// Which canary it was; `None` for what is none.
+    /// Which canary it was, where the source alone doesn't tell: [`Observation::canary_kind`] does.
     pub canary: Option<CanaryKind>,
     /// Why it was sent.
     pub purpose: Purpose,
@@ -239,7 +239,7 @@ impl Observation {
             at,
             started: at,
             source,
-            canary: source.canary(),
+            canary: None,
             purpose: Purpose::Scheduled,
             trust: Trust::Full,
             verdict,
@@ -260,6 +260,12 @@ impl Observation {
             with_key: true,
             expected: false,
         }
+    }
+
+    /// Which canary it was; `None` for what is none.
+    pub fn canary_kind(&self) -> Option<CanaryKind> {
+        let own = self.canary.filter(|kind| kind.source() == self.source);
+        own.or(self.source.canary())
     }
 
     /// Time to first token of any channel.

@@ -125,7 +125,7 @@ impl Driver {
         let at = self.now.plus(Duration::from_millis(after));
         let mut reply = Observation::new(launch.model.id.clone(), at, source, verdict);
         reply.started = self.now;
-        reply.canary = canary;
+        reply.canary = canary.filter(|kind| kind.source().canary() != Some(*kind));
         reply.purpose = launch.purpose;
         reply.expected = verdict == Verdict::Complete;
         if verdict == Verdict::Complete && launch.kind != ProbeKind::Reach {

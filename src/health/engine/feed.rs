@@ -35,7 +35,7 @@ fn length_of(observation: &Observation) -> Length {
 
 /// Whether the first token tells how fast the model is. Many servers send a call whole, once it is finished.
 fn is_timed(observation: &Observation) -> bool {
-    observation.canary != Some(CanaryKind::Tool)
+    observation.canary_kind() != Some(CanaryKind::Tool)
 }
 
 impl Engine {

@@ -68,7 +68,7 @@ prop_compose! {
     ) -> Observation {
         let mut o = Observation::new(target(), Timestamp::from_millis(times.0), source, verdict);
         o.started = Timestamp::from_millis(times.1);
-        if canary.source() == source {
+        if canary.source() == source && matches!(canary, CanaryKind::Json | CanaryKind::Tool) {
             o.canary = Some(canary);
         }
         o.purpose = purpose_of(purpose);

@@ -364,10 +364,9 @@ impl World {
             }
         };
         observation.purpose = launch.purpose;
-        observation.canary = launch.kind.canary();
-        observation.source = observation
-            .canary
-            .map_or(observation.source, endturn::verdict::CanaryKind::source);
+        if launch.kind == ProbeKind::Long {
+            observation.source = endturn::verdict::Source::Long;
+        }
         let at = self.now.plus(length);
         observation.at = at;
         let first = observation.phases.first_token.unwrap_or(length);
