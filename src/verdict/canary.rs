@@ -173,4 +173,6 @@ fn without_think_block(text: &str) -> (&str, bool) {
 }
 
 #[cfg(test)]
+mod kinds;
+#[cfg(test)]
 mod tests;

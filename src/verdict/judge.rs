@@ -361,4 +361,6 @@ fn empty_detail(timeline: &Timeline) -> String {
 }
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod tests;

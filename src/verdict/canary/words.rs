@@ -46,11 +46,9 @@ pub(super) fn compare(
     let names: Vec<String> = expected.iter().map(|word| word.replace('-', "")).collect();
     let folded: String = text.nfkc().flat_map(char::to_lowercase).collect();
     let mut found = best(&tokens(&folded, Digits::Vanish, &joins), &names, flags);
-    if found != Match::Found && folded.bytes().any(|b| b.is_ascii_digit()) {
-        let second = best(&tokens(&folded, Digits::Spell, &joins), &names, flags);
-        if rank(second) > rank(found) {
-            found = second;
-        }
+    // Where the words themselves make sense, digits between them are ornament.
+    if matches!(found, Match::Empty | Match::Other) && folded.bytes().any(|b| b.is_ascii_digit()) {
+        found = best(&tokens(&folded, Digits::Spell, &joins), &names, flags);
     }
     if matches!(found, Match::Gap { .. }) {
         let lower = text.to_ascii_lowercase();
@@ -73,6 +71,8 @@ struct Token {
     word: String,
     from: usize,
     to: usize,
+    /// Length of the first of two words that were taken as one; else that of the word.
+    first: usize,
 }
 
 /// Pairs of words that the expected sequence takes as one: `twenty` and `one` where it has `twenty-one`.
@@ -95,11 +95,6 @@ impl<'a> Joins<'a> {
     fn whole(&self, first: &str, second: &str) -> bool {
         self.seconds(first).contains(&second)
     }
-
-    /// Whether the second may be the beginning of what makes the two one word.
-    fn begun(&self, first: &str, second: &str) -> bool {
-        self.seconds(first).iter().any(|known| known.starts_with(second))
-    }
 }
 
 /// Words of a text in lower case; everything but letters separates.
@@ -113,7 +108,12 @@ fn tokens(lower: &str, digits: Digits, joins: &Joins<'_>) -> Vec<Token> {
             Digits::Vanish => None,
         };
         let to = from + piece.len();
-        pieces.extend(word.map(|word| Token { word, from, to }));
+        pieces.extend(word.map(|word| Token {
+            first: word.len(),
+            word,
+            from,
+            to,
+        }));
     }
     let mut out: Vec<Token> = Vec::with_capacity(pieces.len());
     let mut pieces = pieces.into_iter().peekable();
@@ -124,14 +124,6 @@ fn tokens(lower: &str, digits: Digits, joins: &Joins<'_>) -> Vec<Token> {
             token.to = second.to;
         }
         out.push(token);
-    }
-    // The last word may be cut inside its second half.
-    if let [.., first, last] = &mut out[..]
-        && joins.begun(&first.word, &last.word)
-    {
-        first.word.push_str(&last.word);
-        first.to = last.to;
-        out.pop();
     }
     out
 }
@@ -171,22 +163,25 @@ fn best(tokens: &[Token], expected: &[String], flags: &mut Flags) -> Match {
         flags.set(Flags::EXTRA_WORDS, words.len() > expected.len());
         return Match::Found;
     }
-    match (prefix(&words, expected), gap(&words, expected)) {
-        (Some(words), _) => Match::Prefix { words },
-        (None, Some(missing)) => Match::Gap { missing },
-        (None, None) => Match::Other,
+    if let Some(words) = prefix(&words, expected).or_else(|| prefix_by_halves(tokens, &words, expected)) {
+        return Match::Prefix { words };
     }
+    gap(&words, expected).map_or(Match::Other, |missing| Match::Gap { missing })
 }
 
-/// Better explanations rank higher; among cuts, the later one.
-fn rank(found: Match) -> usize {
-    match found {
-        Match::Found => usize::MAX,
-        Match::Prefix { words } => words.saturating_add(2),
-        Match::Gap { .. } => 2,
-        Match::Other | Match::OtherCall | Match::Unfinished { .. } => 1,
-        Match::Empty => 0,
+/// As [`prefix`], where the last word is a half of one: `twenty o` is the beginning of `twenty-one`, and `sixty six`
+/// that of `sixty, sixty-one`.
+fn prefix_by_halves(tokens: &[Token], words: &[&str], expected: &[String]) -> Option<usize> {
+    let (last, before) = tokens.split_last()?;
+    let (first, second) = last.word.split_at(last.first);
+    let before_words = &words[..before.len()];
+    let with = |end: &[&str]| prefix(&[before_words, end].concat(), expected);
+    if !second.is_empty() {
+        return with(&[first, second]);
     }
+    let (before_last, rest) = before_words.split_last()?;
+    let joined = format!("{before_last}{first}");
+    prefix(&[rest, &[joined.as_str()]].concat(), expected)
 }
 
 /// Length of the longest run at the end of the text that begins the expected words. A last word that was cut itself
