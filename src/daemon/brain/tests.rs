@@ -6,8 +6,10 @@ use super::*;
 use crate::{
     config::{Env, load_text},
     health::{Hint, State},
-    verdict::{CanaryKind, FailedAt, Failure, Source},
+    verdict::{CanaryKind, FailedAt, Failure, Flags, OffScript, Source, Truncation},
 };
+
+mod kinds;
 
 /// Midnight UTC, so that a budget's day is whole.
 const START: Timestamp = Timestamp::from_millis(1_781_913_600_000);
@@ -24,6 +26,12 @@ enum Manner {
     Overloaded(Option<Duration>),
     /// HTTP 500 at once.
     Broken,
+    /// Cuts the text of that kind under a natural stop.
+    Cuts(ProbeKind),
+    /// Answers a tool with text.
+    CannotCall,
+    /// Sends a call whole, after 8 s.
+    CallsLate,
 }
 
 /// One probe that was sent.
@@ -119,6 +127,12 @@ impl Driver {
             _ if launch.kind == ProbeKind::Reach => (Verdict::Complete, 50),
             Manner::Overloaded(_) => (failed(ErrorClass::Overloaded, 529), 50),
             Manner::Broken => (failed(ErrorClass::ServerError, 500), 50),
+            Manner::Cuts(kind) if kind == launch.kind => (Verdict::Truncated(Truncation::Silent), 800),
+            Manner::CannotCall if launch.kind == ProbeKind::Tool && launch.check_text => {
+                (Verdict::OffScript(OffScript::Text), 800)
+            }
+            Manner::CallsLate if launch.kind == ProbeKind::Tool => (Verdict::Complete, 8_100),
+            Manner::Cuts(_) | Manner::CannotCall | Manner::CallsLate => (Verdict::Complete, 800),
         };
         let canary = launch.kind.canary();
         let source = canary.map_or(Source::Reach, CanaryKind::source);
@@ -129,7 +143,9 @@ impl Driver {
         reply.purpose = launch.purpose;
         reply.expected = verdict == Verdict::Complete;
         if verdict == Verdict::Complete && launch.kind != ProbeKind::Reach {
-            reply.phases.first_token = Some(Duration::from_millis(300));
+            reply.phases.first_token = Some(Duration::from_millis(if after > 8_000 { 8_000 } else { 300 }));
+            let right = manner != Manner::CannotCall || launch.kind != ProbeKind::Tool;
+            reply.flags.set(Flags::SENTINEL_FOUND, right);
             reply.cost_usd = launch.model.price.map_or(0.0, |price| price.cost(60, 32));
         }
         if let Manner::Overloaded(wait) = manner {
