@@ -13,8 +13,11 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    Deadlines, Effect, IncidentPhase, Length, Saved, Setup, View, deadline::CANARY_CLASS, provider::Provider,
-    target::Target, vantage::Gate,
+    Deadlines, Effect, IncidentPhase, Length, Saved, Setup, View,
+    deadline::CANARY_CLASS,
+    provider::Provider,
+    target::{Target, span_ms},
+    vantage::Gate,
 };
 use crate::{
     clock::Timestamp,
@@ -110,7 +113,7 @@ impl Engine {
             kept.setup = target;
             kept.sentinels = Default::default();
             let home = &mut self.providers[provider];
-            home.interval_ms = home.interval_ms.max(kept.interval_ms(Length::Short));
+            home.interval_ms = home.interval_ms.max(kept.setup.generates_every().map(span_ms));
             home.targets.push(number);
             self.targets.push(kept);
         }

@@ -1,5 +1,7 @@
 //! One target: its two model streams, its figures, our key there, and what was last published.
 
+use std::time::Duration;
+
 use super::{
     Hint, Length, Machine, ReasonCode, Routing, State, TargetSetup, WINDOW,
     confirm::{Bucket, RecoveryAllowance},
@@ -58,6 +60,12 @@ impl KeyTrouble {
 /// Known, but not allowed that: 403, where 401 means that the credential itself is refused.
 fn is_forbidden(observation: &Observation) -> bool {
     matches!(observation.verdict, Verdict::Errored(failure) if failure.class == ErrorClass::Permission)
+}
+
+/// An interval in milliseconds, small enough to be reckoned with.
+pub(super) fn span_ms(span: Duration) -> i64 {
+    let most = i64::MAX / 8;
+    i64::try_from(span.as_millis()).unwrap_or(most).min(most)
 }
 
 /// What was last told.
@@ -167,11 +175,7 @@ impl Target {
     /// How often generation probes of that length come, in milliseconds.
     pub(super) fn interval_ms(&self, length: Length) -> Option<i64> {
         let long = self.setup.long_interval.filter(|_| length == Length::Long);
-        long.or(self.setup.interval).map(|span| {
-            i64::try_from(span.as_millis())
-                .unwrap_or(i64::MAX / 8)
-                .min(i64::MAX / 8)
-        })
+        long.or(self.setup.interval).map(span_ms)
     }
 
     /// Whether a probe of that length can be ordered.
@@ -263,7 +267,7 @@ impl Target {
             // A key may generate and yet not list models: the generation knows better.
             Key::Refused if by_reach && is_forbidden(observation) && self.key_generates(now_ms) => {}
             Key::Refused | Key::Spent => {
-                let retry = wait.or_else(|| self.interval_ms(Length::Short).filter(|_| !by_reach));
+                let retry = wait.or_else(|| self.setup.generates_every().map(span_ms).filter(|_| !by_reach));
                 self.key = Some(KeyTrouble {
                     key,
                     at_ms: now_ms,
@@ -276,7 +280,8 @@ impl Target {
 
     /// Whether a generation with our key went through of late.
     fn key_generates(&self, now_ms: i64) -> bool {
-        let fresh = (3 * self.interval_ms(Length::Short).unwrap_or(0)).max(STALE_MIN_MS);
+        let every = self.setup.generates_every().map_or(0, span_ms);
+        let fresh = (3 * every).max(STALE_MIN_MS);
         self.key_good_ms.is_some_and(|at| now_ms - at < fresh)
     }
 
@@ -350,7 +355,10 @@ impl Target {
     }
 
     fn is_stale(&self, now_ms: i64) -> bool {
-        let interval = self.interval_ms(Length::Short);
-        self.short.stale_at(interval).is_some_and(|at| now_ms >= at)
+        let stale = |length| {
+            let at = self.stream(length).stale_at(self.interval_ms(length));
+            at.is_some_and(|at| now_ms >= at)
+        };
+        stale(Length::Short) || (self.setup.interval.is_none() && stale(Length::Long))
     }
 }

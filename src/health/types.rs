@@ -373,6 +373,14 @@ pub struct TargetSetup {
     pub polite: bool,
 }
 
+impl TargetSetup {
+    /// How often we generate there; `None` when only reports come.
+    pub fn generates_every(&self) -> Option<Duration> {
+        let long = self.long_interval.filter(|_| self.long);
+        self.interval.into_iter().chain(long).min()
+    }
+}
+
 /// What the engine must know of the world.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Setup {

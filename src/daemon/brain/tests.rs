@@ -131,6 +131,9 @@ impl Driver {
             Manner::CannotCall if launch.kind == ProbeKind::Tool && launch.check_text => {
                 (Verdict::OffScript(OffScript::Text), 800)
             }
+            Manner::CallsLate if launch.kind == ProbeKind::Tool && launch.deadlines.hard < s(8) => {
+                (failed(ErrorClass::Timeout, 200), 8_000)
+            }
             Manner::CallsLate if launch.kind == ProbeKind::Tool => (Verdict::Complete, 8_100),
             Manner::Cuts(_) | Manner::CannotCall | Manner::CallsLate => (Verdict::Complete, 800),
         };
