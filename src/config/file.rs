@@ -8,6 +8,8 @@ use serde::{
 };
 use toml::Spanned;
 
+use super::official::OfficialFile;
+
 /// The whole file.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
@@ -17,6 +19,7 @@ pub(super) struct FileConfig {
     pub(super) store: Option<StoreFile>,
     pub(super) network: Option<NetworkFile>,
     pub(super) budget: Option<BudgetFile>,
+    pub(super) official: Option<Spanned<Switch>>,
     #[serde(default)]
     pub(super) provider: Vec<Spanned<ProviderFile>>,
 }
@@ -75,6 +78,7 @@ pub(super) struct ProviderFile {
     pub(super) polite: Option<bool>,
     pub(super) strict_terminal: Option<bool>,
     pub(super) free: Option<Spanned<bool>>,
+    pub(super) official: Option<Spanned<OfficialFile>>,
 }
 
 #[derive(Deserialize, Default)]

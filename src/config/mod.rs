@@ -15,6 +15,7 @@ mod key;
 mod load;
 mod mask;
 mod model;
+mod official;
 mod parse;
 mod preset;
 mod preset_file;
@@ -30,9 +31,10 @@ pub use error::{ConfigError, Diagnostic, Diagnostics, Found, MAX_FINDINGS, Posit
 pub use key::MAX_SECRET_BYTES;
 pub use load::{Loaded, MAX_FILE_BYTES, Note, Origin, load, load_text};
 pub use model::MAX_TOKENS;
+pub use official::OFFICIAL_EVERY;
 pub use preset::{
-    CloudKind, DatedPrice, MAX_PRESET_BYTES, MAX_PRESET_FILES, Preset, PresetAuth, PresetCanary, PresetModel,
-    PresetReach, Presets, STATUS_FORMATS, StatusPage,
+    CloudKind, DatedPrice, MAX_PRESET_BYTES, MAX_PRESET_FILES, MAX_STATUS_COMPONENTS, Preset, PresetAuth,
+    PresetCanary, PresetModel, PresetReach, Presets, STATUS_FORMATS, StatusPage,
 };
 pub use preset_file::{MAX_USD_PER_MTOK, MAX_USD_PER_REQUEST};
 pub use provider::{DEADLINES, FREE_EVERY, PAID_EVERY};

@@ -49,6 +49,8 @@ pub const STATUS_FORMATS: [&str; 8] = [
     "betterstack",
     "html",
 ];
+/// Most components that may be named of one page.
+pub const MAX_STATUS_COMPONENTS: usize = 32;
 
 /// A price with where and when it was read.
 #[derive(Debug, Clone, PartialEq)]

@@ -73,8 +73,10 @@ impl Resolver<'_> {
         if !place.own {
             self.notes
                 .push(Note::Unverified(id.clone(), preset.unverified.clone()));
-            let page = preset.status.clone().map(|page| Note::Status(id.clone(), page));
-            self.notes.extend(page);
+        }
+        if let Some(page) = self.official_page(file.official.as_ref(), preset, place.own) {
+            self.notes.push(Note::Status(id.clone(), page.clone()));
+            self.pages.push((id.clone(), page));
         }
         let base = Base {
             id: id.clone(),

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use url::Url;
 
-use super::Secret;
+use super::{Secret, preset::StatusPage};
 use crate::{
     id::{ProviderId, TargetId},
     protocol::{Dialect, Protocol, request::Endpoint},
@@ -25,6 +25,8 @@ pub struct Config {
     pub usd_per_day: Option<f64>,
     /// Providers in file order.
     pub providers: Vec<Provider>,
+    /// The vendors' own status pages.
+    pub official: OfficialPages,
 }
 
 impl Config {
@@ -37,6 +39,15 @@ impl Config {
             .find(|m| &m.id == target)
             .map(|m| (provider, m))
     }
+}
+
+/// Which status pages are read, and how often. They are shown beside our verdict and never evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OfficialPages {
+    /// Interval; `None`: none is read.
+    pub every: Option<Duration>,
+    /// Whose pages, in file order. Several providers may share one.
+    pub pages: Vec<(ProviderId, StatusPage)>,
 }
 
 /// HTTP surface.

@@ -4,8 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::{
     config::{
-        Auth, Canary, CanaryScript, Config, Expected, Model, Price, ProbeLimits, Provider, Reach, Secret,
-        Server, StoreConfig,
+        Auth, Canary, CanaryScript, Config, Expected, Model, OfficialPages, Price, ProbeLimits, Provider,
+        Reach, Secret, Server, StoreConfig,
     },
     id::ProviderId,
     protocol::{Protocol, request::Endpoint},
@@ -26,6 +26,7 @@ pub(super) fn config(models: usize, every: Duration) -> Config {
         },
         anchors: Vec::new(),
         usd_per_day: None,
+        official: OfficialPages::default(),
         providers: vec![Provider {
             models: (0..models).map(|n| model(&format!("p/m{n}"), every)).collect(),
             id,
