@@ -130,7 +130,8 @@ impl Resolver<'_> {
     fn foreign<T>(&mut self, value: &Spanned<T>, whose: &str, preset: &Preset) -> Credential {
         let message = format!("preset {} takes no {whose} credential", preset.name);
         let finding = Diagnostic::error(message).at(self.place(value));
-        self.report.push(finding.hiding().help("its credential is api_key"));
+        self.report
+            .push(finding.hiding().help("its credential is api_key"));
         Credential::NONE
     }
 
@@ -153,6 +154,15 @@ impl Resolver<'_> {
 
     fn aws(&mut self, file: &Spanned<AwsFile>) -> Option<CloudCredential> {
         let keys = file.get_ref();
+        if keys.ambient == Some(true) {
+            if keys.access_key_id.is_some()
+                || keys.secret_access_key.is_some()
+                || keys.session_token.is_some()
+            {
+                self.error(file, "aws has both keys and ambient", "keep one of them");
+            }
+            return Some(CloudCredential::AwsAmbient);
+        }
         let (Some(id), Some(secret)) = (&keys.access_key_id, &keys.secret_access_key) else {
             let help =
                 "write aws = { access_key_id = { env = \"..\" }, secret_access_key = { env = \"..\" } }";

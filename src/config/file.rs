@@ -83,6 +83,7 @@ pub(super) struct AwsFile {
     pub(super) access_key_id: Option<Spanned<SecretRef>>,
     pub(super) secret_access_key: Option<Spanned<SecretRef>>,
     pub(super) session_token: Option<Spanned<SecretRef>>,
+    pub(super) ambient: Option<bool>,
 }
 
 #[derive(Deserialize, Default)]

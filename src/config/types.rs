@@ -128,7 +128,7 @@ pub enum CloudCredential {
     },
     /// Whatever the machine offers in the order of the AWS tools: shared files, web identity, container, instance.
     AwsAmbient,
-    /// The JSON of a Google service account key.
+    /// The JSON of a Google service account's key, or of a user's login.
     GoogleServiceAccount(Secret),
     /// The metadata server of the Google machine that we run on.
     GoogleMetadata,

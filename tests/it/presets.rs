@@ -282,6 +282,10 @@ fn aws_credentials_come_from_the_file_or_the_environment() {
         })
     ));
 
+    let ambient = provider("id = \"bedrock\"\naws = { ambient = true }", &AWS);
+    assert!(signed(&ambient));
+    assert_eq!(ambient.cloud, Some(CloudCredential::AwsAmbient));
+
     // Half a credential is none.
     assert_eq!(provider("id = \"bedrock\"", &AWS[..2]).cloud, None);
     // Nobody else gets what the environment holds, unless the file says so.
@@ -364,6 +368,11 @@ preset = "bedrock"
 base_url = "https://proxy.example"
 aws = { access_key_id = { env = "ID" }, secret_access_key = { env = "ID" } }
 [[provider]]
+id = "bedrock-4"
+preset = "bedrock"
+vars = { region = "us-east-1" }
+aws = { access_key_id = { env = "ID" }, ambient = true }
+[[provider]]
 id = "openai"
 aws = { access_key_id = { env = "ID" }, secret_access_key = { env = "ID" } }
 [[provider]]
@@ -384,6 +393,11 @@ id = "vertex-3"
 preset = "vertex-claude"
 vars = { project = "p" }
 google = { service_account = { env = "USER" } }
+[[provider]]
+id = "vertex-4"
+preset = "vertex-claude"
+vars = { project = "p" }
+google = { service_account = { env = "LOGIN" } }
 "#;
 
 const WAYS: &str = r#"[[provider]]
@@ -403,8 +417,14 @@ via = "zzz"
 
 #[test]
 fn mistakes_are_shown_with_line_caret_and_help() {
-    let user = format!("{{\"type\":\"authorized_user\",\"refresh_token\":\"{PLANTED}\"}}");
-    let vars = [("ID", PLANTED), ("USER", user.as_str()), ("OPENAI_API_KEY", "k")];
+    let user = format!("{{\"type\":\"external_account\",\"refresh_token\":\"{PLANTED}\"}}");
+    let login = user.replace("external_account", "authorized_user");
+    let vars = [
+        ("ID", PLANTED),
+        ("USER", user.as_str()),
+        ("LOGIN", login.as_str()),
+        ("OPENAI_API_KEY", "k"),
+    ];
     for (name, text) in [
         ("addresses", ADDRESSES),
         ("credentials", CREDENTIALS),
