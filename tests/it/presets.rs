@@ -380,6 +380,11 @@ preset = "bedrock"
 base_url = "https://proxy.example"
 aws = { access_key_id = { env = "ID" }, secret_access_key = { env = "ID" } }
 [[provider]]
+id = "bedrock-4"
+preset = "bedrock"
+vars = { region = "us-east-1" }
+aws = { access_key_id = { env = "ID" }, ambient = true }
+[[provider]]
 id = "openai"
 aws = { access_key_id = { env = "ID" }, secret_access_key = { env = "ID" } }
 [[provider]]
@@ -400,6 +405,11 @@ id = "vertex-3"
 preset = "vertex-claude"
 vars = { project = "p" }
 google = { service_account = { env = "USER" } }
+[[provider]]
+id = "vertex-4"
+preset = "vertex-claude"
+vars = { project = "p" }
+google = { service_account = { env = "LOGIN" } }
 "#;
 
 const WAYS: &str = r#"[[provider]]
@@ -420,7 +430,13 @@ via = "zzz"
 #[test]
 fn mistakes_are_shown_with_line_caret_and_help() {
     let user = format!("{{\"type\":\"external_account\",\"refresh_token\":\"{PLANTED}\"}}");
-    let vars = [("ID", PLANTED), ("USER", user.as_str()), ("OPENAI_API_KEY", "k")];
+    let login = user.replace("external_account", "authorized_user");
+    let vars = [
+        ("ID", PLANTED),
+        ("USER", user.as_str()),
+        ("LOGIN", login.as_str()),
+        ("OPENAI_API_KEY", "k"),
+    ];
     for (name, text) in [
         ("addresses", ADDRESSES),
         ("credentials", CREDENTIALS),
