@@ -4,7 +4,7 @@
 
 mod binary;
 mod properties;
-mod support;
+pub(crate) mod support;
 
 use std::path::Path;
 
