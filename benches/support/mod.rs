@@ -61,10 +61,12 @@ pub(crate) fn job(origin: &str, tokens: usize, purpose: Purpose) -> ProbeJob {
         price: Some(Price {
             input_usd_per_mtok: 1.0,
             output_usd_per_mtok: 5.0,
+            usd_per_request: 0.0,
         }),
         max_tokens: 100,
         max_tokens_field: None,
         params: serde_json::Map::new(),
+        via: None,
     };
     let provider = Provider {
         id: ProviderId::new("bench").expect("a provider id"),

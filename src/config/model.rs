@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::{Map, Value};
 use toml::Spanned;
 
 use super::{
     Canary, Model, Price,
     error::Diagnostic,
-    file::{ModelFile, PriceFile, Switch},
+    file::{ModelFile, PriceFile, Span, Switch},
     load::Note,
-    preset_file::{MAX_USD_PER_MTOK, price_is_sane},
+    preset::{Preset, PresetModel},
+    preset_file::{MAX_USD_PER_MTOK, MAX_USD_PER_REQUEST, price_is_sane},
     provider::{Base, FREE_EVERY, PAID_EVERY},
     resolve::Resolver,
 };
@@ -86,14 +88,16 @@ impl Resolver<'_> {
     }
 
     fn model(&mut self, id: TargetId, here: &Spanned<String>, file: ModelFile, base: &Base<'_>) -> Model {
-        let preset = &base.preset.canary;
+        let preset = &base.preset.canary_for(id.model().as_str());
         let switch = file.canary.or_else(|| base.canary.clone());
         let off = matches!(switch.as_ref().map(Spanned::get_ref), Some(Switch::Off)) || !base.can_generate;
         let price = self.price(&id, here, file.price.as_ref(), base, off);
         let paid = price.is_some_and(|price| price.cost(1, 1) > 0.0);
         let bounds = if paid { PAID_EVERY } else { FREE_EVERY };
-        let every = self.every("canary", switch.as_ref(), bounds, |defaults| {
-            defaults.canary.clone()
+        let own = preset.every;
+        let every = self.every("canary", switch.as_ref(), bounds, |defaults| match own {
+            Some(every) => Some(Switch::Every(Spanned::new(0..0, Span(every)))),
+            None => defaults.canary.clone(),
         });
         let script = self.presets.canary(&preset.script).cloned().map(|mut script| {
             script.output_tokens += preset.extra_output_tokens;
@@ -115,8 +119,13 @@ impl Resolver<'_> {
             }
             None => preset.max_tokens,
         };
+        let own = file.params.unwrap_or_default();
+        self.refused(&own, here, base.preset);
         let mut params = preset.params.clone();
-        params.extend(file.params.unwrap_or_default());
+        params.extend(own);
+        if let Some(via) = file.via {
+            self.vias.push((id.clone(), via));
+        }
         Model {
             id,
             canary: every
@@ -127,6 +136,28 @@ impl Resolver<'_> {
             max_tokens,
             max_tokens_field: preset.max_tokens_field.clone(),
             params,
+            via: None,
+        }
+    }
+
+    /// Warns of members that the preset's models are known to answer with an error.
+    fn refused(&mut self, params: &Map<String, Value>, here: &Spanned<String>, preset: &Preset) {
+        for member in &preset.refuses {
+            let mut parts = member.split('.');
+            let first = parts.next().and_then(|part| params.get(part));
+            if parts
+                .try_fold(first, |value, part| Some(value?.get(part)))
+                .flatten()
+                .is_some()
+            {
+                let message = format!(
+                    "params hold {member}, which models of preset {} refuse",
+                    preset.name
+                );
+                let finding = Diagnostic::warning(message).at(self.place(here));
+                self.report
+                    .push(finding.help("take it out, or its canaries may be answered with an error"));
+            }
         }
     }
 
@@ -144,9 +175,12 @@ impl Resolver<'_> {
             let price = Price {
                 input_usd_per_mtok: own.get_ref().input_usd_per_mtok,
                 output_usd_per_mtok: own.get_ref().output_usd_per_mtok,
+                usd_per_request: own.get_ref().usd_per_request,
             };
             if !price_is_sane(price) {
-                let help = format!("use 0 to {MAX_USD_PER_MTOK} dollars per million tokens");
+                let help = format!(
+                    "use 0 to {MAX_USD_PER_MTOK} dollars per million tokens, 0 to {MAX_USD_PER_REQUEST} per request"
+                );
                 self.error(own, "price is out of range", help);
             }
             return Some(price);
@@ -155,6 +189,7 @@ impl Resolver<'_> {
             return Some(Price {
                 input_usd_per_mtok: 0.0,
                 output_usd_per_mtok: 0.0,
+                usd_per_request: 0.0,
             });
         }
         // A vendor's price says nothing about what somebody else's server charges for a model of the same name.
@@ -163,7 +198,7 @@ impl Resolver<'_> {
             .models
             .get(id.model().as_str())
             .filter(|_| !base.own_url);
-        if let Some(dated) = known {
+        if let Some(PresetModel { price: dated, .. }) = known {
             self.notes.push(Note::Price(id.clone(), dated.clone()));
             return Some(dated.price);
         }

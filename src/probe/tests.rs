@@ -13,10 +13,12 @@ use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Call, Marks, ProbeJob, ProbeKind, ProbeReport, Prober, Reply, Transport};
+use super::{
+    Call, Marks, ProbeJob, ProbeKind, ProbeReport, Prober, Reply, Transport, fixture::reach as models,
+};
 use crate::{
     clock::{Clock, Timestamp},
-    config::{Auth, Canary, CanaryScript, Model, Price, ProbeLimits, Provider, Reach, Secret},
+    config::{Auth, Canary, CanaryScript, Model, Price, ProbeLimits, Provider, Secret},
     health::Deadlines,
     id::ProviderId,
     protocol::{ErrorClass, Protocol, request::Endpoint},
@@ -159,10 +161,12 @@ fn job(kind: ProbeKind) -> ProbeJob {
         price: Some(Price {
             input_usd_per_mtok: 1.0,
             output_usd_per_mtok: 10.0,
+            usd_per_request: 0.0,
         }),
         max_tokens: 64,
         max_tokens_field: None,
         params: serde_json::Map::new(),
+        via: None,
     };
     let provider = Provider {
         id: ProviderId::new("sim").unwrap(),
@@ -175,13 +179,7 @@ fn job(kind: ProbeKind) -> ProbeJob {
         key: Some(Secret::new(KEY)),
         cloud: None,
         headers: vec![("x-team".to_owned(), "red".to_owned())],
-        reach: Some(Reach {
-            every: ms(5000),
-            method: "GET".to_owned(),
-            path: "/v1/models".to_owned(),
-            expect_with_key: vec![200],
-            expect_without_key: vec![401],
-        }),
+        reach: Some(models(ms(5000))),
         strict_terminal: true,
         polite: true,
         usd_per_day: None,

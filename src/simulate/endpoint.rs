@@ -2,7 +2,10 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::catalog::{self, Door, Info, Paths, Vendor};
+use super::{
+    catalog::{self, Door, Info, Paths, Vendor},
+    status_page,
+};
 
 /// A vendor path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +73,7 @@ pub(crate) fn of_path(path: &str) -> Option<Endpoint> {
     let vendor = catalog::find(name)?;
     let endpoint = |door, kind| Endpoint { vendor, door, kind };
     let first = &vendor.doors[0];
-    if rest == "status/api/v2/summary.json" {
+    if status_page::is_page(rest) {
         return Some(endpoint(first, Kind::StatusPage));
     }
     let rest = rest.strip_suffix('/').unwrap_or(rest);

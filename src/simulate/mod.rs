@@ -30,7 +30,7 @@ pub use pace::Pace;
 pub use scenario::{Action, DEMO_PHASES, MAX_STEPS, Phase, Scenario, ScenarioError, ScenarioStep};
 pub use server::{MAX_CONNECTIONS, Options, Simulator};
 pub use service::MAX_REQUEST_BYTES;
-pub use status_page::{ComponentStatus, PageState, StatusPages};
+pub use status_page::{ComponentStatus, PageFault, PageState, StatusPages};
 
 /// Every base URL below the simulator's address as a path, with what is spoken there, one a line.
 pub fn base_urls() -> Vec<String> {

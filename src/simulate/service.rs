@@ -123,7 +123,7 @@ impl State {
         let ticket = self.log.open(arrival, vendor.name, endpoint.kind.name());
         let right_method = head.method == endpoint.kind.method();
         if endpoint.kind == Kind::StatusPage && right_method {
-            return Ok(self.status_page(vendor.name, ticket));
+            return Ok(self.status_page(vendor.name, &path, &head.headers, ticket).await);
         }
         let body = read(body, MAX_REQUEST_BYTES).await?;
         let protocol = endpoint.door.protocol();
@@ -343,19 +343,23 @@ impl State {
         response
     }
 
-    fn status_page(&self, provider: &str, ticket: Ticket) -> Response<Reply> {
-        let body = self.pages.summary(provider, self.clock.now()).to_string();
+    async fn status_page(
+        &self,
+        provider: &str,
+        path: &str,
+        headers: &HeaderMap,
+        ticket: Ticket,
+    ) -> Response<Reply> {
+        let known = headers.get(header::IF_NONE_MATCH);
+        let Some(served) = self.pages.serve(provider, path, known, self.clock.now()) else {
+            return std::future::pending().await;
+        };
         ticket.note(|entry, now| {
-            entry.status = Some(200);
+            entry.status = Some(served.status().as_u16());
             entry.head = Some(now);
             entry.played = true;
         });
-        let mut response = Response::new(Reply::fixed(body.into(), Some(ticket)));
-        response.headers_mut().insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json; charset=utf-8"),
-        );
-        response
+        served.map(|body| Reply::fixed(body, Some(ticket)))
     }
 
     /// Request id and rate-limit headers, as each vendor names them.

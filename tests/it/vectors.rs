@@ -4,7 +4,7 @@
 
 pub(crate) mod binary;
 mod properties;
-mod support;
+pub(crate) mod support;
 
 use std::path::Path;
 
