@@ -145,10 +145,10 @@ fn check_verdict(events: &[StreamEvent], got: &Judgement, strict: bool) {
 
 fn expectations(protocol: Protocol, strict_terminal: bool) -> [Expectation; 2] {
     let words = "one two three four five six seven eight nine ten eleven twelve kestrel";
-    let expected = Expected {
-        words: words.split(' ').map(str::to_owned).collect(),
-        sentinels: vec!["kestrel".to_owned(), "amber".to_owned()],
-    };
+    let expected = Expected::words(
+        words.split(' ').map(str::to_owned).collect(),
+        vec!["kestrel".to_owned(), "amber".to_owned()],
+    );
     [Some(expected), None].map(|expected| Expectation {
         protocol,
         strict_terminal,

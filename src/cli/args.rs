@@ -184,6 +184,12 @@ pub enum KindArg {
     Reach,
     /// A short generation whose right end is known.
     Canary,
+    /// The same over some 400 tokens.
+    Long,
+    /// A JSON document, every member of which is known.
+    Json,
+    /// A forced call of a small tool.
+    Tool,
 }
 
 /// Arguments of `status`.

@@ -20,10 +20,10 @@ fn expectation(way: &Way, model: &str) -> Expectation {
     Expectation {
         protocol: way.protocol,
         strict_terminal: way.dialect().is_none_or(|dialect| dialect.strict_terminal),
-        expected: Some(Expected {
-            words: ANSWER.split(' ').map(str::to_owned).collect(),
-            sentinels: vec!["kestrel".to_owned(), "walnut".to_owned()],
-        }),
+        expected: Some(Expected::words(
+            ANSWER.split(' ').map(str::to_owned).collect(),
+            vec!["kestrel".to_owned(), "walnut".to_owned()],
+        )),
         model: Some(model.to_owned()),
     }
 }
