@@ -106,11 +106,12 @@ pub enum Command {
     /// Base URLs are /anthropic, /openai and /gemini of its address, each followed by the vendor's own paths. A model id
     /// that ends in !KIND or !KIND.HOW carries its fault: `claude-haiku-4-5!truncate.fin`, `gpt-5.2!status.529`.
     Simulate(SimulateArgs),
-    /// Is this reply whole? The completeness gate for a captured stream, a body or a finished text.
+    /// Is this reply whole? The gate for a captured stream, a body or a finished text.
     ///
     /// The protocol's own end and the stop reason speak first; a reply that ended naturally is then held against what its
     /// text has to be. Tells the verdict, why, where the text stops or breaks, and what to do now: `accept`,
-    /// `retry_elsewhere`, `raise_limit` or `ask_person`. Exits 0 when the reply is complete, 1 otherwise.
+    /// `retry_elsewhere`, `raise_limit` or `ask_person`. Exits 0 when the reply is complete, 1 when it is not, 2 when there
+    /// was nothing to judge.
     #[command(after_help = VALIDATE_HELP)]
     Validate(ValidateArgs),
 }
@@ -181,6 +182,12 @@ pub enum KindArg {
     Reach,
     /// A short generation whose right end is known.
     Canary,
+    /// The same over some 400 tokens.
+    Long,
+    /// A JSON document, every member of which is known.
+    Json,
+    /// A forced call of a small tool.
+    Tool,
 }
 
 /// Arguments of `status`.

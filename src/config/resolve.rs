@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::{
     Config, Env, OfficialPages, Provider, Server, StatusPage, StoreConfig,
+    canaries::CanarySwitch,
     error::{Diagnostic, Place, Report},
     file::{BudgetFile, FileConfig, LimitsFile, NetworkFile, ServerFile, Size, Span, StoreFile, Switch},
     load::Note,
@@ -53,7 +54,10 @@ pub(super) struct Defaults {
 pub(super) struct ProviderDefaults {
     pub(super) polite: Option<bool>,
     pub(super) reach: Option<Switch>,
-    pub(super) canary: Option<Switch>,
+    pub(super) canary: Option<CanarySwitch>,
+    pub(super) long: Option<CanarySwitch>,
+    pub(super) json: Option<CanarySwitch>,
+    pub(super) tool: Option<CanarySwitch>,
     pub(super) limits: Option<LimitsFile>,
 }
 
