@@ -63,6 +63,7 @@ pub(crate) fn job(origin: &str, tokens: usize, purpose: Purpose) -> ProbeJob {
         price: Some(Price {
             input_usd_per_mtok: 1.0,
             output_usd_per_mtok: 5.0,
+            usd_per_request: 0.0,
         }),
         ..Model::new("bench/small".parse().expect("a target id"))
     };

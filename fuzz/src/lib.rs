@@ -67,6 +67,7 @@ pub fn check_body(data: &[u8]) {
                 "x-should-retry",
                 "date",
                 "x-ratelimit-reset-tokens",
+                "x-amzn-errortype",
             ];
             let headers = headers.map(|name| (name.to_owned(), text.clone()));
             let error = classify(protocol, status, &headers, data);
@@ -74,6 +75,56 @@ pub fn check_body(data: &[u8]) {
             assert!(error.code.is_none_or(|code| code.len() <= 128));
         }
     }
+}
+
+/// Frames of Bedrock's with right checksums, one a line of the bytes: its first byte chooses the headers, the rest is
+/// the payload.
+pub fn framed(data: &[u8]) -> Vec<u8> {
+    const NAMES: [(&str, &str); 11] = [
+        ("event", "messageStart"),
+        ("event", "contentBlockStart"),
+        ("event", "contentBlockDelta"),
+        ("event", "contentBlockStop"),
+        ("event", "messageStop"),
+        ("event", "metadata"),
+        ("event", "chunk"),
+        ("event", "zz"),
+        ("exception", "throttlingException"),
+        ("error", "InternalError"),
+        ("", ""),
+    ];
+    let mut out = Vec::new();
+    for piece in data.split(|byte| *byte == b'\n') {
+        let Some((&choice, payload)) = piece.split_first() else {
+            continue;
+        };
+        let (kind, name) = NAMES[usize::from(choice) % NAMES.len()];
+        let mut headers = Vec::new();
+        let name_of = match kind {
+            "exception" => ":exception-type",
+            "error" => ":error-code",
+            _ => ":event-type",
+        };
+        for (header, value) in [(":message-type", kind), (name_of, name)] {
+            headers.push(header.len() as u8);
+            headers.extend(header.as_bytes());
+            headers.extend([7, 0, value.len() as u8]);
+            headers.extend(value.as_bytes());
+        }
+        // Then headers that may be anything.
+        if choice >= 128 {
+            headers.extend(&payload[..payload.len().min(9)]);
+        }
+        let from = out.len();
+        for number in [headers.len() + payload.len() + 16, headers.len()] {
+            out.extend((number as u32).to_be_bytes());
+        }
+        out.extend(crc32fast::hash(&out[from..]).to_be_bytes());
+        out.extend(headers);
+        out.extend(payload);
+        out.extend(crc32fast::hash(&out[from..]).to_be_bytes());
+    }
+    out
 }
 
 fn check_verdict(events: &[StreamEvent], got: &Judgement, strict: bool) {

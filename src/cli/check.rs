@@ -27,6 +27,8 @@ struct Outlook<'a> {
     stretched: Vec<String>,
     prices: BTreeMap<&'a TargetId, &'a DatedPrice>,
     pages: BTreeMap<&'a ProviderId, &'a StatusPage>,
+    /// What of a provider's preset nobody has seen for sure.
+    unverified: BTreeMap<&'a ProviderId, &'a [&'static str]>,
     /// Targets that cost nothing.
     free: BTreeSet<TargetId>,
 }
@@ -40,6 +42,7 @@ impl<'a> Outlook<'a> {
             stretched,
             prices: BTreeMap::new(),
             pages: BTreeMap::new(),
+            unverified: BTreeMap::new(),
             free: models(&config)
                 .filter(|model| model.price.is_none_or(|price| price.cost(1, 1) <= 0.0))
                 .map(|model| model.id.clone())
@@ -49,6 +52,7 @@ impl<'a> Outlook<'a> {
             match note {
                 Note::Price(target, price) => drop(outlook.prices.insert(target, price)),
                 Note::Status(provider, page) => drop(outlook.pages.insert(provider, page)),
+                Note::Unverified(provider, facts) => drop(outlook.unverified.insert(provider, facts)),
             }
         }
         outlook
@@ -180,6 +184,7 @@ fn plan_json(loaded: &Loaded) -> Value {
         json!({
             "id": id.as_str(),
             "reach_every_ms": millis(*every),
+            "unverified": outlook.unverified.get(id).copied().unwrap_or_default(),
             "status_page": page.map(|page| json!({ "url": page.url.as_str(), "format": page.format })),
         })
     };
@@ -243,13 +248,19 @@ fn targets(outlook: &Outlook<'_>) -> String {
 }
 
 fn edges(outlook: &Outlook<'_>) -> String {
-    let mut table = plain_table(["PROVIDER", "REACH", "ITS OWN STATUS"]);
+    let mut table = plain_table(["PROVIDER", "REACH", "PRESET NOT VERIFIED IN", "ITS OWN STATUS"]);
     for (id, every) in &outlook.plan.reach {
         let page = outlook
             .pages
             .get(id)
             .map_or("-".to_owned(), |page| page.url.to_string());
-        table.add_row([id.to_string(), interval(*every), page]);
+        let unverified = outlook.unverified.get(id).copied().unwrap_or_default();
+        let unverified = if unverified.is_empty() {
+            "-".to_owned()
+        } else {
+            unverified.join(", ")
+        };
+        table.add_row([id.to_string(), interval(*every), unverified, page]);
     }
     trimmed(&table)
 }

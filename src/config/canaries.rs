@@ -9,7 +9,7 @@ use serde::{
 use toml::Spanned;
 
 use super::{
-    Canary, Model, PresetAsk,
+    Canary, Model, PresetAsk, PresetCanary,
     error::Diagnostic,
     file::Span,
     provider::{Base, FREE_EVERY, PAID_EVERY},
@@ -137,9 +137,9 @@ impl Resolver<'_> {
         model: &mut Model,
         switches: &Switches,
         max_tokens: Option<&Spanned<u32>>,
+        preset: &PresetCanary,
         base: &Base<'_>,
     ) {
-        let preset = &base.preset.canary;
         let paid = model.price.is_some_and(|price| price.cost(1, 1) > 0.0);
         let bounds = if paid { PAID_EVERY } else { FREE_EVERY };
         let limit = self.token_limit(max_tokens).unwrap_or(preset.max_tokens);
@@ -176,7 +176,7 @@ impl Resolver<'_> {
                 .clamp(MAX_TOKENS.0, MAX_TOKENS.1);
             let every = match every {
                 Some(every) => self.span(&format!("the interval of {kind}"), &every, bounds),
-                None => self.default_every(kind).clamp(bounds.0, bounds.1),
+                None => self.default_every(kind, preset).clamp(bounds.0, bounds.1),
             };
             let canary = Canary {
                 every,
@@ -193,12 +193,17 @@ impl Resolver<'_> {
         }
     }
 
-    fn default_every(&self, kind: CanaryKind) -> Duration {
-        match self.default_of(kind) {
+    /// The default interval, or the preset's where requests are dear there.
+    fn default_every(&self, kind: CanaryKind, preset: &PresetCanary) -> Duration {
+        let every = match self.default_of(kind) {
             Some(CanarySwitch::On {
                 every: Some(every), ..
             }) => every.get_ref().0,
             _ => ON_EVERY,
+        };
+        match (kind, preset.every) {
+            (CanaryKind::Short, Some(own)) => own,
+            (_, own) => every.max(own.unwrap_or_default()),
         }
     }
 

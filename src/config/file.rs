@@ -62,7 +62,10 @@ pub(super) struct ProviderFile {
     pub(super) preset: Option<Spanned<String>>,
     pub(super) protocol: Option<Spanned<String>>,
     pub(super) base_url: Option<Spanned<String>>,
+    pub(super) vars: Option<BTreeMap<Spanned<String>, Spanned<String>>>,
     pub(super) api_key: Option<Spanned<SecretRef>>,
+    pub(super) aws: Option<Spanned<AwsFile>>,
+    pub(super) google: Option<Spanned<GoogleFile>>,
     pub(super) headers: Option<BTreeMap<Spanned<String>, Spanned<String>>>,
     pub(super) models: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
@@ -81,8 +84,24 @@ pub(super) struct ProviderFile {
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
+pub(super) struct AwsFile {
+    pub(super) access_key_id: Option<Spanned<SecretRef>>,
+    pub(super) secret_access_key: Option<Spanned<SecretRef>>,
+    pub(super) session_token: Option<Spanned<SecretRef>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GoogleFile {
+    pub(super) service_account: Option<Spanned<SecretRef>>,
+    pub(super) metadata: Option<Spanned<bool>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ModelFile {
     pub(super) id: Option<Spanned<String>>,
+    pub(super) via: Option<Spanned<String>>,
     pub(super) canary: Option<Spanned<CanarySwitch>>,
     pub(super) long: Option<Spanned<CanarySwitch>>,
     pub(super) json: Option<Spanned<CanarySwitch>>,
@@ -97,6 +116,8 @@ pub(super) struct ModelFile {
 pub(super) struct PriceFile {
     pub(super) input_usd_per_mtok: f64,
     pub(super) output_usd_per_mtok: f64,
+    #[serde(default)]
+    pub(super) usd_per_request: f64,
 }
 
 #[derive(Deserialize, Default)]

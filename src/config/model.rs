@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::{Map, Value};
 use toml::Spanned;
 
 use super::{
     Model, Price,
     canaries::Switches,
+    error::Diagnostic,
     file::{ModelFile, PriceFile},
     load::Note,
-    preset_file::{MAX_USD_PER_MTOK, price_is_sane},
+    preset::{Preset, PresetModel},
+    preset_file::{MAX_USD_PER_MTOK, MAX_USD_PER_REQUEST, price_is_sane},
     provider::Base,
     resolve::Resolver,
 };
@@ -94,17 +97,42 @@ impl Resolver<'_> {
         }
         .over(&base.canaries);
         let off = !base.can_generate || CanaryKind::ALL.iter().all(|kind| !self.is_on(*kind, &switches));
+        let preset = base.preset.canary_for(id.model().as_str());
         let mut model = Model::new(id);
         model.price = self.price(&model.id, here, file.price.as_ref(), base, off);
-        model
-            .max_tokens_field
-            .clone_from(&base.preset.canary.max_tokens_field);
-        model.params = base.preset.canary.params.clone();
-        model.params.extend(file.params.unwrap_or_default());
+        model.max_tokens_field.clone_from(&preset.max_tokens_field);
+        let own = file.params.unwrap_or_default();
+        self.refused(&own, here, base.preset);
+        model.params.clone_from(&preset.params);
+        model.params.extend(own);
+        if let Some(via) = file.via {
+            self.vias.push((model.id.clone(), via));
+        }
         if base.can_generate {
-            self.canaries(&mut model, &switches, file.max_tokens.as_ref(), base);
+            self.canaries(&mut model, &switches, file.max_tokens.as_ref(), &preset, base);
         }
         model
+    }
+
+    /// Warns of members that the preset's models are known to answer with an error.
+    fn refused(&mut self, params: &Map<String, Value>, here: &Spanned<String>, preset: &Preset) {
+        for member in &preset.refuses {
+            let mut parts = member.split('.');
+            let first = parts.next().and_then(|part| params.get(part));
+            if parts
+                .try_fold(first, |value, part| Some(value?.get(part)))
+                .flatten()
+                .is_some()
+            {
+                let message = format!(
+                    "params hold {member}, which models of preset {} refuse",
+                    preset.name
+                );
+                let finding = Diagnostic::warning(message).at(self.place(here));
+                self.report
+                    .push(finding.help("take it out, or its canaries may be answered with an error"));
+            }
+        }
     }
 
     /// The file's price, else nothing where the entry is free, else the preset's. A model that is asked for tokens
@@ -121,9 +149,12 @@ impl Resolver<'_> {
             let price = Price {
                 input_usd_per_mtok: own.get_ref().input_usd_per_mtok,
                 output_usd_per_mtok: own.get_ref().output_usd_per_mtok,
+                usd_per_request: own.get_ref().usd_per_request,
             };
             if !price_is_sane(price) {
-                let help = format!("use 0 to {MAX_USD_PER_MTOK} dollars per million tokens");
+                let help = format!(
+                    "use 0 to {MAX_USD_PER_MTOK} dollars per million tokens, 0 to {MAX_USD_PER_REQUEST} per request"
+                );
                 self.error(own, "price is out of range", help);
             }
             return Some(price);
@@ -132,6 +163,7 @@ impl Resolver<'_> {
             return Some(Price {
                 input_usd_per_mtok: 0.0,
                 output_usd_per_mtok: 0.0,
+                usd_per_request: 0.0,
             });
         }
         // A vendor's price says nothing about what somebody else's server charges for a model of the same name.
@@ -140,7 +172,7 @@ impl Resolver<'_> {
             .models
             .get(id.model().as_str())
             .filter(|_| !base.own_url);
-        if let Some(dated) = known {
+        if let Some(PresetModel { price: dated, .. }) = known {
             self.notes.push(Note::Price(id.clone(), dated.clone()));
             return Some(dated.price);
         }

@@ -142,12 +142,50 @@ pub struct Reach {
     pub every: Duration,
     /// HTTP method.
     pub method: String,
+    /// What `path` lies below, where it isn't the provider's base URL; a query of it is kept.
+    pub base_url: Option<Url>,
     /// Path below the base URL, query included.
     pub path: String,
-    /// Statuses that the preset expects with a credential.
-    pub expect_with_key: Vec<u16>,
-    /// Statuses that the preset expects without one.
-    pub expect_without_key: Vec<u16>,
+    /// JSON that is sent along, for a question that is no `GET`.
+    pub body: Option<String>,
+    /// What the preset expects with a credential.
+    pub with_key: Expected,
+    /// What the preset expects without one.
+    pub without_key: Expected,
+}
+
+/// The answer that a reach request should get.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// Statuses, one of which it has.
+    pub status: Vec<u16>,
+    /// What its body is.
+    pub body: BodyKind,
+}
+
+impl Expected {
+    /// That status, whatever the body.
+    pub fn status(status: u16) -> Self {
+        Self {
+            status: vec![status],
+            body: BodyKind::Any,
+        }
+    }
+}
+
+/// What the body of a reach answer is. A captive portal says 200 too, but it doesn't know this.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BodyKind {
+    /// Anything but a page for people.
+    Any,
+    /// Nothing.
+    Empty,
+    /// JSON.
+    Json,
+    /// A JSON object with that member.
+    JsonWith(String),
+    /// Text that begins like this.
+    Text(String),
 }
 
 /// One model at one provider.
@@ -171,6 +209,8 @@ pub struct Model {
     pub max_tokens_field: Option<String>,
     /// Further members of the request body, from preset and file.
     pub params: serde_json::Map<String, serde_json::Value>,
+    /// This target is the same model as that one, reached another way.
+    pub via: Option<TargetId>,
 }
 
 impl Model {
@@ -186,6 +226,7 @@ impl Model {
             price: None,
             max_tokens_field: None,
             params: serde_json::Map::new(),
+            via: None,
         }
     }
 
@@ -298,12 +339,15 @@ pub struct Price {
     pub input_usd_per_mtok: f64,
     /// Dollars per million output tokens.
     pub output_usd_per_mtok: f64,
+    /// Dollars per request beside its tokens; mostly 0.
+    pub usd_per_request: f64,
 }
 
 impl Price {
     /// Cost of one exchange in dollars.
     pub fn cost(&self, input: u64, output: u64) -> f64 {
         (input as f64 * self.input_usd_per_mtok + output as f64 * self.output_usd_per_mtok) / 1e6
+            + self.usd_per_request
     }
 }
 

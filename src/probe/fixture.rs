@@ -4,8 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::{
     config::{
-        Answer, Auth, Canary, CanaryScript, Config, Model, Price, ProbeLimits, Provider, Reach, Secret,
-        Server, StoreConfig,
+        Answer, Auth, Canary, CanaryScript, Config, Expected, Model, Price, ProbeLimits, Provider, Reach,
+        Secret, Server, StoreConfig,
     },
     id::ProviderId,
     protocol::{Protocol, request::Endpoint},
@@ -41,9 +41,11 @@ pub(super) fn config(models: usize, every: Duration) -> Config {
             reach: Some(Reach {
                 every,
                 method: "GET".to_owned(),
+                base_url: None,
                 path: "/v1/models".to_owned(),
-                expect_with_key: vec![200],
-                expect_without_key: vec![401],
+                body: None,
+                with_key: Expected::status(200),
+                without_key: Expected::status(401),
             }),
             strict_terminal: true,
             polite: true,
@@ -73,6 +75,7 @@ fn model(id: &str, every: Duration) -> Model {
         price: Some(Price {
             input_usd_per_mtok: 1.0,
             output_usd_per_mtok: 5.0,
+            usd_per_request: 0.0,
         }),
         ..Model::new(id.parse().unwrap())
     }

@@ -7,6 +7,7 @@ pub mod budget;
 mod canary;
 mod classify;
 mod client;
+mod credential;
 mod deadlines;
 mod exchange;
 #[cfg(test)]

@@ -184,6 +184,7 @@ mod tests {
         config.providers[0].models[1].price = Some(Price {
             input_usd_per_mtok: 0.0,
             output_usd_per_mtok: 0.0,
+            usd_per_request: 0.0,
         });
         let told = stretch(&mut config);
         assert_eq!(

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     Call, ClientError, ReqwestTransport, Transport, canary,
+    credential::Credentials,
     exchange::{Outcome, Plan, exchange},
     reach,
     scrub::Scrub,
@@ -134,6 +135,7 @@ pub struct ProbeReport {
 pub struct Prober {
     clock: Clock,
     transport: Arc<dyn Transport>,
+    credentials: Credentials,
     /// When each provider last had a new connection opened, as [`Clock::mono`].
     opened: Mutex<HashMap<ProviderId, Duration>>,
 }
@@ -153,6 +155,7 @@ impl Prober {
     /// Over any transport.
     pub fn with_transport(clock: Clock, transport: Arc<dyn Transport>) -> Self {
         Self {
+            credentials: Credentials::new(clock.clone()),
             clock,
             transport,
             opened: Mutex::default(),
@@ -173,10 +176,19 @@ impl Prober {
             None => reach::call(&job.provider),
             Some(kind) => canary::call(job, kind),
         };
-        let done = match call {
-            Ok(call) => self.exchange(job, call, &mut told).await,
+        let call = match call {
+            Ok(call) => self.credentials.authorise(&job.provider, call).await,
+            Err(fault) => Err(fault),
+        };
+        let mut scrub = Scrub::new(&job.provider);
+        let mut done = match call {
+            Ok(call) => {
+                scrub.add_sent(&call.headers);
+                self.exchange(job, call, &mut told).await
+            }
             Err(fault) => unsent(Ending::Failed(fault)),
         };
+        scrub.timeline(&mut done.timeline);
         self.report(job, started, done)
     }
 
@@ -229,8 +241,7 @@ impl Prober {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn report(&self, job: &ProbeJob, started: Timestamp, mut done: Done) -> ProbeReport {
-        Scrub::new(&job.provider).timeline(&mut done.timeline);
+    fn report(&self, job: &ProbeJob, started: Timestamp, done: Done) -> ProbeReport {
         let at = self.clock.now();
         let (mut observation, judgement) = match job.kind.canary() {
             None => (reach::observe(job, at, &done.timeline), None),

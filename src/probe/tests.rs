@@ -16,7 +16,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::{Call, Marks, ProbeJob, ProbeKind, ProbeReport, Prober, Reply, Transport};
 use crate::{
     clock::{Clock, Timestamp},
-    config::{Answer, Auth, Canary, CanaryScript, Model, Price, ProbeLimits, Provider, Reach, Secret},
+    config::{
+        Answer, Auth, Canary, CanaryScript, Expected, Model, Price, ProbeLimits, Provider, Reach, Secret,
+    },
     health::Deadlines,
     id::ProviderId,
     protocol::{ErrorClass, Protocol, request::Endpoint},
@@ -161,6 +163,7 @@ fn job(kind: ProbeKind) -> ProbeJob {
         price: Some(Price {
             input_usd_per_mtok: 1.0,
             output_usd_per_mtok: 10.0,
+            usd_per_request: 0.0,
         }),
         ..Model::new("sim/claude".parse().unwrap())
     };
@@ -178,9 +181,11 @@ fn job(kind: ProbeKind) -> ProbeJob {
         reach: Some(Reach {
             every: ms(5000),
             method: "GET".to_owned(),
+            base_url: None,
             path: "/v1/models".to_owned(),
-            expect_with_key: vec![200],
-            expect_without_key: vec![401],
+            body: None,
+            with_key: Expected::status(200),
+            without_key: Expected::status(401),
         }),
         strict_terminal: true,
         polite: true,

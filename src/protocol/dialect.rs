@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr};
 use super::{
     ErrorClass::{Overloaded, ServerError},
     Protocol,
-    StopClass::{self, Complete, Error, Limit},
+    StopClass::{self, Complete, Error, Limit, Unknown},
 };
 
 /// One dialect of Chat Completions.
@@ -97,6 +97,7 @@ pub static DIALECTS: [Dialect; 12] = [
     },
     Dialect {
         name: "fireworks",
+        usage: UsageAt::Finish,
         ..PLAIN
     },
     Dialect {
@@ -121,11 +122,17 @@ pub static DIALECTS: [Dialect; 12] = [
         name: "vllm",
         reasoning: &["reasoning", "reasoning_content"],
         error: ErrorAt::EventThenDone,
-        stops: &[("abort", Error(ServerError)), ("error", Error(ServerError))],
+        stops: &[
+            ("abort", Error(ServerError)),
+            ("error", Error(ServerError)),
+            // Its guard against loops: neither an end nor a failure.
+            ("repetition", Unknown),
+        ],
         ..PLAIN
     },
     Dialect {
         name: "llamacpp",
+        // It sends `[DONE]` since September 2024 (ggml-org/llama.cpp pull request 9459); forks of it only when told to.
         strict_terminal: false,
         keep_alive: Some(":"),
         ..PLAIN
@@ -141,6 +148,8 @@ pub static DIALECTS: [Dialect; 12] = [
         name: "ollama-openai",
         reasoning: &["reasoning"],
         error: ErrorAt::Swallowed,
+        // Of a model, not of a reply.
+        stops: &[("load", Unknown), ("unload", Unknown)],
         ..PLAIN
     },
     Dialect {

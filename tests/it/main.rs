@@ -18,6 +18,7 @@ mod endings;
 mod feed;
 mod identity;
 mod page;
+mod presets;
 mod serve;
 mod simulate;
 mod simulation;

@@ -4,7 +4,7 @@ use serde_json::{from_slice, json};
 use super::*;
 
 /// What most rows share: a Chat Completions request without extras.
-fn spec<'a>(params: &'a Map<String, Value>) -> RequestSpec<'a> {
+fn spec(params: &Map<String, Value>) -> RequestSpec<'_> {
     RequestSpec {
         protocol: Protocol::OpenaiChat,
         dialect: None,
@@ -32,13 +32,11 @@ fn body(request: &HttpRequest) -> Value {
 }
 
 fn shown(request: &HttpRequest) -> String {
-    let headers: String = request
-        .headers
-        .iter()
-        .map(|(name, value)| format!("{name}: {value}\n"))
-        .collect();
+    let lines = request.headers.iter();
+    let lines: Vec<String> = lines.map(|(name, value)| format!("{name}: {value}")).collect();
+    let headers = lines.join("\n");
     let body = serde_json::to_string_pretty(&body(request)).unwrap();
-    format!("{} {}\n{headers}\n{body}\n", request.method, request.url)
+    format!("{} {}\n{headers}\n\n{body}\n", request.method, request.url)
 }
 
 #[test]

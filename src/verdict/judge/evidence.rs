@@ -33,12 +33,17 @@ pub(super) struct Evidence {
     pub(super) id: Option<String>,
     pub(super) fingerprint: Option<String>,
     pub(super) flags: Flags,
+    /// The protocol sends its counts after the terminal event.
+    usage_follows: bool,
 }
 
 impl Evidence {
     /// Reads the timeline's events, or its raw body where the response was no stream.
     pub(super) fn gather(timeline: &Timeline, protocol: Protocol) -> Self {
-        let mut seen = Self::default();
+        let mut seen = Self {
+            usage_follows: protocol.usage_follows_terminal(),
+            ..Self::default()
+        };
         if timeline.raw.is_empty() {
             seen.chunks.clone_from(&timeline.chunks);
         }
@@ -60,11 +65,8 @@ impl Evidence {
     fn add(&mut self, event: &StreamEvent) {
         let late = matches!(
             event,
-            StreamEvent::Delta { .. }
-                | StreamEvent::Stop(_)
-                | StreamEvent::Meta { .. }
-                | StreamEvent::Usage(_)
-        );
+            StreamEvent::Delta { .. } | StreamEvent::Stop(_) | StreamEvent::Meta { .. }
+        ) || (matches!(event, StreamEvent::Usage(_)) && !self.usage_follows);
         self.flags
             .set(Flags::LATE_DATA_AFTER_TERMINAL, self.terminal && late);
         match event {

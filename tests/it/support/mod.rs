@@ -11,7 +11,9 @@ use std::{fmt::Write, net::SocketAddr, sync::Arc, time::Duration};
 
 use endturn::{
     clock::Clock,
-    config::{Answer, Auth, Canary, CanaryScript, Model, Price, ProbeLimits, Provider, Reach, Secret},
+    config::{
+        Answer, Auth, Canary, CanaryScript, Expected, Model, Price, ProbeLimits, Provider, Reach, Secret,
+    },
     health::Deadlines,
     id::{ProviderId, TargetId},
     probe::{ProbeJob, ProbeKind, ProbeReport, Prober},
@@ -58,9 +60,11 @@ pub(crate) fn provider(origin: &str, limits: ProbeLimits) -> Provider {
         reach: Some(Reach {
             every: Duration::from_secs(5),
             method: "GET".to_owned(),
+            base_url: None,
             path: "/models".to_owned(),
-            expect_with_key: vec![200],
-            expect_without_key: vec![401],
+            body: None,
+            with_key: Expected::status(200),
+            without_key: Expected::status(401),
         }),
         strict_terminal: true,
         polite: true,
@@ -92,6 +96,7 @@ pub(crate) fn model() -> Model {
         price: Some(Price {
             input_usd_per_mtok: 1.0,
             output_usd_per_mtok: 10.0,
+            usd_per_request: 0.0,
         }),
         ..Model::new(target)
     }
