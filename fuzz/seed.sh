@@ -37,3 +37,5 @@ done
 seed sse anthropic gemini openai-chat
 # shellcheck disable=SC2086
 seed body anthropic openai-responses gemini cohere ollama bedrock $chat
+mkdir -p fuzz/corpus/official
+cp tests/vectors/official/* fuzz/corpus/official/

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use endturn::{
+    official::{
+        Format, MAX_COMPONENTS, MAX_INCIDENTS, MAX_NAME_BYTES, MAX_URL_BYTES, MAX_WORD_BYTES, parse,
+    },
     protocol::{
         Decoder, ErrorClass, Limits, MAX_MESSAGE_BYTES, Protocol, StreamEvent, decode_body,
         error_body::classify,
@@ -208,4 +211,19 @@ fn kept(events: &[StreamEvent]) -> usize {
             _ => 0,
         })
         .sum()
+}
+
+/// One status page in every format: bounded, and nothing that can't be read is well.
+pub fn check_official(data: &[u8]) {
+    for format in Format::ALL {
+        let Ok(page) = parse(format, data) else { continue };
+        assert!(page.components.len() <= MAX_COMPONENTS && page.incidents.len() <= MAX_INCIDENTS);
+        assert!(page.word.as_ref().is_none_or(|word| word.len() <= MAX_WORD_BYTES));
+        for incident in &page.incidents {
+            assert!(incident.name.len() <= MAX_NAME_BYTES && incident.word.len() <= MAX_WORD_BYTES);
+            assert!(incident.url.as_ref().is_none_or(|url| url.len() <= MAX_URL_BYTES));
+        }
+        let said = page.about(&["api".to_owned()]);
+        assert!(said.title.is_none_or(|title| title.len() <= MAX_NAME_BYTES));
+    }
 }

@@ -130,7 +130,8 @@ impl Resolver<'_> {
     fn foreign<T>(&mut self, value: &Spanned<T>, whose: &str, preset: &Preset) -> Credential {
         let message = format!("preset {} takes no {whose} credential", preset.name);
         let finding = Diagnostic::error(message).at(self.place(value));
-        self.report.push(finding.hiding().help("its credential is api_key"));
+        self.report
+            .push(finding.hiding().help("its credential is api_key"));
         Credential::NONE
     }
 

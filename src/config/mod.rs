@@ -33,8 +33,8 @@ pub use load::{Loaded, MAX_FILE_BYTES, Note, Origin, load, load_text};
 pub use model::MAX_TOKENS;
 pub use official::OFFICIAL_EVERY;
 pub use preset::{
-    CloudKind, DatedPrice, MAX_PRESET_BYTES, MAX_PRESET_FILES, MAX_STATUS_COMPONENTS, Preset, PresetAuth, PresetCanary, PresetModel,
-    PresetReach, Presets, STATUS_FORMATS, StatusPage,
+    CloudKind, DatedPrice, MAX_PRESET_BYTES, MAX_PRESET_FILES, MAX_STATUS_COMPONENTS, Preset, PresetAuth,
+    PresetCanary, PresetModel, PresetReach, Presets, STATUS_FORMATS, StatusPage,
 };
 pub use preset_file::{MAX_USD_PER_MTOK, MAX_USD_PER_REQUEST};
 pub use provider::{DEADLINES, FREE_EVERY, PAID_EVERY};

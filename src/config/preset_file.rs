@@ -8,8 +8,8 @@ use url::Url;
 use super::{
     Address, Auth, BodyKind, Expected, Price, Var, Variant,
     preset::{
-        CloudKind, DatedPrice, MAX_STATUS_COMPONENTS, Preset, PresetAuth, PresetCanary, PresetModel, PresetReach, STATUS_FORMATS,
-        StatusPage,
+        CloudKind, DatedPrice, MAX_STATUS_COMPONENTS, Preset, PresetAuth, PresetCanary, PresetModel,
+        PresetReach, STATUS_FORMATS, StatusPage,
     },
 };
 use crate::protocol::request::Endpoint;

@@ -4,8 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::{
     config::{
-        Auth, Canary, CanaryScript, Config, Expected, Model, OfficialPages, Price, ProbeLimits, Provider, Reach, Secret,
-        Server, StoreConfig,
+        Auth, Canary, CanaryScript, Config, Expected, Model, OfficialPages, Price, ProbeLimits, Provider,
+        Reach, Secret, Server, StoreConfig,
     },
     id::ProviderId,
     protocol::{Protocol, request::Endpoint},
