@@ -124,9 +124,10 @@ pub(crate) async fn run(args: &StatusArgs, clock: &Clock) -> Result<(String, Exi
     } else if args.oneline {
         oneline(&health, now)
     } else {
-        let words = match args.targets.is_empty() {
-            true => String::new(),
-            false => official::words(&args.url, &health, now).await,
+        let words = if args.targets.is_empty() {
+            String::new()
+        } else {
+            official::words(&args.url, &health, now).await
         };
         table(&health, now) + &words
     };

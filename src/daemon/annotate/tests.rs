@@ -275,9 +275,9 @@ fn a_full_timeline_stays_within_its_bound() {
 #[test]
 fn no_more_incidents_are_followed_than_the_bound() {
     let mut annotator = Annotator::new(&config(""));
-    for n in 0..=MAX_FOLLOWED {
+    for (n, second) in (0..=MAX_FOLLOWED).zip(0..) {
         let mut ours = incident(&format!("i{n}"), "one/m");
-        ours.started = at(n as i64);
+        ours.started = at(second);
         annotator.incident(&mut ours, at(5_000));
     }
     assert_eq!(annotator.followed.len(), MAX_FOLLOWED);
