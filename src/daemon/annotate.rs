@@ -343,3 +343,6 @@ fn log(page: &Page, failing: bool, why: Option<&str>) {
         None => {}
     }
 }
+
+#[cfg(test)]
+mod tests;
