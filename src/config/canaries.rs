@@ -9,10 +9,10 @@ use serde::{
 use toml::Spanned;
 
 use super::{
-    Canary, Model, PresetAsk, PresetCanary,
+    Canary, Model, Preset, PresetAsk, PresetCanary,
     error::Diagnostic,
     file::Span,
-    provider::{Base, FREE_EVERY, PAID_EVERY},
+    provider::{FREE_EVERY, PAID_EVERY},
     resolve::Resolver,
 };
 use crate::verdict::CanaryKind;
@@ -137,8 +137,7 @@ impl Resolver<'_> {
         model: &mut Model,
         switches: &Switches,
         max_tokens: Option<&Spanned<u32>>,
-        preset: &PresetCanary,
-        base: &Base<'_>,
+        (preset, whole): (&PresetCanary, &Preset),
     ) {
         let paid = model.price.is_some_and(|price| price.cost(1, 1) > 0.0);
         let bounds = if paid { PAID_EVERY } else { FREE_EVERY };
@@ -157,7 +156,7 @@ impl Resolver<'_> {
             let Some(script) = self.presets.canary(name).cloned() else {
                 let message = format!(
                     "preset {} asks for canary {name:?}, which there is none of",
-                    base.preset.name
+                    whole.name
                 );
                 self.report.push(Diagnostic::error(message));
                 continue;
@@ -193,17 +192,18 @@ impl Resolver<'_> {
         }
     }
 
-    /// The default interval, or the preset's where requests are dear there.
+    /// The preset's interval where a request is dear: no kind comes more often then.
     fn default_every(&self, kind: CanaryKind, preset: &PresetCanary) -> Duration {
-        let every = match self.default_of(kind) {
+        let usual = match self.default_of(kind) {
             Some(CanarySwitch::On {
                 every: Some(every), ..
             }) => every.get_ref().0,
             _ => ON_EVERY,
         };
-        match (kind, preset.every) {
-            (CanaryKind::Short, Some(own)) => own,
-            (_, own) => every.max(own.unwrap_or_default()),
+        match (preset.every, kind) {
+            (Some(dear), CanaryKind::Short) => dear,
+            (Some(dear), _) => usual.max(dear),
+            (None, _) => usual,
         }
     }
 

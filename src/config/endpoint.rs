@@ -111,39 +111,31 @@ impl Resolver<'_> {
         here: &Spanned<()>,
     ) -> Option<Place> {
         let value = |name: &str| vars.get(name).cloned();
-        let filled = preset
-            .address
-            .template(vars)
-            .map(|template| fill(template, value));
-        let Some(text) = text else {
-            let base = match filled {
-                Some(Ok(filled)) => trimmed(&Url::parse(&filled).ok()?),
-                Some(Err(name)) => {
-                    self.missing(name, preset, here);
+        let parsed = |template: &str| Some(trimmed(&Url::parse(&fill(template, value).ok()?).ok()?));
+        let template = preset.address.template(vars);
+        let standard = template.and_then(parsed);
+        let base = match text {
+            Some(text) => self.own_url(text, preset, vars)?,
+            None => match (&standard, template) {
+                (Some(url), _) => url.clone(),
+                (None, Some(template)) => {
+                    if let Err(name) = fill(template, value) {
+                        self.missing(name, preset, here);
+                    }
                     return None;
                 }
-                None => {
+                (None, None) => {
                     let help = "add base_url, with its version path: base_url = \"http://127.0.0.1:8000/v1\"";
                     self.error(here, format!("preset {} needs a base_url", preset.name), help);
                     return None;
                 }
-            };
-            let reach = preset.reach.base_url.as_deref();
-            let reach = reach.and_then(|template| Url::parse(&fill(template, value).ok()?).ok());
-            return Some(Place {
-                reach: reach.map(|url| trimmed(&url)).or_else(|| beside(&base, preset)),
-                base,
-                own: false,
-            });
+            },
         };
-        let url = self.own_url(text, preset, vars)?;
-        let own = filled
-            .and_then(Result::ok)
-            .and_then(|filled| Url::parse(&filled).ok())
-            .is_none_or(|preset| trimmed(&preset) != url);
+        let own = standard.is_none_or(|standard| standard != base);
+        let elsewhere = preset.reach.base_url.as_deref().filter(|_| !own).and_then(parsed);
         Some(Place {
-            reach: beside(&url, preset),
-            base: url,
+            reach: elsewhere.or_else(|| beside(&base, preset)),
+            base,
             own,
         })
     }
@@ -178,9 +170,10 @@ impl Resolver<'_> {
             Ok(filled) => filled,
             Err(name) => {
                 let message = format!("base_url holds {{{name}}}, which has no value");
-                let help = match preset.address.vars.contains_key(name) {
-                    true => format!("write vars = {{ {name} = \"..\" }}"),
-                    false => "only {model} and the preset's variables may stand in it".to_owned(),
+                let help = if preset.address.vars.contains_key(name) {
+                    format!("write vars = {{ {name} = \"..\" }}")
+                } else {
+                    "only {model} and the preset's variables may stand in it".to_owned()
                 };
                 self.error(text, message, help);
                 return None;

@@ -8,7 +8,7 @@ use serde::{
 };
 use toml::Spanned;
 
-use super::canaries::CanarySwitch;
+use super::{canaries::CanarySwitch, official::OfficialFile};
 
 /// The whole file.
 #[derive(Deserialize, Default)]
@@ -19,6 +19,7 @@ pub(super) struct FileConfig {
     pub(super) store: Option<StoreFile>,
     pub(super) network: Option<NetworkFile>,
     pub(super) budget: Option<BudgetFile>,
+    pub(super) official: Option<Spanned<Switch>>,
     #[serde(default)]
     pub(super) provider: Vec<Spanned<ProviderFile>>,
 }
@@ -80,6 +81,7 @@ pub(super) struct ProviderFile {
     pub(super) polite: Option<bool>,
     pub(super) strict_terminal: Option<bool>,
     pub(super) free: Option<Spanned<bool>>,
+    pub(super) official: Option<Spanned<OfficialFile>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -88,6 +90,7 @@ pub(super) struct AwsFile {
     pub(super) access_key_id: Option<Spanned<SecretRef>>,
     pub(super) secret_access_key: Option<Spanned<SecretRef>>,
     pub(super) session_token: Option<Spanned<SecretRef>>,
+    pub(super) ambient: Option<Spanned<bool>>,
 }
 
 #[derive(Deserialize, Default)]

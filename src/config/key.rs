@@ -124,15 +124,12 @@ fn checked(text: &str, whence: &str) -> Result<Secret, KeyError> {
     Ok(Secret::new(text))
 }
 
-/// The members that a token is made from must be there. No value of the JSON is ever told, save its type.
+/// A service account's key, or a user's login as Google's tools keep it. The members that a token is made from must be
+/// there. No value of the JSON is ever told, save its type.
 fn service_account(text: &str, whence: &str) -> Result<Secret, KeyError> {
-    const HELP: &str =
-        "a service account's key is a JSON file with type, client_email, private_key and token_uri";
-    const OTHERS: [&str; 3] = [
-        "authorized_user",
-        "external_account",
-        "impersonated_service_account",
-    ];
+    const HELP: &str = "a service account's key is a JSON file with type, project_id, client_email, private_key_id and \
+                        private_key; a user's login has type, client_id, client_secret and refresh_token";
+    const OTHERS: [&str; 2] = ["external_account", "impersonated_service_account"];
     let text = text.trim();
     if text.len() > MAX_SECRET_BYTES {
         let message = format!("{whence} has more than {MAX_SECRET_BYTES} bytes");
@@ -146,16 +143,21 @@ fn service_account(text: &str, whence: &str) -> Result<Secret, KeyError> {
             .and_then(serde_json::Value::as_str)
             .unwrap_or_default()
     };
+    let has = |names: &[&str]| names.iter().all(|name| !member(name).is_empty());
     if let Some(other) = OTHERS.iter().find(|other| **other == member("type")) {
         return Err(KeyError::new(
-            format!("{whence} is of type {other}, not the key of a service account"),
+            format!("{whence} is of type {other}, neither the key of a service account nor a login"),
             "take a service account's key, or google = { metadata = true } on a Google machine",
         ));
     }
-    let needed = ["client_email", "private_key", "token_uri"];
-    if member("type") != "service_account" || needed.iter().any(|name| member(name).is_empty()) {
+    let is_whole = match member("type") {
+        "service_account" => has(&["project_id", "client_email", "private_key_id", "private_key"]),
+        "authorized_user" => has(&["client_id", "client_secret", "refresh_token"]),
+        _ => false,
+    };
+    if !is_whole {
         return Err(KeyError::new(
-            format!("{whence} is not the key of a service account"),
+            format!("{whence} is neither the key of a service account nor a login"),
             HELP,
         ));
     }

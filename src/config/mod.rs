@@ -16,6 +16,7 @@ mod key;
 mod load;
 mod mask;
 mod model;
+mod official;
 mod parse;
 mod preset;
 mod preset_file;
@@ -32,9 +33,10 @@ pub use env::Env;
 pub use error::{ConfigError, Diagnostic, Diagnostics, Found, MAX_FINDINGS, Position, Severity};
 pub use key::MAX_SECRET_BYTES;
 pub use load::{Loaded, MAX_FILE_BYTES, Note, Origin, load, load_text};
+pub use official::OFFICIAL_EVERY;
 pub use preset::{
-    CloudKind, DatedPrice, MAX_PRESET_BYTES, MAX_PRESET_FILES, Preset, PresetAsk, PresetAuth, PresetCanary,
-    PresetModel, PresetReach, Presets, STATUS_FORMATS, StatusPage,
+    CloudKind, DatedPrice, MAX_PRESET_BYTES, MAX_PRESET_FILES, MAX_STATUS_COMPONENTS, Preset, PresetAsk,
+    PresetAuth, PresetCanary, PresetModel, PresetReach, Presets, STATUS_FORMATS, StatusPage,
 };
 pub use preset_file::{MAX_USD_PER_MTOK, MAX_USD_PER_REQUEST};
 pub use provider::{DEADLINES, FREE_EVERY, PAID_EVERY};

@@ -100,16 +100,21 @@ impl Resolver<'_> {
         let preset = base.preset.canary_for(id.model().as_str());
         let mut model = Model::new(id);
         model.price = self.price(&model.id, here, file.price.as_ref(), base, off);
-        model.max_tokens_field.clone_from(&preset.max_tokens_field);
         let own = file.params.unwrap_or_default();
         self.refused(&own, here, base.preset);
+        model.max_tokens_field.clone_from(&preset.max_tokens_field);
         model.params.clone_from(&preset.params);
         model.params.extend(own);
         if let Some(via) = file.via {
             self.vias.push((model.id.clone(), via));
         }
         if base.can_generate {
-            self.canaries(&mut model, &switches, file.max_tokens.as_ref(), &preset, base);
+            self.canaries(
+                &mut model,
+                &switches,
+                file.max_tokens.as_ref(),
+                (&preset, base.preset),
+            );
         }
         model
     }

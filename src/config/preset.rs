@@ -49,6 +49,8 @@ pub const STATUS_FORMATS: [&str; 8] = [
     "betterstack",
     "html",
 ];
+/// Most components that may be named of one page.
+pub const MAX_STATUS_COMPONENTS: usize = 32;
 
 /// A price with where and when it was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -188,6 +190,8 @@ pub struct PresetCanary {
     /// Further members of the request body.
     #[serde(default)]
     pub params: serde_json::Map<String, serde_json::Value>,
+    /// Whether these settings were seen to be right.
+    pub verified: Option<bool>,
     /// What the long canary does otherwise.
     #[serde(default)]
     pub long: PresetAsk,
@@ -197,8 +201,6 @@ pub struct PresetCanary {
     /// What the tool canary does otherwise.
     #[serde(default)]
     pub tool: PresetAsk,
-    /// Whether these settings were seen to be right.
-    pub verified: Option<bool>,
 }
 
 /// What one kind of canary does otherwise than the short one.

@@ -74,8 +74,10 @@ impl Resolver<'_> {
         if !place.own {
             self.notes
                 .push(Note::Unverified(id.clone(), preset.unverified.clone()));
-            let page = preset.status.clone().map(|page| Note::Status(id.clone(), page));
-            self.notes.extend(page);
+        }
+        if let Some(page) = self.official_page(file.official.as_ref(), preset, place.own) {
+            self.notes.push(Note::Status(id.clone(), page.clone()));
+            self.pages.push((id.clone(), page));
         }
         let base = Base {
             id: id.clone(),
@@ -100,7 +102,7 @@ impl Resolver<'_> {
             preset: preset.name.clone(),
             protocol: wire.protocol,
             dialect: wire.dialect,
-            endpoint: preset.endpoint,
+            endpoint: preset.endpoint.speaking(wire.protocol),
             base_url: place.base,
             auth: credential.auth,
             key: credential.key,

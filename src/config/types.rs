@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use url::Url;
 
-use super::Secret;
+use super::{Secret, preset::StatusPage};
 use crate::{
     id::{ProviderId, TargetId},
     protocol::{Dialect, Protocol, request::Endpoint},
@@ -26,6 +26,8 @@ pub struct Config {
     pub usd_per_day: Option<f64>,
     /// Providers in file order.
     pub providers: Vec<Provider>,
+    /// The vendors' own status pages.
+    pub official: OfficialPages,
 }
 
 impl Config {
@@ -38,6 +40,15 @@ impl Config {
             .find(|m| &m.id == target)
             .map(|m| (provider, m))
     }
+}
+
+/// Which status pages are read, and how often. They are shown beside our verdict and never evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OfficialPages {
+    /// Interval; `None`: none is read.
+    pub every: Option<Duration>,
+    /// Whose pages, in file order. Several providers may share one.
+    pub pages: Vec<(ProviderId, StatusPage)>,
 }
 
 /// HTTP surface.
@@ -129,7 +140,7 @@ pub enum CloudCredential {
     },
     /// Whatever the machine offers in the order of the AWS tools: shared files, web identity, container, instance.
     AwsAmbient,
-    /// The JSON of a Google service account key.
+    /// The JSON of a Google service account's key, or of a user's login.
     GoogleServiceAccount(Secret),
     /// The metadata server of the Google machine that we run on.
     GoogleMetadata,

@@ -4,8 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::{
     config::{
-        Answer, Auth, Canary, CanaryScript, Config, Expected, Model, Price, ProbeLimits, Provider, Reach,
-        Secret, Server, StoreConfig,
+        Answer, Auth, Canary, CanaryScript, Config, Expected, Model, OfficialPages, Price, ProbeLimits,
+        Provider, Reach, Secret, Server, StoreConfig,
     },
     id::ProviderId,
     protocol::{Protocol, request::Endpoint},
@@ -26,6 +26,7 @@ pub(super) fn config(models: usize, every: Duration) -> Config {
         },
         anchors: Vec::new(),
         usd_per_day: None,
+        official: OfficialPages::default(),
         providers: vec![Provider {
             models: (0..models).map(|n| model(&format!("p/m{n}"), every)).collect(),
             id,
@@ -38,20 +39,25 @@ pub(super) fn config(models: usize, every: Duration) -> Config {
             key: Some(Secret::new("planted-key")),
             cloud: None,
             headers: Vec::new(),
-            reach: Some(Reach {
-                every,
-                method: "GET".to_owned(),
-                base_url: None,
-                path: "/v1/models".to_owned(),
-                body: None,
-                with_key: Expected::status(200),
-                without_key: Expected::status(401),
-            }),
+            reach: Some(reach(every)),
             strict_terminal: true,
             polite: true,
             usd_per_day: None,
             limits: ProbeLimits::default(),
         }],
+    }
+}
+
+/// A list of models, 200 with a key and 401 without.
+pub(super) fn reach(every: Duration) -> Reach {
+    Reach {
+        every,
+        method: "GET".to_owned(),
+        base_url: None,
+        path: "/v1/models".to_owned(),
+        body: None,
+        with_key: Expected::status(200),
+        without_key: Expected::status(401),
     }
 }
 

@@ -169,3 +169,6 @@ fn is_page(timeline: &Timeline) -> bool {
         .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/html"));
     html || timeline.raw.trim_ascii_start().starts_with(b"<")
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,12 +13,12 @@ use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Call, Marks, ProbeJob, ProbeKind, ProbeReport, Prober, Reply, Transport};
+use super::{
+    Call, Marks, ProbeJob, ProbeKind, ProbeReport, Prober, Reply, Transport, fixture::reach as models,
+};
 use crate::{
     clock::{Clock, Timestamp},
-    config::{
-        Answer, Auth, Canary, CanaryScript, Expected, Model, Price, ProbeLimits, Provider, Reach, Secret,
-    },
+    config::{Answer, Auth, Canary, CanaryScript, Model, Price, ProbeLimits, Provider, Secret},
     health::Deadlines,
     id::ProviderId,
     protocol::{ErrorClass, Protocol, request::Endpoint},
@@ -185,15 +185,7 @@ fn job(kind: ProbeKind) -> ProbeJob {
         key: Some(Secret::new(KEY)),
         cloud: None,
         headers: vec![("x-team".to_owned(), "red".to_owned())],
-        reach: Some(Reach {
-            every: ms(5000),
-            method: "GET".to_owned(),
-            base_url: None,
-            path: "/v1/models".to_owned(),
-            body: None,
-            with_key: Expected::status(200),
-            without_key: Expected::status(401),
-        }),
+        reach: Some(models(ms(5000))),
         strict_terminal: true,
         polite: true,
         usd_per_day: None,

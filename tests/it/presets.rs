@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeSet, path::Path};
 
 use endturn::{
     config::{Auth, CloudCredential, Config, ConfigError, Env, Loaded, Provider, load, load_text},
@@ -12,7 +12,7 @@ use endturn::{
 /// A secret that must never be seen again.
 const PLANTED: &str = "planted-9f86d081884c7d65";
 /// A service account's key as Google hands it out, shortened.
-const ACCOUNT: &str = r#"{"type":"service_account","project_id":"p","private_key":"planted-9f86d081884c7d65",
+const ACCOUNT: &str = r#"{"type":"service_account","project_id":"p","private_key_id":"i","private_key":"planted-9f86d081884c7d65",
 "client_email":"e@p.iam.gserviceaccount.com","token_uri":"https://oauth2.googleapis.com/token"}"#;
 
 fn env(dir: &Path, vars: &[(&str, &str)]) -> Env {
@@ -58,126 +58,126 @@ fn wrong(text: &str, vars: &[(&str, &str)]) -> String {
     }
 }
 
-/// Entry and environment in, base URL and reach URL out.
+/// Entry and environment in, base URL and reach URL out; the latter where it isn't the former.
+#[track_caller]
+fn leads(entry: &str, vars: &[(&str, &str)], base: &str, reach: Option<&str>) {
+    let provider = provider(entry, vars);
+    assert_eq!(provider.base_url.as_str(), base, "{entry}");
+    let probe = provider.reach.unwrap();
+    assert_eq!(probe.base_url.as_ref().map(url::Url::as_str), reach, "{entry}");
+}
+
 #[test]
-fn every_variant_of_an_address_leads_where_it_should() {
-    let azure = "id = \"azure-openai\"\nmodels = [\"gpt-5-nano\"]\n";
-    let own = |url: &str| format!("{azure}base_url = \"{url}\"\n");
-    let aws = [("AWS_REGION", "eu-west-1")];
-    let google = [("GOOGLE_CLOUD_PROJECT", "proj")];
-    let vertex = |id: &str, region: &str| format!("id = \"{id}\"\nvars = {{ region = \"{region}\" }}");
-    let vertex_at = |host: &str, region: &str| format!("https://{host}/v1/projects/proj/locations/{region}");
-    let rows: Vec<(String, &[(&str, &str)], String, Option<&str>)> = vec![
-        (
-            "id = \"bedrock\"\nvars = { region = \"us-east-1\" }".to_owned(),
-            &aws,
-            "https://bedrock-runtime.us-east-1.amazonaws.com/".to_owned(),
-            Some("https://bedrock.us-east-1.amazonaws.com/"),
-        ),
-        (
-            "id = \"bedrock\"".to_owned(),
-            &aws,
-            "https://bedrock-runtime.eu-west-1.amazonaws.com/".to_owned(),
-            Some("https://bedrock.eu-west-1.amazonaws.com/"),
-        ),
-        // With an own base URL the request for reach goes there too.
-        (
-            "id = \"bedrock\"\nbase_url = \"http://127.0.0.1:9/bedrock\"\nfree = true".to_owned(),
-            &[],
-            "http://127.0.0.1:9/bedrock".to_owned(),
-            None,
-        ),
-        (
-            format!("{azure}vars = {{ resource = \"res\" }}"),
-            &[],
-            "https://res.openai.azure.com/openai/v1".to_owned(),
-            Some("https://res.openai.azure.com/openai/v1"),
-        ),
-        (
-            format!("{azure}vars = {{ resource = \"res\", api_version = \"2024-10-21\" }}"),
-            &[],
-            "https://res.openai.azure.com/openai/deployments/%7Bmodel%7D?api-version=2024-10-21".to_owned(),
-            Some("https://res.openai.azure.com/openai/v1"),
-        ),
-        (
-            azure.to_owned(),
-            &[
-                ("AZURE_RESOURCE_NAME", "env"),
-                ("OPENAI_API_VERSION", "2025-04-01-preview"),
-            ],
-            "https://env.openai.azure.com/openai/deployments/%7Bmodel%7D?api-version=2025-04-01-preview"
-                .to_owned(),
-            Some("https://env.openai.azure.com/openai/v1"),
-        ),
-        (
-            own("https://gw.example/azure/openai/deployments/{model}?api-version=2024-10-21")
-                + "canary = false",
-            &[],
-            "https://gw.example/azure/openai/deployments/%7Bmodel%7D?api-version=2024-10-21".to_owned(),
-            Some("https://gw.example/azure/openai?api-version=2024-10-21"),
-        ),
-        (
-            own("https://gw.example/{model}/v1") + "canary = false",
-            &[],
-            "https://gw.example/%7Bmodel%7D/v1".to_owned(),
-            Some("https://gw.example/"),
-        ),
-        (
-            vertex("vertex-gemini", "europe-west4"),
-            &google,
-            vertex_at("europe-west4-aiplatform.googleapis.com", "europe-west4"),
-            None,
-        ),
-        (
-            "id = \"vertex-gemini\"".to_owned(),
-            &google,
-            vertex_at("aiplatform.googleapis.com", "global"),
-            None,
-        ),
-        (
-            vertex("vertex-claude", "us"),
-            &google,
-            vertex_at("aiplatform.us.rep.googleapis.com", "us"),
-            None,
-        ),
-        (
-            vertex("vertex-claude", "eu"),
-            &google,
-            vertex_at("aiplatform.eu.rep.googleapis.com", "eu"),
-            None,
-        ),
-        // Beside /v1, wherever that is.
-        (
-            "id = \"vllm\"\nmodels = [\"m\"]".to_owned(),
-            &[],
-            "http://127.0.0.1:8000/v1".to_owned(),
-            Some("http://127.0.0.1:8000/"),
-        ),
-        (
-            "id = \"vllm\"\nmodels = [\"m\"]\nbase_url = \"http://gpu-box/inference/v1\"".to_owned(),
-            &[],
-            "http://gpu-box/inference/v1".to_owned(),
-            Some("http://gpu-box/inference"),
-        ),
-        (
-            "id = \"vllm\"\nmodels = [\"m\"]\nbase_url = \"http://gpu-box/inference\"".to_owned(),
-            &[],
-            "http://gpu-box/inference".to_owned(),
-            None,
-        ),
-        (
-            "id = \"ollama\"\nmodels = [\"llama3.2:1b\"]".to_owned(),
-            &[],
-            "http://127.0.0.1:11434/".to_owned(),
-            None,
-        ),
-    ];
-    for (entry, vars, base, reach) in rows {
-        let provider = provider(&entry, vars);
-        assert_eq!(provider.base_url.as_str(), base, "{entry}");
-        let probe = provider.reach.unwrap();
-        assert_eq!(probe.base_url.as_ref().map(url::Url::as_str), reach, "{entry}");
+fn bedrock_has_a_host_per_region_and_one_for_control() {
+    let west = [("AWS_REGION", "eu-west-1")];
+    leads(
+        "id = \"bedrock\"",
+        &west,
+        "https://bedrock-runtime.eu-west-1.amazonaws.com/",
+        Some("https://bedrock.eu-west-1.amazonaws.com/"),
+    );
+    leads(
+        "id = \"bedrock\"\nvars = { region = \"us-east-1\" }",
+        &west,
+        "https://bedrock-runtime.us-east-1.amazonaws.com/",
+        Some("https://bedrock.us-east-1.amazonaws.com/"),
+    );
+    // With a base URL of one's own the reach request goes there too.
+    let own = "id = \"bedrock\"\nbase_url = \"http://127.0.0.1:9/bedrock\"\nfree = true";
+    leads(own, &[], "http://127.0.0.1:9/bedrock", None);
+}
+
+#[test]
+fn azure_has_two_forms() {
+    let azure = "id = \"azure-openai\"\nmodels = [\"gpt-5-nano\"]\ncanary = false\n";
+    let v1 = "https://res.openai.azure.com/openai/v1";
+    leads(
+        &format!("{azure}vars = {{ resource = \"res\" }}"),
+        &[],
+        v1,
+        Some(v1),
+    );
+    leads(
+        &format!("{azure}vars = {{ resource = \"res\", api_version = \"2024-10-21\" }}"),
+        &[],
+        "https://res.openai.azure.com/openai/deployments/%7Bmodel%7D?api-version=2024-10-21",
+        Some(v1),
+    );
+    leads(
+        azure,
+        &[
+            ("AZURE_RESOURCE_NAME", "res"),
+            ("OPENAI_API_VERSION", "2025-04-01-preview"),
+        ],
+        "https://res.openai.azure.com/openai/deployments/%7Bmodel%7D?api-version=2025-04-01-preview",
+        Some(v1),
+    );
+    let own = |url: &str| format!("{azure}base_url = \"{url}\"");
+    leads(
+        &own("https://gw.example/azure/openai/deployments/{model}?api-version=1"),
+        &[],
+        "https://gw.example/azure/openai/deployments/%7Bmodel%7D?api-version=1",
+        Some("https://gw.example/azure/openai?api-version=1"),
+    );
+    let model = "https://gw.example/%7Bmodel%7D/v1";
+    leads(
+        &own("https://gw.example/{model}/v1"),
+        &[],
+        model,
+        Some("https://gw.example/"),
+    );
+    // One's own resource by hand is the preset's own address all the same.
+    let by_hand = format!("{}\nvars = {{ resource = \"res\" }}", own(v1));
+    leads(&by_hand, &[], v1, Some(v1));
+}
+
+#[test]
+fn vertex_has_hosts_of_regions_and_multi_regions() {
+    let project = [("GOOGLE_CLOUD_PROJECT", "proj")];
+    for id in ["vertex-gemini", "vertex-claude"] {
+        for (region, host) in [
+            ("europe-west4", "europe-west4-aiplatform.googleapis.com"),
+            ("global", "aiplatform.googleapis.com"),
+            ("us", "aiplatform.us.rep.googleapis.com"),
+            ("eu", "aiplatform.eu.rep.googleapis.com"),
+        ] {
+            let entry = format!("id = \"{id}\"\nvars = {{ region = \"{region}\" }}");
+            let base = format!("https://{host}/v1/projects/proj/locations/{region}");
+            leads(&entry, &project, &base, None);
+        }
+        let base = "https://aiplatform.googleapis.com/v1/projects/proj/locations/global";
+        leads(&format!("id = \"{id}\""), &project, base, None);
     }
+}
+
+#[test]
+fn reach_lies_beside_the_version_path() {
+    let vllm = "id = \"vllm\"\nmodels = [\"m\"]\n";
+    leads(
+        vllm,
+        &[],
+        "http://127.0.0.1:8000/v1",
+        Some("http://127.0.0.1:8000/"),
+    );
+    let own = |url: &str| format!("{vllm}base_url = \"{url}\"");
+    leads(
+        &own("http://gpu-box/inference/v1"),
+        &[],
+        "http://gpu-box/inference/v1",
+        Some("http://gpu-box/inference"),
+    );
+    leads(
+        &own("http://gpu-box/inference"),
+        &[],
+        "http://gpu-box/inference",
+        None,
+    );
+    leads(
+        "id = \"ollama\"\nmodels = [\"m\"]",
+        &[],
+        "http://127.0.0.1:11434/",
+        None,
+    );
 }
 
 #[test]
@@ -226,6 +226,12 @@ fn protocols_and_dialects_come_from_the_preset_or_the_file() {
             Protocol::Gemini,
             None,
             Endpoint::VertexGemini,
+        ),
+        (
+            "id = \"vertex-gemini\"\nprotocol = \"openai-chat\"\nbase_url = \"https://aiplatform.example/openapi\"\ncanary = false",
+            Protocol::OpenaiChat,
+            None,
+            Endpoint::Native,
         ),
     ] {
         let provider = provider(entry, &[]);
@@ -282,6 +288,11 @@ fn aws_credentials_come_from_the_file_or_the_environment() {
         })
     ));
 
+    // What the machine offers is taken only where the file says so.
+    let machine = provider("id = \"bedrock\"\naws = { ambient = true }", &AWS[..1]);
+    assert!(signed(&machine) && machine.models[0].canary.is_some());
+    assert_eq!(machine.cloud, Some(CloudCredential::AwsAmbient));
+
     // Half a credential is none.
     assert_eq!(provider("id = \"bedrock\"", &AWS[..2]).cloud, None);
     // Nobody else gets what the environment holds, unless the file says so.
@@ -318,6 +329,11 @@ fn google_credentials_come_from_the_file_or_the_environment() {
         let variable = format!("id = \"{id}\"\ngoogle = {{ service_account = {{ env = \"ACCOUNT\" }} }}");
         assert_eq!(provider(&variable, &inline).cloud, ambient.cloud);
     }
+    // The login of a user does as well.
+    let login = r#"{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r"}"#;
+    let vars = [("GOOGLE_CLOUD_PROJECT", "p"), ("LOGIN", login)];
+    let file = "id = \"vertex-claude\"\ngoogle = { service_account = { env = \"LOGIN\" } }";
+    assert!(provider(file, &vars).cloud.is_some());
     // A plain key is one of the express mode.
     let express = [("GOOGLE_CLOUD_PROJECT", "p"), ("EXPRESS", "k")];
     let key = provider(
@@ -364,6 +380,11 @@ preset = "bedrock"
 base_url = "https://proxy.example"
 aws = { access_key_id = { env = "ID" }, secret_access_key = { env = "ID" } }
 [[provider]]
+id = "bedrock-4"
+preset = "bedrock"
+vars = { region = "us-east-1" }
+aws = { access_key_id = { env = "ID" }, ambient = true }
+[[provider]]
 id = "openai"
 aws = { access_key_id = { env = "ID" }, secret_access_key = { env = "ID" } }
 [[provider]]
@@ -384,6 +405,11 @@ id = "vertex-3"
 preset = "vertex-claude"
 vars = { project = "p" }
 google = { service_account = { env = "USER" } }
+[[provider]]
+id = "vertex-4"
+preset = "vertex-claude"
+vars = { project = "p" }
+google = { service_account = { env = "LOGIN" } }
 "#;
 
 const WAYS: &str = r#"[[provider]]
@@ -403,8 +429,14 @@ via = "zzz"
 
 #[test]
 fn mistakes_are_shown_with_line_caret_and_help() {
-    let user = format!("{{\"type\":\"authorized_user\",\"refresh_token\":\"{PLANTED}\"}}");
-    let vars = [("ID", PLANTED), ("USER", user.as_str()), ("OPENAI_API_KEY", "k")];
+    let user = format!("{{\"type\":\"external_account\",\"refresh_token\":\"{PLANTED}\"}}");
+    let login = user.replace("external_account", "authorized_user");
+    let vars = [
+        ("ID", PLANTED),
+        ("USER", user.as_str()),
+        ("LOGIN", login.as_str()),
+        ("OPENAI_API_KEY", "k"),
+    ];
     for (name, text) in [
         ("addresses", ADDRESSES),
         ("credentials", CREDENTIALS),
@@ -500,84 +532,71 @@ fn without_a_file_clouds_need_their_own_key_and_variables() {
     assert_eq!(bedrock, ["bedrock"]);
 }
 
+/// What each preset needs beside its id.
+const NEEDED: [(&str, &str); 10] = [
+    ("bedrock", "vars = { region = \"us-east-1\" }"),
+    (
+        "azure-openai",
+        "vars = { resource = \"res\" }\nmodels = [\"gpt-5-nano\"]",
+    ),
+    (
+        "vertex-gemini",
+        "vars = { project = \"p\" }\ngoogle = { metadata = true }",
+    ),
+    (
+        "vertex-claude",
+        "vars = { project = \"p\" }\ngoogle = { metadata = true }",
+    ),
+    ("ollama", "models = [\"llama3.2:1b\"]"),
+    ("vllm", "models = [\"m\"]"),
+    ("llama-cpp", "models = [\"m\"]"),
+    ("lm-studio", "models = [\"m\"]"),
+    ("litellm", "models = [\"m\"]"),
+    (
+        "openai-compatible",
+        "models = [\"m\"]\nbase_url = \"http://gpu-box/v1\"\nfree = true",
+    ),
+];
+/// Presets that need nothing, and the variables of their keys.
+const HOSTED: [(&str, &str); 17] = [
+    ("anthropic", "ANTHROPIC_API_KEY"),
+    ("openai", "OPENAI_API_KEY"),
+    ("openai-responses", "OPENAI_API_KEY"),
+    ("gemini", "GEMINI_API_KEY"),
+    ("openrouter", "OPENROUTER_API_KEY"),
+    ("mistral", "MISTRAL_API_KEY"),
+    ("cohere", "COHERE_API_KEY"),
+    ("groq", "GROQ_API_KEY"),
+    ("together", "TOGETHER_API_KEY"),
+    ("fireworks", "FIREWORKS_API_KEY"),
+    ("deepseek", "DEEPSEEK_API_KEY"),
+    ("xai", "XAI_API_KEY"),
+    ("perplexity", "PERPLEXITY_API_KEY"),
+    ("cerebras", "CEREBRAS_API_KEY"),
+    ("nvidia-nim", "NVIDIA_API_KEY"),
+    ("moonshot", "MOONSHOT_API_KEY"),
+    ("alibaba-qwen", "DASHSCOPE_API_KEY"),
+];
+
 /// Every preset in one file: what `endturn check` says of it.
 #[test]
 fn check_shows_every_preset() {
-    let mut text = String::from("[budget]\nusd_per_day = 100\n");
-    for (id, more) in [
-        ("bedrock", "vars = { region = \"us-east-1\" }"),
-        (
-            "azure-openai",
-            "vars = { resource = \"res\" }\nmodels = [\"gpt-5-nano\"]",
-        ),
-        (
-            "vertex-gemini",
-            "vars = { project = \"p\" }\ngoogle = { metadata = true }",
-        ),
-        (
-            "vertex-claude",
-            "vars = { project = \"p\" }\ngoogle = { metadata = true }",
-        ),
-        ("ollama", "models = [\"llama3.2:1b\"]"),
-        ("vllm", "models = [\"m\"]"),
-        ("llama-cpp", "models = [\"m\"]"),
-        ("lm-studio", "models = [\"m\"]"),
-        ("litellm", "models = [\"m\"]"),
-        (
-            "openai-compatible",
-            "models = [\"m\"]\nbase_url = \"http://gpu-box/v1\"\nfree = true",
-        ),
-        ("anthropic", ""),
-        ("openai", ""),
-        ("openai-responses", ""),
-        ("gemini", ""),
-        ("openrouter", ""),
-        ("mistral", ""),
-        ("cohere", ""),
-        ("groq", ""),
-        ("together", ""),
-        ("fireworks", ""),
-        ("deepseek", ""),
-        ("xai", ""),
-        ("perplexity", ""),
-        ("cerebras", ""),
-        ("nvidia-nim", ""),
-        ("moonshot", ""),
-        ("alibaba-qwen", ""),
-    ] {
-        text.push_str(&format!("[[provider]]\nid = \"{id}\"\n{more}\n"));
-    }
-    let keys = [
-        "ANTHROPIC",
-        "OPENAI",
-        "GEMINI",
-        "OPENROUTER",
-        "MISTRAL",
-        "COHERE",
-        "GROQ",
-        "TOGETHER",
-        "FIREWORKS",
-        "DEEPSEEK",
-        "XAI",
-        "PERPLEXITY",
-        "CEREBRAS",
-        "NVIDIA",
-        "MOONSHOT",
-        "DASHSCOPE",
-        "AZURE_OPENAI",
-    ];
-    let names: Vec<String> = keys.iter().map(|key| format!("{key}_API_KEY")).collect();
-    let mut vars: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), PLANTED)).collect();
-    vars.push(("AWS_BEARER_TOKEN_BEDROCK", PLANTED));
+    let entries = NEEDED.into_iter().chain(HOSTED.map(|(id, _)| (id, "")));
+    let text = entries.fold("[budget]\nusd_per_day = 100\n".to_owned(), |text, (id, more)| {
+        text + &format!("[[provider]]\nid = \"{id}\"\n{more}\n")
+    });
+    let mut vars = HOSTED.map(|(_, variable)| (variable, PLANTED)).to_vec();
+    vars.extend(["AWS_BEARER_TOKEN_BEDROCK", "AZURE_OPENAI_API_KEY"].map(|variable| (variable, PLANTED)));
     let loaded = loaded(&text, &vars);
-    let canaries: BTreeMap<_, _> = loaded
+    let generates = |provider: &Provider| provider.models[0].canary.is_some();
+    let presets: BTreeSet<_> = loaded
         .config
         .providers
         .iter()
-        .map(|p| (p.preset.as_str(), p.models[0].canary.is_some()))
+        .map(|p| p.preset.as_str())
         .collect();
-    assert_eq!(canaries.len(), 27);
-    assert!(canaries.values().all(|canary| *canary), "{canaries:?}");
+    assert_eq!(presets.len(), 27);
+    assert!(loaded.config.providers.iter().all(generates));
     let mut out = Vec::new();
     endturn::cli::check::write_plan(&loaded, false, &mut out).unwrap();
     let shown = String::from_utf8(out).unwrap();

@@ -59,6 +59,7 @@ impl Engine {
             flags: target.flags(now_ms),
             incident: target.tracker.open_id().map(str::to_owned),
             spent_usd_today: target.spent_today(now_ms),
+            official: None,
         }
     }
 
