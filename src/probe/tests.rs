@@ -145,7 +145,8 @@ fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-fn job(kind: ProbeKind) -> ProbeJob {
+/// Counts to three; the seed draws the sentinel.
+fn counting() -> Model {
     let words = ["one", "two", "three"].map(str::to_owned).to_vec();
     let script = CanaryScript {
         name: "count3".to_owned(),
@@ -155,7 +156,7 @@ fn job(kind: ProbeKind) -> ProbeJob {
         input_tokens: 100,
         output_tokens: 10,
     };
-    let model = Model {
+    Model {
         canary: Some(Canary {
             every: ms(60_000),
             script: script.into(),
@@ -169,7 +170,10 @@ fn job(kind: ProbeKind) -> ProbeJob {
             usd_per_request: 0.0,
         }),
         ..Model::new("sim/claude".parse().unwrap())
-    };
+    }
+}
+
+fn job(kind: ProbeKind) -> ProbeJob {
     let provider = Provider {
         id: ProviderId::new("sim").unwrap(),
         preset: "anthropic".to_owned(),
@@ -199,7 +203,7 @@ fn job(kind: ProbeKind) -> ProbeJob {
     ProbeJob {
         connect: None,
         provider: Arc::new(provider),
-        model: Arc::new(model),
+        model: Arc::new(counting()),
         kind,
         purpose: Purpose::Scheduled,
         deadlines: Deadlines {
