@@ -9,6 +9,7 @@ mod probe;
 mod run;
 mod simulate;
 mod status;
+mod validate;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -91,6 +92,7 @@ async fn dispatch(command: Command, clock: Clock) -> Exit {
             }
         },
         Command::Simulate(args) => simulate::run(&args, clock).await,
+        Command::Validate(args) => validate::run(&args),
     }
 }
 

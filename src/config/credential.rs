@@ -154,19 +154,16 @@ impl Resolver<'_> {
 
     fn aws(&mut self, file: &Spanned<AwsFile>) -> Option<CloudCredential> {
         let keys = file.get_ref();
-        if keys.ambient == Some(true) {
-            if keys.access_key_id.is_some()
-                || keys.secret_access_key.is_some()
-                || keys.session_token.is_some()
-            {
-                self.error(file, "aws has both keys and ambient", "keep one of them");
-            }
+        let named = [&keys.access_key_id, &keys.secret_access_key, &keys.session_token];
+        let ambient = keys.ambient.as_ref().is_some_and(|on| *on.get_ref());
+        if ambient && named.iter().all(|key| key.is_none()) {
             return Some(CloudCredential::AwsAmbient);
         }
-        let (Some(id), Some(secret)) = (&keys.access_key_id, &keys.secret_access_key) else {
-            let help =
-                "write aws = { access_key_id = { env = \"..\" }, secret_access_key = { env = \"..\" } }";
-            self.incomplete(file, "aws needs access_key_id and secret_access_key", help);
+        let (Some(id), Some(secret), false) = (&keys.access_key_id, &keys.secret_access_key, ambient) else {
+            let help = "write aws = { access_key_id = { env = \"..\" }, secret_access_key = { env = \"..\" } } \
+                        or { ambient = true }";
+            let message = "aws needs either access_key_id and secret_access_key or ambient";
+            self.incomplete(file, message, help);
             return None;
         };
         let access_key_id = self.named(id, key::read);

@@ -8,6 +8,8 @@ use serde::{
 };
 use toml::Spanned;
 
+use super::{canaries::CanarySwitch, official::OfficialFile};
+
 /// The whole file.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
@@ -17,6 +19,7 @@ pub(super) struct FileConfig {
     pub(super) store: Option<StoreFile>,
     pub(super) network: Option<NetworkFile>,
     pub(super) budget: Option<BudgetFile>,
+    pub(super) official: Option<Spanned<Switch>>,
     #[serde(default)]
     pub(super) provider: Vec<Spanned<ProviderFile>>,
 }
@@ -69,12 +72,16 @@ pub(super) struct ProviderFile {
     #[serde(default)]
     pub(super) model: Vec<Spanned<ModelFile>>,
     pub(super) reach: Option<Spanned<Switch>>,
-    pub(super) canary: Option<Spanned<Switch>>,
+    pub(super) canary: Option<Spanned<CanarySwitch>>,
+    pub(super) long: Option<Spanned<CanarySwitch>>,
+    pub(super) json: Option<Spanned<CanarySwitch>>,
+    pub(super) tool: Option<Spanned<CanarySwitch>>,
     pub(super) limits: Option<LimitsFile>,
     pub(super) usd_per_day: Option<Spanned<f64>>,
     pub(super) polite: Option<bool>,
     pub(super) strict_terminal: Option<bool>,
     pub(super) free: Option<Spanned<bool>>,
+    pub(super) official: Option<Spanned<OfficialFile>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -83,7 +90,7 @@ pub(super) struct AwsFile {
     pub(super) access_key_id: Option<Spanned<SecretRef>>,
     pub(super) secret_access_key: Option<Spanned<SecretRef>>,
     pub(super) session_token: Option<Spanned<SecretRef>>,
-    pub(super) ambient: Option<bool>,
+    pub(super) ambient: Option<Spanned<bool>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -98,7 +105,10 @@ pub(super) struct GoogleFile {
 pub(super) struct ModelFile {
     pub(super) id: Option<Spanned<String>>,
     pub(super) via: Option<Spanned<String>>,
-    pub(super) canary: Option<Spanned<Switch>>,
+    pub(super) canary: Option<Spanned<CanarySwitch>>,
+    pub(super) long: Option<Spanned<CanarySwitch>>,
+    pub(super) json: Option<Spanned<CanarySwitch>>,
+    pub(super) tool: Option<Spanned<CanarySwitch>>,
     pub(super) max_tokens: Option<Spanned<u32>>,
     pub(super) price: Option<Spanned<PriceFile>>,
     pub(super) params: Option<serde_json::Map<String, serde_json::Value>>,

@@ -127,8 +127,8 @@ fn checked(text: &str, whence: &str) -> Result<Secret, KeyError> {
 /// A service account's key, or a user's login as Google's tools keep it. The members that a token is made from must be
 /// there. No value of the JSON is ever told, save its type.
 fn service_account(text: &str, whence: &str) -> Result<Secret, KeyError> {
-    const HELP: &str =
-        "a service account's key is a JSON file with type, client_email, private_key and token_uri";
+    const HELP: &str = "a service account's key is a JSON file with type, project_id, client_email, private_key_id and \
+                        private_key; a user's login has type, client_id, client_secret and refresh_token";
     const OTHERS: [&str; 2] = ["external_account", "impersonated_service_account"];
     let text = text.trim();
     if text.len() > MAX_SECRET_BYTES {
@@ -143,20 +143,23 @@ fn service_account(text: &str, whence: &str) -> Result<Secret, KeyError> {
             .and_then(serde_json::Value::as_str)
             .unwrap_or_default()
     };
-    let needed = match member("type") {
-        "service_account" => ["client_email", "private_key", "token_uri"],
-        "authorized_user" => ["client_id", "client_secret", "refresh_token"],
-        other => {
-            let kind = OTHERS.iter().find(|known| **known == other);
-            let message = match kind {
-                Some(kind) => format!("{whence} is of type {kind}, which is not supported"),
-                None => format!("{whence} is not the key of a service account"),
-            };
-            return Err(KeyError::new(message, HELP));
-        }
+    let has = |names: &[&str]| names.iter().all(|name| !member(name).is_empty());
+    if let Some(other) = OTHERS.iter().find(|other| **other == member("type")) {
+        return Err(KeyError::new(
+            format!("{whence} is of type {other}, neither the key of a service account nor a login"),
+            "take a service account's key, or google = { metadata = true } on a Google machine",
+        ));
+    }
+    let is_whole = match member("type") {
+        "service_account" => has(&["project_id", "client_email", "private_key_id", "private_key"]),
+        "authorized_user" => has(&["client_id", "client_secret", "refresh_token"]),
+        _ => false,
     };
-    if let Some(name) = needed.into_iter().find(|name| member(name).is_empty()) {
-        return Err(KeyError::new(format!("{whence} lacks {name}"), HELP));
+    if !is_whole {
+        return Err(KeyError::new(
+            format!("{whence} is neither the key of a service account nor a login"),
+            HELP,
+        ));
     }
     Ok(Secret::new(text))
 }

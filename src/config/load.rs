@@ -100,6 +100,7 @@ fn resolve(origin: Origin, text: Option<&str>, dir: &Path, env: &Env) -> Result<
         report: &mut report,
         notes: Vec::new(),
         vias: Vec::new(),
+        pages: Vec::new(),
     };
     let config = resolver.config(file);
     let notes = resolver.notes;

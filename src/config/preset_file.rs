@@ -8,8 +8,8 @@ use url::Url;
 use super::{
     Address, Auth, BodyKind, Expected, Price, Var, Variant,
     preset::{
-        CloudKind, DatedPrice, Preset, PresetAuth, PresetCanary, PresetModel, PresetReach, STATUS_FORMATS,
-        StatusPage,
+        CloudKind, DatedPrice, MAX_STATUS_COMPONENTS, Preset, PresetAuth, PresetCanary, PresetModel,
+        PresetReach, STATUS_FORMATS, StatusPage,
     },
 };
 use crate::protocol::request::Endpoint;
@@ -222,6 +222,12 @@ impl StatusFile {
         if !STATUS_FORMATS.contains(&self.format.as_str()) {
             let known = STATUS_FORMATS.join(", ");
             return Err(format!("status format {:?}, known are {known}", self.format));
+        }
+        if self.components.len() > MAX_STATUS_COMPONENTS {
+            return Err(format!("more than {MAX_STATUS_COMPONENTS} status components"));
+        }
+        if self.components.iter().any(|name| name.trim().is_empty()) {
+            return Err("a status component has no name".to_owned());
         }
         Ok(StatusPage {
             url: Url::parse(&self.url).map_err(|e| format!("{:?} is not a URL: {e}", self.url))?,

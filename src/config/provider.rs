@@ -7,6 +7,7 @@ use url::Url;
 
 use super::{
     ProbeLimits, Provider, Reach,
+    canaries::Switches,
     endpoint::{Place, is_private},
     error::Diagnostic,
     file::{LimitsFile, ProviderFile, Span, Switch},
@@ -36,7 +37,7 @@ pub(super) struct Base<'a> {
     pub(super) free: bool,
     /// Whether a generation can be asked for at all.
     pub(super) can_generate: bool,
-    pub(super) canary: Option<Spanned<Switch>>,
+    pub(super) canaries: Switches,
     pub(super) source: Spanned<()>,
 }
 
@@ -73,8 +74,10 @@ impl Resolver<'_> {
         if !place.own {
             self.notes
                 .push(Note::Unverified(id.clone(), preset.unverified.clone()));
-            let page = preset.status.clone().map(|page| Note::Status(id.clone(), page));
-            self.notes.extend(page);
+        }
+        if let Some(page) = self.official_page(file.official.as_ref(), preset, place.own) {
+            self.notes.push(Note::Status(id.clone(), page.clone()));
+            self.pages.push((id.clone(), page));
         }
         let base = Base {
             id: id.clone(),
@@ -82,7 +85,12 @@ impl Resolver<'_> {
             own_url: place.own,
             free,
             can_generate,
-            canary: file.canary,
+            canaries: Switches {
+                short: file.canary,
+                long: file.long,
+                json: file.json,
+                tool: file.tool,
+            },
             source: here,
         };
         let models = self.models(file.models, file.model, &base);

@@ -6,14 +6,15 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Config, Env, Provider, Server, StoreConfig,
+    Config, Env, OfficialPages, Provider, Server, StatusPage, StoreConfig,
+    canaries::CanarySwitch,
     error::{Diagnostic, Place, Report},
     file::{BudgetFile, FileConfig, LimitsFile, NetworkFile, ServerFile, Size, Span, StoreFile, Switch},
     load::Note,
     parse::{nearest, parse},
     preset::Presets,
 };
-use crate::id::TargetId;
+use crate::id::{ProviderId, TargetId};
 
 /// Every default. Embedded and really read.
 const DEFAULTS: &str = include_str!("default.toml");
@@ -42,6 +43,7 @@ pub(super) struct Defaults {
     store: Option<StoreFile>,
     network: Option<NetworkFile>,
     budget: Option<BudgetFile>,
+    pub(super) official: Option<Switch>,
     #[serde(default)]
     pub(super) provider: ProviderDefaults,
 }
@@ -52,7 +54,10 @@ pub(super) struct Defaults {
 pub(super) struct ProviderDefaults {
     pub(super) polite: Option<bool>,
     pub(super) reach: Option<Switch>,
-    pub(super) canary: Option<Switch>,
+    pub(super) canary: Option<CanarySwitch>,
+    pub(super) long: Option<CanarySwitch>,
+    pub(super) json: Option<CanarySwitch>,
+    pub(super) tool: Option<CanarySwitch>,
     pub(super) limits: Option<LimitsFile>,
 }
 
@@ -77,6 +82,8 @@ pub(super) struct Resolver<'a> {
     pub(super) notes: Vec<Note>,
     /// Targets that are said to be another one's model, until all are known.
     pub(super) vias: Vec<(TargetId, Spanned<String>)>,
+    /// Status pages that are to be read.
+    pub(super) pages: Vec<(ProviderId, StatusPage)>,
 }
 
 impl Resolver<'_> {
@@ -109,6 +116,7 @@ impl Resolver<'_> {
             self.report
                 .push(Diagnostic::error("no provider is configured").help(help));
         }
+        let official = self.official_every(file.official.as_ref());
         let mut seen = BTreeSet::new();
         let mut providers = Vec::new();
         let starts: Vec<usize> = file.provider.iter().map(|entry| entry.span().start).collect();
@@ -139,6 +147,10 @@ impl Resolver<'_> {
             anchors,
             usd_per_day,
             providers,
+            official: OfficialPages {
+                every: official,
+                pages: std::mem::take(&mut self.pages),
+            },
         }
     }
 

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Timestamp},
-    config::{Auth, Canary, CanaryScript, Model, Price, ProbeLimits, Provider, Secret},
+    config::{Answer, Auth, Canary, CanaryScript, Model, Price, ProbeLimits, Provider, Secret},
     health::Deadlines,
     id::ProviderId,
     protocol::{ErrorClass, Protocol, request::Endpoint},
@@ -147,26 +147,25 @@ fn job(kind: ProbeKind) -> ProbeJob {
     let script = CanaryScript {
         name: "count3".to_owned(),
         prompt: "Count to three, then SENTINEL_WORD.".to_owned(),
-        words,
+        answer: Answer::Words(words),
         sentinels: vec!["amber".to_owned(), "kestrel".to_owned()],
         input_tokens: 100,
         output_tokens: 10,
     };
     let model = Model {
-        id: "sim/claude".parse().unwrap(),
         canary: Some(Canary {
             every: ms(60_000),
-            script,
+            script: script.into(),
+            max_tokens: 64,
+            reasoning_tokens: 0,
+            params: serde_json::Map::new(),
         }),
         price: Some(Price {
             input_usd_per_mtok: 1.0,
             output_usd_per_mtok: 10.0,
             usd_per_request: 0.0,
         }),
-        max_tokens: 64,
-        max_tokens_field: None,
-        params: serde_json::Map::new(),
-        via: None,
+        ..Model::new("sim/claude".parse().unwrap())
     };
     let provider = Provider {
         id: ProviderId::new("sim").unwrap(),

@@ -22,6 +22,7 @@ const STATEMENTS: usize = 64;
 const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("migrations/01.sql")),
     M::up(include_str!("migrations/02.sql")),
+    M::up(include_str!("migrations/03.sql")),
 ];
 
 /// Newest schema version that this program knows.

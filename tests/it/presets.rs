@@ -12,7 +12,7 @@ use endturn::{
 /// A secret that must never be seen again.
 const PLANTED: &str = "planted-9f86d081884c7d65";
 /// A service account's key as Google hands it out, shortened.
-const ACCOUNT: &str = r#"{"type":"service_account","project_id":"p","private_key":"planted-9f86d081884c7d65",
+const ACCOUNT: &str = r#"{"type":"service_account","project_id":"p","private_key_id":"i","private_key":"planted-9f86d081884c7d65",
 "client_email":"e@p.iam.gserviceaccount.com","token_uri":"https://oauth2.googleapis.com/token"}"#;
 
 fn env(dir: &Path, vars: &[(&str, &str)]) -> Env {
@@ -282,9 +282,10 @@ fn aws_credentials_come_from_the_file_or_the_environment() {
         })
     ));
 
-    let ambient = provider("id = \"bedrock\"\naws = { ambient = true }", &AWS);
-    assert!(signed(&ambient));
-    assert_eq!(ambient.cloud, Some(CloudCredential::AwsAmbient));
+    // What the machine offers is taken only where the file says so.
+    let machine = provider("id = \"bedrock\"\naws = { ambient = true }", &AWS[..1]);
+    assert!(signed(&machine) && machine.models[0].canary.is_some());
+    assert_eq!(machine.cloud, Some(CloudCredential::AwsAmbient));
 
     // Half a credential is none.
     assert_eq!(provider("id = \"bedrock\"", &AWS[..2]).cloud, None);
@@ -322,6 +323,11 @@ fn google_credentials_come_from_the_file_or_the_environment() {
         let variable = format!("id = \"{id}\"\ngoogle = {{ service_account = {{ env = \"ACCOUNT\" }} }}");
         assert_eq!(provider(&variable, &inline).cloud, ambient.cloud);
     }
+    // The login of a user does as well.
+    let login = r#"{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r"}"#;
+    let vars = [("GOOGLE_CLOUD_PROJECT", "p"), ("LOGIN", login)];
+    let file = "id = \"vertex-claude\"\ngoogle = { service_account = { env = \"LOGIN\" } }";
+    assert!(provider(file, &vars).cloud.is_some());
     // A plain key is one of the express mode.
     let express = [("GOOGLE_CLOUD_PROJECT", "p"), ("EXPRESS", "k")];
     let key = provider(
@@ -393,11 +399,6 @@ id = "vertex-3"
 preset = "vertex-claude"
 vars = { project = "p" }
 google = { service_account = { env = "USER" } }
-[[provider]]
-id = "vertex-4"
-preset = "vertex-claude"
-vars = { project = "p" }
-google = { service_account = { env = "LOGIN" } }
 "#;
 
 const WAYS: &str = r#"[[provider]]
@@ -418,13 +419,7 @@ via = "zzz"
 #[test]
 fn mistakes_are_shown_with_line_caret_and_help() {
     let user = format!("{{\"type\":\"external_account\",\"refresh_token\":\"{PLANTED}\"}}");
-    let login = user.replace("external_account", "authorized_user");
-    let vars = [
-        ("ID", PLANTED),
-        ("USER", user.as_str()),
-        ("LOGIN", login.as_str()),
-        ("OPENAI_API_KEY", "k"),
-    ];
+    let vars = [("ID", PLANTED), ("USER", user.as_str()), ("OPENAI_API_KEY", "k")];
     for (name, text) in [
         ("addresses", ADDRESSES),
         ("credentials", CREDENTIALS),

@@ -2,9 +2,9 @@
 //!
 //! `ENDTURN_STREAM_VECTORS` names a further directory of the same form.
 
-mod binary;
+pub(crate) mod binary;
 mod properties;
-mod support;
+pub(crate) mod support;
 
 use std::path::Path;
 

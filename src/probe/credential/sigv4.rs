@@ -8,6 +8,7 @@ use aws_sigv4::{
     sign::v4::SigningParams,
 };
 use http::{HeaderName, HeaderValue, header};
+use tracing::subscriber::{NoSubscriber, with_default};
 
 use super::refused;
 use crate::{clock::Timestamp, config::Secret, probe::Call, verdict::Fault};
@@ -57,8 +58,12 @@ pub(super) fn sign(
         covered.then_some((name.as_str(), value.to_str().ok()?))
     });
     let body = SignableBody::Bytes(&call.body);
-    let instructions = SignableRequest::new(call.method.as_str(), &call.url, headers, body)
-        .and_then(|request| sign_request(request, &params))
+    let signing = || {
+        SignableRequest::new(call.method.as_str(), &call.url, headers, body)
+            .and_then(|request| sign_request(request, &params))
+    };
+    // The library's trace tells the key id.
+    let instructions = with_default(NoSubscriber::default(), signing)
         .map_err(|error| refused(&format!("request not signed: {}", super::chain(&error))))?;
     let (headers, _) = instructions.into_parts().0.into_parts();
     for header in headers {
