@@ -102,7 +102,7 @@ impl Resolver<'_> {
             preset: preset.name.clone(),
             protocol: wire.protocol,
             dialect: wire.dialect,
-            endpoint: preset.endpoint,
+            endpoint: preset.endpoint.speaking(wire.protocol),
             base_url: place.base,
             auth: credential.auth,
             key: credential.key,

@@ -60,6 +60,7 @@ fn every_format_is_known_by_its_name() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one row per page and question")]
 fn each_page_says_this_about_its_components() {
     use State::{Degraded, Down, Maintenance, Operational, Partial, Unknown};
     let title = |text: &'static str| Some(text);

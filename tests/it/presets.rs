@@ -227,6 +227,12 @@ fn protocols_and_dialects_come_from_the_preset_or_the_file() {
             None,
             Endpoint::VertexGemini,
         ),
+        (
+            "id = \"vertex-gemini\"\nprotocol = \"openai-chat\"\nbase_url = \"https://aiplatform.example/openapi\"\ncanary = false",
+            Protocol::OpenaiChat,
+            None,
+            Endpoint::Native,
+        ),
     ] {
         let provider = provider(entry, &[]);
         let dialect_name = provider.dialect.map(|dialect| dialect.name);

@@ -26,12 +26,12 @@ from support import PROBE_S, ROOT, check, verdict
 BINARY, CACHE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 PORT = int(os.environ.get("ENDTURN_REAL_PORT", "18641"))
 # Longest start of a server: vLLM takes a minute on a busy machine.
-START_S = 240
+START_S = 400
 MODEL = "tiny"
 COUNT20 = tomllib.loads((ROOT / "probes" / "canaries" / "count20.toml").read_text(encoding="utf-8"))
 
 # What is started and by which preset it is probed. `says`: what this version sends in a healthy stream, so that a
-# change is noticed: `[DONE]`, token counts asked for, token counts not asked for. `flips`: damaged bytes that are tried.
+# change is noticed: `[DONE]`, token counts asked for, token counts not asked for. `flips`: damaged bytes to try.
 SERVERS = {
     "llama-cpp": {
         "preset": "llama-cpp",
@@ -78,6 +78,7 @@ SERVERS = {
         "flips": 16,
     },
 }
+
 
 @contextlib.contextmanager
 def started(name, work):
@@ -199,7 +200,11 @@ def run(name, work):
     with started(name, work):
         healthy = ask(PORT, usage=True)
         plain = ask(PORT, usage=False)
-        check(f"{name} sends [DONE], usage asked for, usage not asked for", (healthy.done, healthy.usage, plain.usage), server["says"])
+        check(
+            f"{name} sends [DONE], usage asked for, usage not asked for",
+            (healthy.done, healthy.usage, plain.usage),
+            server["says"],
+        )
         check(f"{name} answers rightly", healthy.whole("kestrel"), True)
         stop, last = healthy.stop_at, healthy.events - 1
         lax = "truncated terminal_missing" if strict(preset) else "complete terminal_lax"
