@@ -405,11 +405,6 @@ id = "vertex-3"
 preset = "vertex-claude"
 vars = { project = "p" }
 google = { service_account = { env = "USER" } }
-[[provider]]
-id = "vertex-4"
-preset = "vertex-claude"
-vars = { project = "p" }
-google = { service_account = { env = "LOGIN" } }
 "#;
 
 const WAYS: &str = r#"[[provider]]
@@ -430,13 +425,7 @@ via = "zzz"
 #[test]
 fn mistakes_are_shown_with_line_caret_and_help() {
     let user = format!("{{\"type\":\"external_account\",\"refresh_token\":\"{PLANTED}\"}}");
-    let login = user.replace("external_account", "authorized_user");
-    let vars = [
-        ("ID", PLANTED),
-        ("USER", user.as_str()),
-        ("LOGIN", login.as_str()),
-        ("OPENAI_API_KEY", "k"),
-    ];
+    let vars = [("ID", PLANTED), ("USER", user.as_str()), ("OPENAI_API_KEY", "k")];
     for (name, text) in [
         ("addresses", ADDRESSES),
         ("credentials", CREDENTIALS),
