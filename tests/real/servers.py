@@ -13,7 +13,6 @@ import os
 import pathlib
 import re
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,6 +27,8 @@ PORT = int(os.environ.get("ENDTURN_REAL_PORT", "18641"))
 # Longest start of a server: vLLM takes a minute on a busy machine.
 START_S = 400
 MODEL = "tiny"
+# Generation probes beside count20.
+KINDS = ("long", "json", "tool")
 COUNT20 = tomllib.loads((ROOT / "probes" / "canaries" / "count20.toml").read_text(encoding="utf-8"))
 
 # What is started and by which preset it is probed. `says`: what this version sends in a healthy stream, so that a
@@ -234,8 +235,11 @@ def run(name, work):
         with support.proxied(PORT, work, ports):
             check(f"{name} reach", verdict(probe(work, f"direct/{MODEL}", "reach")), "complete")
             check(f"{name} direct", verdict(probe(work, f"direct/{MODEL}"), "usage_missing"), usage)
-            for kind in kinds():
+            for kind in KINDS:
                 check(f"{name} {kind}", verdict(probe(work, f"direct/{MODEL}", kind)), "complete")
+                for row in ("fin", "clean"):
+                    found = probe(work, f"{row}/{MODEL}", kind)
+                    check(f"{name} {kind} behind a proxy, {rows[row][0]}", verdict(found), "truncated cut")
             flips(name, work, server["flips"])
             for row, (mode, wanted, *flags) in rows.items():
                 found = probe(work, f"{row}/{MODEL}")
@@ -244,13 +248,6 @@ def run(name, work):
             check(f"{name} after the kill", verdict(probe(work, f"direct/{MODEL}")), "errored connect")
     with started(name, work):
         check(f"{name} started again", verdict(probe(work, f"direct/{MODEL}")), "complete")
-
-
-def kinds():
-    """Generation probes beside count20 that this binary knows."""
-    help_ = subprocess.run([BINARY, "probe", "--kind", "?"], capture_output=True, text=True, check=False).stderr
-    values = re.search(r"possible values: (.*?)\]", help_)
-    return [kind for kind in values[1].split(", ") if kind not in ("reach", "canary")] if values else []
 
 
 def flips(name, work, count):
