@@ -185,6 +185,7 @@ fn whoever_decides_never_sees_official_pages() {
                 let named = ["official", "annotate", "OfficialWord", "lead_s"];
                 if !empty
                     && !path.ends_with("health/types.rs")
+                    && !path.ends_with("probe/fixture.rs")
                     && named.iter().any(|name| code.contains(name))
                 {
                     bad.push(format!("{}:{}: {code}", path.display(), number + 1));
