@@ -37,5 +37,10 @@ done
 seed sse anthropic gemini openai-chat
 # shellcheck disable=SC2086
 seed body anthropic openai-responses gemini cohere ollama bedrock $chat
+# The first byte chooses what is expected: `m` names no protocol and expects code, `h` prose, `i` JSON.
+mkdir -p fuzz/corpus/validate
+for file in "$streams"/*/*.txt "$streams"/*/*.bin tests/cmd/validate.in/*; do
+    { printf m && cat "$file"; } >"fuzz/corpus/validate/$(basename "$(dirname "$file")")-$(basename "$file")"
+done
 mkdir -p fuzz/corpus/official
 cp tests/vectors/official/* fuzz/corpus/official/

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use endturn::{
-    official::{
-        Format, MAX_COMPONENTS, MAX_INCIDENTS, MAX_NAME_BYTES, MAX_URL_BYTES, MAX_WORD_BYTES, parse,
-    },
+    gate::{Advice, Expect, Input, Options, validate},
+    official::{Format, MAX_COMPONENTS, MAX_INCIDENTS, MAX_NAME_BYTES, MAX_URL_BYTES, MAX_WORD_BYTES, parse},
     protocol::{
-        Decoder, ErrorClass, Limits, MAX_MESSAGE_BYTES, Protocol, StreamEvent, decode_body,
+        Decoder, ErrorClass, Limits, MAX_MESSAGE_BYTES, Protocol, StreamEvent, Wire, decode_body,
         error_body::classify,
     },
     verdict::{Ending, Expectation, Expected, Fault, Judgement, Timeline, Verdict, judge},
@@ -147,10 +146,10 @@ fn check_verdict(events: &[StreamEvent], got: &Judgement, strict: bool) {
 
 fn expectations(protocol: Protocol, strict_terminal: bool) -> [Expectation; 2] {
     let words = "one two three four five six seven eight nine ten eleven twelve kestrel";
-    let expected = Expected {
-        words: words.split(' ').map(str::to_owned).collect(),
-        sentinels: vec!["kestrel".to_owned(), "amber".to_owned()],
-    };
+    let expected = Expected::words(
+        words.split(' ').map(str::to_owned).collect(),
+        vec!["kestrel".to_owned(), "amber".to_owned()],
+    );
     [Some(expected), None].map(|expected| Expectation {
         protocol,
         strict_terminal,
@@ -212,6 +211,46 @@ fn kept(events: &[StreamEvent]) -> usize {
         })
         .sum()
 }
+
+/// The gate: no bytes break it, its advice follows its verdict, a position is in its text, and nothing is complete
+/// without a stop reason. The first byte chooses what is expected of the rest.
+pub fn check_gate(data: &[u8]) {
+    let Some((choice, data)) = data.split_first() else {
+        return;
+    };
+    let names: Vec<&str> = Wire::names().collect();
+    let wire = names
+        .get(usize::from(choice >> 3))
+        .and_then(|name| name.parse().ok());
+    let options = Options {
+        expect: Expect::ALL.get(usize::from(choice & 7)).copied(),
+        ends_with: None,
+        language: LANGUAGES
+            .get(usize::from(choice >> 3))
+            .map(|name| (*name).to_owned()),
+    };
+    let capture = Input::Capture {
+        bytes: data,
+        wire,
+        content_type: None,
+    };
+    for input in [capture, Input::text(data, "end_turn")] {
+        let outcome = validate(&input, &options);
+        let complete = outcome.verdict == Verdict::Complete;
+        assert_eq!(outcome.advice == Advice::Accept, complete);
+        assert!(
+            !complete || outcome.stop_reason.is_some(),
+            "complete without a stop"
+        );
+        if let Some(position) = &outcome.position {
+            assert!(outcome.subject(position).is_char_boundary(position.byte));
+        }
+    }
+}
+
+const LANGUAGES: [&str; 12] = [
+    "rust", "c", "cpp", "csharp", "java", "kotlin", "go", "js", "php", "css", "python", "sh",
+];
 
 /// One status page in every format: bounded, and nothing that can't be read is well.
 pub fn check_official(data: &[u8]) {

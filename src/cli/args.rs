@@ -103,14 +103,17 @@ pub enum Command {
     Status(StatusArgs),
     /// The provider simulator: speaks the providers' protocols, with faults on demand.
     ///
-    /// Base URLs are /anthropic, /openai and /gemini of its address, each followed by the vendor's own paths. A model id
-    /// that ends in !KIND or !KIND.HOW carries its fault: `claude-haiku-4-5!truncate.fin`, `gpt-5.2!status.529`.
+    /// Each vendor has a base URL below its address, followed by the vendor's own paths. A model id that ends in !KIND or
+    /// !KIND.HOW carries its fault: `claude-haiku-4-5!truncate.fin`, `gpt-5.2!status.529`; one that holds `reason` reasons
+    /// first. Faults come and go by PUT and DELETE on /control/faults/PROVIDER[/MODEL].
+    #[command(after_long_help = base_urls())]
     Simulate(SimulateArgs),
-    /// Is this reply whole? The completeness gate for a captured stream, a body or a finished text.
+    /// Is this reply whole? The gate for a captured stream, a body or a finished text.
     ///
     /// The protocol's own end and the stop reason speak first; a reply that ended naturally is then held against what its
     /// text has to be. Tells the verdict, why, where the text stops or breaks, and what to do now: `accept`,
-    /// `retry_elsewhere`, `raise_limit` or `ask_person`. Exits 0 when the reply is complete, 1 otherwise.
+    /// `retry_elsewhere`, `raise_limit` or `ask_person`. Exits 0 when the reply is complete, 1 when it is not, 2 when there
+    /// was nothing to judge.
     #[command(after_help = VALIDATE_HELP)]
     Validate(ValidateArgs),
 }
@@ -181,6 +184,12 @@ pub enum KindArg {
     Reach,
     /// A short generation whose right end is known.
     Canary,
+    /// The same over some 400 tokens.
+    Long,
+    /// A JSON document, every member of which is known.
+    Json,
+    /// A forced call of a small tool.
+    Tool,
 }
 
 /// Arguments of `status`.
@@ -219,6 +228,15 @@ pub struct SimulateArgs {
     /// A scenario file that plays a sequence of faults.
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
+}
+
+/// Where the simulator speaks what.
+fn base_urls() -> String {
+    let lines = crate::simulate::base_urls();
+    format!(
+        "Base URLs below its address, and what is spoken there:\n  {}",
+        lines.join("\n  ")
+    )
 }
 
 /// Arguments of `validate`.

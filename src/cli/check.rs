@@ -18,6 +18,7 @@ use crate::{
         Plan,
         plan::{PlanRow, stretch},
     },
+    verdict::CanaryKind,
 };
 
 /// The plan as the daemon would start with it, and what had to be changed for it.
@@ -64,7 +65,7 @@ fn models(config: &Config) -> impl Iterator<Item = &Model> {
 
 /// What to tell somebody who gave neither a file nor a key: it starts, but can't see a cut reply.
 pub(crate) fn hint(loaded: &Loaded) -> Option<&'static str> {
-    let generates = models(&loaded.config).any(|model| model.canary.is_some());
+    let generates = models(&loaded.config).any(|model| model.canaries().next().is_some());
     (loaded.origin == Origin::Environment && !generates).then_some(
         "no key is set: providers are only reached, nothing is generated; \
          set ANTHROPIC_API_KEY, OPENAI_API_KEY or GEMINI_API_KEY, or write a configuration file",
@@ -154,16 +155,27 @@ fn plan_json(loaded: &Loaded) -> Value {
         .chain(outlook.stretched.iter().map(String::as_str));
     warnings.extend(texts.map(|text| json!({ "message": text })));
     let millis = |every: Option<Duration>| every.map(|every| every.as_millis() as u64);
-    let target = |row: &PlanRow| {
+    let target = |rows: &[PlanRow]| {
+        let first = &rows[0];
         let price = outlook
             .prices
-            .get(&row.target)
+            .get(&first.target)
             .map(|price| json!({ "as_of": price.as_of, "source": price.source, "verified": price.verified }));
+        let canary = |row: &PlanRow| {
+            json!({
+                "kind": row.kind.as_str(),
+                "every_ms": millis(row.every),
+                "per_day": row.per_day,
+                "usd_per_day": row.usd_per_day,
+            })
+        };
+        let short = rows.iter().find(|row| row.kind == CanaryKind::Short);
         json!({
-            "id": row.target.to_string(),
-            "canary_every_ms": millis(row.every),
-            "canaries_per_day": row.per_day,
-            "usd_per_day": row.usd_per_day,
+            "id": first.target.to_string(),
+            "canary_every_ms": millis(short.and_then(|row| row.every)),
+            "canaries_per_day": rows.iter().map(|row| row.per_day).sum::<f64>(),
+            "usd_per_day": rows.iter().map(|row| row.usd_per_day).sum::<f64>(),
+            "canaries": rows.iter().filter(|row| row.every.is_some()).map(canary).collect::<Vec<_>>(),
             "price": price,
         })
     };
@@ -184,7 +196,7 @@ fn plan_json(loaded: &Loaded) -> Value {
         },
         "errors": [],
         "warnings": warnings,
-        "targets": outlook.plan.rows.iter().map(target).collect::<Vec<_>>(),
+        "targets": outlook.plan.rows.chunk_by(|a, b| a.target == b.target).map(target).collect::<Vec<_>>(),
         "providers": outlook.plan.reach.iter().map(provider).collect::<Vec<_>>(),
         "usd_per_day": outlook.plan.usd_per_day,
         "limit_usd_per_day": outlook.plan.limit_usd_per_day,
@@ -209,7 +221,7 @@ fn findings_json(findings: &Diagnostics, severity: Severity) -> Vec<Value> {
 }
 
 fn targets(outlook: &Outlook<'_>) -> String {
-    let mut table = plain_table(["TARGET", "CANARY", "A DAY", "USD A DAY", "PRICE"]);
+    let mut table = plain_table(["TARGET", "CANARY", "EVERY", "A DAY", "USD A DAY", "PRICE"]);
     for row in &outlook.plan.rows {
         let price = match outlook.prices.get(&row.target) {
             _ if row.every.is_none() => "-".to_owned(),
@@ -220,13 +232,14 @@ fn targets(outlook: &Outlook<'_>) -> String {
         };
         table.add_row([
             row.target.to_string(),
+            row.kind.to_string(),
             interval(row.every),
             format!("{:.0}", row.per_day),
             format!("{:.4}", row.usd_per_day),
             price,
         ]);
     }
-    for column in [2, 3] {
+    for column in [3, 4] {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }

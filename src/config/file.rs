@@ -8,7 +8,7 @@ use serde::{
 };
 use toml::Spanned;
 
-use super::official::OfficialFile;
+use super::{canaries::CanarySwitch, official::OfficialFile};
 
 /// The whole file.
 #[derive(Deserialize, Default)]
@@ -72,7 +72,10 @@ pub(super) struct ProviderFile {
     #[serde(default)]
     pub(super) model: Vec<Spanned<ModelFile>>,
     pub(super) reach: Option<Spanned<Switch>>,
-    pub(super) canary: Option<Spanned<Switch>>,
+    pub(super) canary: Option<Spanned<CanarySwitch>>,
+    pub(super) long: Option<Spanned<CanarySwitch>>,
+    pub(super) json: Option<Spanned<CanarySwitch>>,
+    pub(super) tool: Option<Spanned<CanarySwitch>>,
     pub(super) limits: Option<LimitsFile>,
     pub(super) usd_per_day: Option<Spanned<f64>>,
     pub(super) polite: Option<bool>,
@@ -102,7 +105,10 @@ pub(super) struct GoogleFile {
 pub(super) struct ModelFile {
     pub(super) id: Option<Spanned<String>>,
     pub(super) via: Option<Spanned<String>>,
-    pub(super) canary: Option<Spanned<Switch>>,
+    pub(super) canary: Option<Spanned<CanarySwitch>>,
+    pub(super) long: Option<Spanned<CanarySwitch>>,
+    pub(super) json: Option<Spanned<CanarySwitch>>,
+    pub(super) tool: Option<Spanned<CanarySwitch>>,
     pub(super) max_tokens: Option<Spanned<u32>>,
     pub(super) price: Option<Spanned<PriceFile>>,
     pub(super) params: Option<serde_json::Map<String, serde_json::Value>>,

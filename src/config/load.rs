@@ -99,8 +99,8 @@ fn resolve(origin: Origin, text: Option<&str>, dir: &Path, env: &Env) -> Result<
         dir,
         report: &mut report,
         notes: Vec::new(),
-        pages: Vec::new(),
         vias: Vec::new(),
+        pages: Vec::new(),
     };
     let config = resolver.config(file);
     let notes = resolver.notes;

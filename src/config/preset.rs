@@ -1,7 +1,7 @@
 //! Shipped knowledge about providers and canaries: data under `probes/`, embedded, overridable by files of the same
 //! name in a directory of the operator.
 
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
 
 use include_dir::{Dir, include_dir};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
@@ -192,6 +192,29 @@ pub struct PresetCanary {
     pub params: serde_json::Map<String, serde_json::Value>,
     /// Whether these settings were seen to be right.
     pub verified: Option<bool>,
+    /// What the long canary does otherwise.
+    #[serde(default)]
+    pub long: PresetAsk,
+    /// What the JSON canary does otherwise.
+    #[serde(default)]
+    pub json: PresetAsk,
+    /// What the tool canary does otherwise.
+    #[serde(default)]
+    pub tool: PresetAsk,
+}
+
+/// What one kind of canary does otherwise than the short one.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PresetAsk {
+    /// Name of the script; the kind's own unless given.
+    pub script: Option<String>,
+    /// Token limit; that of the short canary and four times the tokens that this one's answer is longer by unless given.
+    pub max_tokens: Option<u32>,
+    /// Reasoning tokens that the plan reckons with beside the text; those of the short canary unless given.
+    pub extra_output_tokens: Option<u32>,
+    /// Members of the request body over those of the short canary.
+    pub params: serde_json::Map<String, serde_json::Value>,
 }
 
 fn span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
@@ -206,7 +229,7 @@ fn default_script() -> String {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Presets {
     providers: BTreeMap<String, Preset>,
-    canaries: BTreeMap<String, CanaryScript>,
+    canaries: BTreeMap<String, Arc<CanaryScript>>,
 }
 
 impl Presets {
@@ -245,7 +268,7 @@ impl Presets {
     }
 
     /// The canary of that name.
-    pub fn canary(&self, name: &str) -> Option<&CanaryScript> {
+    pub fn canary(&self, name: &str) -> Option<&Arc<CanaryScript>> {
         self.canaries.get(name)
     }
 
@@ -268,7 +291,7 @@ impl Presets {
             }
         } else if let Some(file) = parse_whole::<CanaryFile>(text, source, report, before) {
             match file.check(name) {
-                Ok(script) => drop(self.canaries.insert(name.to_owned(), script)),
+                Ok(script) => drop(self.canaries.insert(name.to_owned(), Arc::new(script))),
                 Err(what) => report.push(wrong(&what)),
             }
         }

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::{
     ProbeLimits, Provider, Reach,
+    canaries::Switches,
     endpoint::{Place, is_private},
     error::Diagnostic,
     file::{LimitsFile, ProviderFile, Span, Switch},
@@ -36,7 +37,7 @@ pub(super) struct Base<'a> {
     pub(super) free: bool,
     /// Whether a generation can be asked for at all.
     pub(super) can_generate: bool,
-    pub(super) canary: Option<Spanned<Switch>>,
+    pub(super) canaries: Switches,
     pub(super) source: Spanned<()>,
 }
 
@@ -84,11 +85,19 @@ impl Resolver<'_> {
             own_url: place.own,
             free,
             can_generate,
-            canary: file.canary,
+            canaries: Switches {
+                short: file.canary,
+                long: file.long,
+                json: file.json,
+                tool: file.tool,
+            },
             source: here,
         };
         let models = self.models(file.models, file.model, &base);
-        if free && file.free.is_none() && wire.dialect.is_some_and(|dialect| dialect.gateway) {
+        let unpriced = models
+            .iter()
+            .any(|model| model.price.is_none_or(|price| price.cost(1, 1) == 0.0));
+        if free && unpriced && file.free.is_none() && wire.dialect.is_some_and(|dialect| dialect.gateway) {
             self.warn_of_gateway(&id, &base.source);
         }
         Some(Provider {
@@ -96,7 +105,7 @@ impl Resolver<'_> {
             preset: preset.name.clone(),
             protocol: wire.protocol,
             dialect: wire.dialect,
-            endpoint: preset.endpoint,
+            endpoint: preset.endpoint.speaking(wire.protocol),
             base_url: place.base,
             auth: credential.auth,
             key: credential.key,

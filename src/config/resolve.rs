@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::{
     Config, Env, OfficialPages, Provider, Server, StatusPage, StoreConfig,
+    canaries::CanarySwitch,
     error::{Diagnostic, Place, Report},
     file::{BudgetFile, FileConfig, LimitsFile, NetworkFile, ServerFile, Size, Span, StoreFile, Switch},
     load::Note,
@@ -53,7 +54,10 @@ pub(super) struct Defaults {
 pub(super) struct ProviderDefaults {
     pub(super) polite: Option<bool>,
     pub(super) reach: Option<Switch>,
-    pub(super) canary: Option<Switch>,
+    pub(super) canary: Option<CanarySwitch>,
+    pub(super) long: Option<CanarySwitch>,
+    pub(super) json: Option<CanarySwitch>,
+    pub(super) tool: Option<CanarySwitch>,
     pub(super) limits: Option<LimitsFile>,
 }
 
@@ -76,10 +80,10 @@ pub(super) struct Resolver<'a> {
     pub(super) dir: &'a Path,
     pub(super) report: &'a mut Report,
     pub(super) notes: Vec<Note>,
-    /// Status pages that are to be read.
-    pub(super) pages: Vec<(ProviderId, StatusPage)>,
     /// Targets that are said to be another one's model, until all are known.
     pub(super) vias: Vec<(TargetId, Spanned<String>)>,
+    /// Status pages that are to be read.
+    pub(super) pages: Vec<(ProviderId, StatusPage)>,
 }
 
 impl Resolver<'_> {

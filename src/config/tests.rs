@@ -35,11 +35,11 @@ fn messages(text: &str) -> Vec<String> {
 fn the_shipped_canary_is_countable() {
     let presets = Presets::load(None, &mut Report::default());
     let canary = presets.canary("count20").unwrap();
-    assert_eq!((canary.words.len(), canary.sentinels.len()), (20, 30));
-    assert_eq!(
-        (canary.words[0].as_str(), canary.words[19].as_str()),
-        ("one", "twenty")
-    );
+    let Answer::Words(words) = &canary.answer else {
+        panic!("{:?}", canary.answer);
+    };
+    assert_eq!((words.len(), canary.sentinels.len()), (20, 30));
+    assert_eq!((words[0].as_str(), words[19].as_str()), ("one", "twenty"));
     assert_eq!(canary.prompt.matches("SENTINEL_WORD").count(), 1);
     let mut sorted = canary.sentinels.clone();
     sorted.dedup();
@@ -289,6 +289,9 @@ fn the_reference_names_every_key() {
         "[[provider]]\n[[provider.model]]",
         "[[provider]]\n[provider.canary]",
         "[[provider]]\n[provider.api_key]",
+        "[[provider]]\n[provider.aws]",
+        "[[provider]]\n[provider.google]",
+        "[[provider]]\n[[provider.model]]\n[provider.model.price]",
     ] {
         let Err(ConfigError::Invalid(findings)) = load_text(&format!("{table}\nqqqqqqqq = 1\n")) else {
             panic!("an unknown key in {table:?} was taken")

@@ -1,6 +1,6 @@
 //! The checked configuration: what the rest of the program reads.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use url::Url;
 
@@ -8,6 +8,7 @@ use super::{Secret, preset::StatusPage};
 use crate::{
     id::{ProviderId, TargetId},
     protocol::{Dialect, Protocol, request::Endpoint},
+    verdict::CanaryKind,
 };
 
 /// Everything, checked.
@@ -203,12 +204,18 @@ pub enum BodyKind {
 pub struct Model {
     /// Its target id.
     pub id: TargetId,
-    /// The short canary's timetable; `None`: not probed.
+    /// The short canary; `None`: not probed.
     pub canary: Option<Canary>,
+    /// The long canary; `None`: not probed.
+    pub long: Option<Canary>,
+    /// The JSON canary; `None`: not probed.
+    pub json: Option<Canary>,
+    /// The tool canary; `None`: not probed.
+    pub tool: Option<Canary>,
+    /// Canaries that no timetable asks for, but a person may. Empty where nothing can be generated.
+    pub manual: Vec<(CanaryKind, Canary)>,
     /// Price per million tokens; `None`: unknown, which is an error for paid providers.
     pub price: Option<Price>,
-    /// Token limit that the canary sends.
-    pub max_tokens: u32,
     /// The name of the token-limit parameter where it varies (`max_tokens`, `max_completion_tokens`).
     pub max_tokens_field: Option<String>,
     /// Further members of the request body, from preset and file.
@@ -217,13 +224,78 @@ pub struct Model {
     pub via: Option<TargetId>,
 }
 
-/// A canary's timetable and text.
+impl Model {
+    /// A model that nothing is asked of.
+    pub fn new(id: TargetId) -> Self {
+        Self {
+            id,
+            canary: None,
+            long: None,
+            json: None,
+            tool: None,
+            manual: Vec::new(),
+            price: None,
+            max_tokens_field: None,
+            params: serde_json::Map::new(),
+            via: None,
+        }
+    }
+
+    /// The canary of that kind, if it is on the timetable.
+    pub const fn scheduled(&self, kind: CanaryKind) -> Option<&Canary> {
+        match kind {
+            CanaryKind::Short => self.canary.as_ref(),
+            CanaryKind::Long => self.long.as_ref(),
+            CanaryKind::Json => self.json.as_ref(),
+            CanaryKind::Tool => self.tool.as_ref(),
+        }
+    }
+
+    /// The canary of that kind, for a person who asks.
+    pub fn any(&self, kind: CanaryKind) -> Option<&Canary> {
+        let manual = || self.manual.iter().find(|(have, _)| *have == kind);
+        self.scheduled(kind)
+            .or_else(|| manual().map(|(_, canary)| canary))
+    }
+
+    /// The canaries that are on the timetable.
+    pub fn canaries(&self) -> impl Iterator<Item = (CanaryKind, &Canary)> {
+        CanaryKind::ALL
+            .into_iter()
+            .filter_map(|kind| Some((kind, self.scheduled(kind)?)))
+    }
+
+    /// The place of that kind's canary.
+    pub const fn slot_mut(&mut self, kind: CanaryKind) -> &mut Option<Canary> {
+        match kind {
+            CanaryKind::Short => &mut self.canary,
+            CanaryKind::Long => &mut self.long,
+            CanaryKind::Json => &mut self.json,
+            CanaryKind::Tool => &mut self.tool,
+        }
+    }
+}
+
+/// A canary's timetable, text and limits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Canary {
     /// Interval.
     pub every: Duration,
     /// What is asked and expected.
-    pub script: CanaryScript,
+    pub script: Arc<CanaryScript>,
+    /// Token limit of the request.
+    pub max_tokens: u32,
+    /// Reasoning tokens that the plan reckons with beside those of the script.
+    pub reasoning_tokens: u32,
+    /// Members of the request body over the model's own: merged as they are.
+    pub params: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Canary {
+    /// Output tokens that one probe is planned with.
+    pub fn output_tokens(&self) -> u64 {
+        u64::from(self.script.output_tokens) + u64::from(self.reasoning_tokens)
+    }
 }
 
 /// What a canary asks and expects: `probes/canaries/<name>.toml`.
@@ -233,14 +305,38 @@ pub struct CanaryScript {
     pub name: String,
     /// The prompt; `SENTINEL_WORD` is replaced by the word drawn.
     pub prompt: String,
-    /// The words expected before the sentinel.
-    pub words: Vec<String>,
+    /// What is expected.
+    pub answer: Answer,
     /// The words that a sentinel is drawn from.
     pub sentinels: Vec<String>,
     /// Input tokens that a probe is planned with.
     pub input_tokens: u32,
     /// Output tokens that a probe is planned with.
     pub output_tokens: u32,
+}
+
+/// What a canary expects. `SENTINEL_WORD` in it stands for the word drawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// These words in order, then the sentinel. A hyphen joins two words to one.
+    Words(Vec<String>),
+    /// This JSON document.
+    Json(serde_json::Value),
+    /// One call of this tool.
+    Tool(CanaryTool),
+}
+
+/// The tool that a canary offers, and how it is to be called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CanaryTool {
+    /// Its name.
+    pub name: String,
+    /// What it does, in words.
+    pub description: String,
+    /// JSON schema of its arguments.
+    pub parameters: serde_json::Value,
+    /// The arguments that it is to be called with.
+    pub arguments: serde_json::Value,
 }
 
 /// Price of a model.

@@ -104,6 +104,9 @@ pub struct Observation {
     pub started_at: Time,
     /// `reach`, `canary`, `long`, `report` or `tap`.
     pub source: Word,
+    /// Which canary it was: `canary`, `long`, `json` or `tool`; null for what is none.
+    #[serde(default)]
+    pub canary: Option<Word>,
     /// `scheduled`, `confirm`, `recovery` or `manual`.
     pub purpose: Word,
     /// The verdict's family: `complete`, `truncated`, ..
@@ -247,6 +250,7 @@ impl From<&verdict::Observation> for Observation {
             at: seen.at.into(),
             started_at: seen.started.into(),
             source: seen.source.as_str().into(),
+            canary: seen.canary_kind().map(|kind| kind.as_str().into()),
             purpose: seen.purpose.as_str().into(),
             verdict: seen.verdict.family().into(),
             kind: seen.verdict.detail().map(Word::Borrowed),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     id::TargetId,
-    verdict::{Observation, Source, Verdict, same_model},
+    verdict::{CanaryKind, Observation, Source, Verdict, same_model},
 };
 
 /// A change to the same name is told again after this long. Behind a gateway that deals out two models in turn, every
@@ -110,6 +110,10 @@ pub(super) struct Served {
     short: Counts,
     #[serde(default)]
     long: Counts,
+    #[serde(default)]
+    json: Counts,
+    #[serde(default)]
+    tool: Counts,
 }
 
 /// Prompt tokens that a canary was counted at.
@@ -216,10 +220,11 @@ impl Served {
     }
 
     fn token_news(&mut self, observation: &Observation) -> Option<(ChangeKind, String, String)> {
-        let counts = match observation.source {
-            Source::Canary => &mut self.short,
-            Source::Long => &mut self.long,
-            Source::Reach | Source::Report | Source::Tap => return None,
+        let counts = match observation.canary_kind()? {
+            CanaryKind::Short => &mut self.short,
+            CanaryKind::Long => &mut self.long,
+            CanaryKind::Json => &mut self.json,
+            CanaryKind::Tool => &mut self.tool,
         };
         let (from, to) = counts.note(observation.usage.input?)?;
         Some((ChangeKind::TokensDrifted, from.to_string(), to.to_string()))

@@ -378,14 +378,24 @@ pub struct TargetSetup {
     pub id: TargetId,
     /// Whether a missing terminal event is a truncation by itself.
     pub strict_terminal: bool,
-    /// Interval of generation probes; `None` when only reports come.
+    /// Interval of short generation probes; `None` when only reports come.
     pub interval: Option<Duration>,
     /// Whether the long canary runs, so that bursts can use it.
     pub long: bool,
+    /// Its interval; `None`: as that of the short ones.
+    pub long_interval: Option<Duration>,
     /// Longest wait for a first token.
     pub first_token_limit: Duration,
     /// Whether bursts and schedules hold back while the provider is overloaded.
     pub polite: bool,
+}
+
+impl TargetSetup {
+    /// How often we generate there; `None` when only reports come.
+    pub fn generates_every(&self) -> Option<Duration> {
+        let long = self.long_interval.filter(|_| self.long);
+        self.interval.into_iter().chain(long).min()
+    }
 }
 
 /// What the engine must know of the world.

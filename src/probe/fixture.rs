@@ -4,8 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::{
     config::{
-        Auth, Canary, CanaryScript, Config, Expected, Model, OfficialPages, Price, ProbeLimits, Provider,
-        Reach, Secret, Server, StoreConfig,
+        Answer, Auth, Canary, CanaryScript, Config, Expected, Model, OfficialPages, Price, ProbeLimits,
+        Provider, Reach, Secret, Server, StoreConfig,
     },
     id::ProviderId,
     protocol::{Protocol, request::Endpoint},
@@ -62,27 +62,27 @@ pub(super) fn reach(every: Duration) -> Reach {
 }
 
 fn model(id: &str, every: Duration) -> Model {
+    let script = CanaryScript {
+        name: "count20".to_owned(),
+        prompt: "count, then SENTINEL_WORD".to_owned(),
+        answer: Answer::Words(vec!["one".to_owned()]),
+        sentinels: vec!["kestrel".to_owned()],
+        input_tokens: 500,
+        output_tokens: 100,
+    };
     Model {
-        id: id.parse().unwrap(),
         canary: Some(Canary {
             every,
-            script: CanaryScript {
-                name: "count20".to_owned(),
-                prompt: "count, then SENTINEL_WORD".to_owned(),
-                words: vec!["one".to_owned()],
-                sentinels: vec!["kestrel".to_owned()],
-                input_tokens: 500,
-                output_tokens: 100,
-            },
+            script: script.into(),
+            max_tokens: 200,
+            reasoning_tokens: 0,
+            params: serde_json::Map::new(),
         }),
         price: Some(Price {
             input_usd_per_mtok: 1.0,
             output_usd_per_mtok: 5.0,
             usd_per_request: 0.0,
         }),
-        max_tokens: 200,
-        max_tokens_field: None,
-        params: serde_json::Map::new(),
-        via: None,
+        ..Model::new(id.parse().unwrap())
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     health::{Deadlines, Length},
     id::{ProviderId, TargetId},
     protocol::ErrorClass,
-    verdict::{Connection, Ending, Flags, Judgement, Observation, Purpose, Timeline},
+    verdict::{CanaryKind, Connection, Ending, Flags, Judgement, Observation, Purpose, Timeline},
 };
 
 /// A scheduled probe opens a new connection when the provider's last was opened this long ago: pooled connections
@@ -34,6 +34,55 @@ pub enum ProbeKind {
     Reach,
     /// The short canary.
     Canary,
+    /// The long canary.
+    Long,
+    /// The JSON canary.
+    Json,
+    /// The tool canary.
+    Tool,
+}
+
+impl ProbeKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [Self::Reach, Self::Canary, Self::Long, Self::Json, Self::Tool];
+
+    /// The name on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self.canary() {
+            None => "reach",
+            Some(kind) => kind.as_str(),
+        }
+    }
+
+    /// Which canary it sends; `None` for `reach`.
+    pub const fn canary(self) -> Option<CanaryKind> {
+        match self {
+            Self::Reach => None,
+            Self::Canary => Some(CanaryKind::Short),
+            Self::Long => Some(CanaryKind::Long),
+            Self::Json => Some(CanaryKind::Json),
+            Self::Tool => Some(CanaryKind::Tool),
+        }
+    }
+
+    /// The stream of health that its outcome belongs to.
+    pub const fn length(self) -> Length {
+        match self {
+            Self::Long => Length::Long,
+            Self::Reach | Self::Canary | Self::Json | Self::Tool => Length::Short,
+        }
+    }
+}
+
+impl From<CanaryKind> for ProbeKind {
+    fn from(kind: CanaryKind) -> Self {
+        match kind {
+            CanaryKind::Short => Self::Canary,
+            CanaryKind::Long => Self::Long,
+            CanaryKind::Json => Self::Json,
+            CanaryKind::Tool => Self::Tool,
+        }
+    }
 }
 
 /// One probe to be sent now.
@@ -119,14 +168,13 @@ impl Prober {
         let mut on_slow = Some(on_slow);
         let mut told = || {
             if let Some(on_slow) = on_slow.take() {
-                on_slow(job.model.id.clone(), Length::Short);
+                on_slow(job.model.id.clone(), job.kind.length());
             }
         };
         let started = self.clock.now();
-        let sentinel = canary::sentinel(job);
-        let call = match job.kind {
-            ProbeKind::Reach => reach::call(&job.provider),
-            ProbeKind::Canary => canary::call(job, sentinel),
+        let call = match job.kind.canary() {
+            None => reach::call(&job.provider),
+            Some(kind) => canary::call(job, kind),
         };
         let call = match call {
             Ok(call) => self.credentials.authorise(&job.provider, call).await,
@@ -141,7 +189,7 @@ impl Prober {
             Err(fault) => unsent(Ending::Failed(fault)),
         };
         scrub.timeline(&mut done.timeline);
-        self.report(job, started, sentinel, done)
+        self.report(job, started, done)
     }
 
     /// Sends, and once more where a kept connection died before the answer began: that is a race with the server's
@@ -154,7 +202,7 @@ impl Prober {
         let plan = |call| Plan {
             call,
             limits: limits(job),
-            stream: (job.kind == ProbeKind::Canary).then_some((job.provider.protocol, job.deadlines)),
+            stream: (job.kind != ProbeKind::Reach).then_some((job.provider.protocol, job.deadlines)),
         };
         let first = exchange(&*self.transport, &self.clock, plan(call.clone()), on_slow).await;
         let retried = !call.fresh && died_stale(&first);
@@ -193,12 +241,12 @@ impl Prober {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn report(&self, job: &ProbeJob, started: Timestamp, sentinel: &str, done: Done) -> ProbeReport {
+    fn report(&self, job: &ProbeJob, started: Timestamp, done: Done) -> ProbeReport {
         let at = self.clock.now();
-        let (mut observation, judgement) = match job.kind {
-            ProbeKind::Reach => (reach::observe(job, at, &done.timeline), None),
-            ProbeKind::Canary => {
-                let (observation, judgement) = canary::observe(job, sentinel, at, &done.timeline);
+        let (mut observation, judgement) = match job.kind.canary() {
+            None => (reach::observe(job, at, &done.timeline), None),
+            Some(kind) => {
+                let (observation, judgement) = canary::observe(job, kind, at, &done.timeline);
                 (observation, Some(judgement))
             }
         };

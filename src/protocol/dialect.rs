@@ -20,7 +20,7 @@ pub struct Dialect {
     pub strict_terminal: bool,
     /// The comment that keeps its connections alive, colon included; `None`: none known.
     pub keep_alive: Option<&'static str>,
-    /// The members of a delta that carry reasoning, the present one first.
+    /// The members of a delta that carry reasoning, the present one first; empty where it has no member of its own.
     pub reasoning: &'static [&'static str],
     /// Where token counts come.
     pub usage: UsageAt,
@@ -114,6 +114,8 @@ pub static DIALECTS: [Dialect; 12] = [
     },
     Dialect {
         name: "mistral",
+        // Thinking comes as typed parts of `content`.
+        reasoning: &[],
         usage: UsageAt::Finish,
         stops: &[("model_length", Limit), ("error", Error(ServerError))],
         ..PLAIN
@@ -233,5 +235,28 @@ mod tests {
             assert_eq!(names.iter().filter(|other| other == &name).count(), 1, "{name}");
         }
         assert!("chat-openai".parse::<Wire>().unwrap_err().contains("openrouter"));
+    }
+
+    #[test]
+    fn the_documentation_has_a_row_for_every_dialect() {
+        let text = include_str!("../../docs/verdicts.md");
+        for dialect in &DIALECTS {
+            let start = format!("| `{}` |", dialect.name);
+            let row = text.lines().find(|line| line.starts_with(&start));
+            let row = row.unwrap_or_else(|| panic!("docs/verdicts.md has no row {start}"));
+            let missing = dialect
+                .stops
+                .iter()
+                .find(|(reason, _)| !row.contains(&format!("`{reason}`")));
+            assert_eq!(missing, None, "{row}");
+            assert_eq!(row.contains("not required"), !dialect.strict_terminal, "{row}");
+            assert_eq!(row.contains("gateway"), dialect.gateway, "{row}");
+            for member in dialect.reasoning {
+                assert!(row.contains(&format!("`{member}`")), "{row}");
+            }
+            if let Some(comment) = dialect.keep_alive {
+                assert!(row.contains(&format!("`{comment}`")), "{row}");
+            }
+        }
     }
 }

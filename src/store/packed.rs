@@ -11,8 +11,8 @@ use crate::{
     id::TargetId,
     protocol::{ErrorClass, Usage},
     verdict::{
-        Connection, FailedAt, Failure, Flags, Observation, OffScript, Phases, Purpose, Source, Truncation,
-        Trust, Verdict,
+        CanaryKind, Connection, FailedAt, Failure, Flags, Observation, OffScript, Phases, Purpose, Source,
+        Truncation, Trust, Verdict,
     },
 };
 
@@ -134,20 +134,33 @@ const fn class_code(class: ErrorClass) -> u64 {
     }
 }
 
-const fn source_code(source: Source) -> u8 {
-    match source {
-        Source::Reach => 0,
-        Source::Canary => 1,
-        Source::Long => 2,
-        Source::Report => 3,
-        Source::Tap => 4,
+/// Three bits for who saw it, and with which canary.
+const fn source_code(source: Source, canary: Option<CanaryKind>) -> u8 {
+    match (source, canary) {
+        (Source::Reach, _) => 0,
+        (Source::Canary, Some(CanaryKind::Json)) => 5,
+        (Source::Canary, Some(CanaryKind::Tool)) => 6,
+        (Source::Canary, _) => 1,
+        (Source::Long, _) => 2,
+        (Source::Report, _) => 3,
+        (Source::Tap, _) => 4,
     }
 }
 
 /// Who saw the packed observation, from its first byte.
 pub(super) fn source_of(data: &[u8]) -> Option<Source> {
+    Some(origin_of(data)?.0)
+}
+
+/// Who saw the packed observation and with which canary, from its first byte.
+fn origin_of(data: &[u8]) -> Option<(Source, Option<CanaryKind>)> {
     let code = data.first()? & 0b111;
-    Source::ALL.into_iter().find(|s| source_code(*s) == code)
+    let special = [CanaryKind::Json, CanaryKind::Tool].map(|kind| (Source::Canary, Some(kind)));
+    let mut known = Source::ALL
+        .into_iter()
+        .map(|source| (source, None))
+        .chain(special);
+    known.find(|(source, canary)| source_code(*source, *canary) == code)
 }
 
 const fn purpose_code(purpose: Purpose) -> u8 {
@@ -206,7 +219,7 @@ const fn marks(phases: &Phases) -> [Option<Duration>; MARKS] {
 pub(super) fn pack(o: &Observation, base: Timestamp, words: Words, has_texts: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(64);
     out.push(
-        source_code(o.source)
+        source_code(o.source, o.canary)
             | purpose_code(o.purpose) << 3
             | u8::from(o.trust == Trust::Corroborate) << 5
             | u8::from(o.with_key) << 6
@@ -361,7 +374,9 @@ pub(super) fn unpack(target: TargetId, base: Timestamp, kind: u8, data: &[u8]) -
     let mut c = Cursor { rest, has };
     let verdict = verdict(kind, &mut c)?;
     let before_at = unzigzag(c.number()?);
-    let mut o = Observation::new(target, base, source_of(data)?, verdict);
+    let (source, canary) = origin_of(data)?;
+    let mut o = Observation::new(target, base, source, verdict);
+    o.canary = canary;
     o.phases = phases(&mut c)?;
     o.purpose = purpose_of(small >> 3);
     o.trust = if small & 1 << 5 == 0 {

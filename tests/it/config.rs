@@ -553,7 +553,7 @@ fn files_of_the_operator_win_over_shipped_presets() {
     for provider in &config.providers {
         assert_eq!(provider.base_url.host_str(), Some("proxy.example"));
         assert_eq!(provider.reach.as_ref().unwrap().method, "HEAD");
-        assert_eq!(provider.models[0].max_tokens, 64);
+        assert_eq!(provider.models[0].canary.as_ref().unwrap().max_tokens, 64);
     }
     // A broken one stops the start, with its own file named.
     place.write(

@@ -27,6 +27,7 @@ fn setup() -> Setup {
             strict_terminal: true,
             interval: Some(Duration::from_secs(60)),
             long: false,
+            long_interval: None,
             first_token_limit: Duration::from_secs(30),
             polite: true,
         }],

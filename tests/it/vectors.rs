@@ -2,7 +2,7 @@
 //!
 //! `ENDTURN_STREAM_VECTORS` names a further directory of the same form.
 
-mod binary;
+pub(crate) mod binary;
 mod properties;
 pub(crate) mod support;
 

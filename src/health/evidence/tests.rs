@@ -14,6 +14,7 @@ fn setup(strict_terminal: bool) -> TargetSetup {
         strict_terminal,
         interval: Some(Duration::from_secs(60)),
         long: true,
+        long_interval: None,
         first_token_limit: HARD,
         polite: false,
     }

@@ -6,8 +6,11 @@ use crate::{
     protocol::{
         Channel, ErrorClass, Note, Protocol, ProviderError, StopReason, StreamEvent, Usage, decode_body,
     },
-    verdict::{Flags, Timeline, ToolCall},
+    verdict::{Flags, Timeline, ToolCall, canary},
 };
+
+/// What the frame around one call is reckoned with, in pieces.
+const CALL_PIECES: u64 = 10;
 
 /// The sum of a stream.
 #[derive(Debug, Default)]
@@ -48,6 +51,15 @@ impl Evidence {
             seen.add(event);
         }
         seen
+    }
+
+    /// Pieces of what came visibly, to hold token counts against.
+    pub(super) fn pieces(&self) -> u64 {
+        let calls = self.tools.iter().map(|call| {
+            // The frame of a call takes tokens too.
+            canary::count_pieces(&call.name) + canary::count_pieces(&call.arguments) + CALL_PIECES
+        });
+        canary::count_pieces(&self.text) + calls.sum::<u64>()
     }
 
     fn add(&mut self, event: &StreamEvent) {

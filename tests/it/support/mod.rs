@@ -11,7 +11,9 @@ use std::{fmt::Write, net::SocketAddr, sync::Arc, time::Duration};
 
 use endturn::{
     clock::Clock,
-    config::{Auth, Canary, CanaryScript, Expected, Model, Price, ProbeLimits, Provider, Reach, Secret},
+    config::{
+        Answer, Auth, Canary, CanaryScript, Expected, Model, Price, ProbeLimits, Provider, Reach, Secret,
+    },
     health::Deadlines,
     id::{ProviderId, TargetId},
     probe::{ProbeJob, ProbeKind, ProbeReport, Prober},
@@ -76,27 +78,27 @@ pub(crate) fn provider(origin: &str, limits: ProbeLimits) -> Provider {
 pub(crate) fn model() -> Model {
     let target: TargetId = "test/small".parse().unwrap();
     Model {
-        id: target,
         canary: Some(Canary {
             every: Duration::from_secs(60),
             script: CanaryScript {
                 name: "count6".to_owned(),
                 prompt: "Count from one to six, then write SENTINEL_WORD.".to_owned(),
-                words: WORDS.map(str::to_owned).to_vec(),
+                answer: Answer::Words(WORDS.map(str::to_owned).to_vec()),
                 sentinels: vec![SENTINEL.to_owned(), "amber".to_owned()],
                 input_tokens: 30,
                 output_tokens: 10,
-            },
+            }
+            .into(),
+            max_tokens: 64,
+            reasoning_tokens: 0,
+            params: serde_json::Map::new(),
         }),
         price: Some(Price {
             input_usd_per_mtok: 1.0,
             output_usd_per_mtok: 10.0,
             usd_per_request: 0.0,
         }),
-        max_tokens: 64,
-        max_tokens_field: None,
-        params: serde_json::Map::new(),
-        via: None,
+        ..Model::new(target)
     }
 }
 

@@ -183,10 +183,10 @@ pub(crate) fn expectation(protocol: Protocol) -> Expectation {
     Expectation {
         protocol,
         strict_terminal: true,
-        expected: Some(Expected {
-            words: words.split(' ').map(str::to_owned).collect(),
-            sentinels: ["kestrel", "amber", "walnut"].map(str::to_owned).to_vec(),
-        }),
+        expected: Some(Expected::words(
+            words.split(' ').map(str::to_owned).collect(),
+            ["kestrel", "amber", "walnut"].map(str::to_owned).to_vec(),
+        )),
         model: None,
     }
 }
