@@ -336,6 +336,11 @@ pub(crate) static VENDORS: [Vendor; 25] = [
     Vendor {
         name: "perplexity",
         doors: &[chat("", &manner::PLAIN), chat("v1", &manner::PLAIN)],
+        infos: &[Info {
+            path: "router/v1/models",
+            body: r#"{"object":"list","data":[{"id":"sonar","object":"model","created":1767225600,"owned_by":"system"}]}"#,
+            open: false,
+        }],
         models: &["sonar"],
         ..COMPATIBLE
     },
