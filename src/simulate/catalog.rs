@@ -513,4 +513,12 @@ mod tests {
             assert_ne!(vendor.name, "control");
         }
     }
+
+    #[test]
+    fn the_manual_names_every_vendor() {
+        let manual = include_str!("../../docs/simulator.md");
+        for vendor in &VENDORS {
+            assert!(manual.contains(&format!("/{}", vendor.name)), "{}", vendor.name);
+        }
+    }
 }
