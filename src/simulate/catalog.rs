@@ -336,6 +336,11 @@ pub(crate) static VENDORS: [Vendor; 25] = [
     Vendor {
         name: "perplexity",
         doors: &[chat("", &manner::PLAIN), chat("v1", &manner::PLAIN)],
+        infos: &[Info {
+            path: "router/v1/models",
+            body: r#"{"object":"list","data":[{"id":"sonar","object":"model","created":1767225600,"owned_by":"system"}]}"#,
+            open: false,
+        }],
         models: &["sonar"],
         ..COMPATIBLE
     },
@@ -506,6 +511,14 @@ mod tests {
                 vendor.name
             );
             assert_ne!(vendor.name, "control");
+        }
+    }
+
+    #[test]
+    fn the_manual_names_every_vendor() {
+        let manual = include_str!("../../docs/simulator.md");
+        for vendor in &VENDORS {
+            assert!(manual.contains(&format!("/{}", vendor.name)), "{}", vendor.name);
         }
     }
 }

@@ -165,11 +165,12 @@ impl Manner {
         self.dialect().map_or(UsageAt::Asked, |dialect| dialect.usage)
     }
 
-    /// The member that carries reasoning.
-    pub(crate) fn reasoning(&self) -> &'static str {
-        self.dialect()
-            .and_then(|dialect| dialect.reasoning.first().copied())
-            .unwrap_or("reasoning_content")
+    /// The member that carries reasoning; `None` where it is a typed part of `content`.
+    pub(crate) fn reasoning(&self) -> Option<&'static str> {
+        match self.dialect() {
+            Some(dialect) => dialect.reasoning.first().copied(),
+            None => Some("reasoning_content"),
+        }
     }
 
     /// The comment that keeps connections alive.

@@ -4,6 +4,7 @@
 mod client;
 mod control;
 mod faults;
+mod presets;
 mod replies;
 mod shapes;
 mod vendors;

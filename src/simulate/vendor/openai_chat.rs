@@ -73,6 +73,11 @@ fn call(facts: &Facts, members: &str) -> String {
     )
 }
 
+/// Reasoning as a part of `content`; `text` is quoted already.
+fn thinking_part(text: &str) -> String {
+    format!(r#"{{"type":"thinking","thinking":[{{"type":"text","text":{text}}}]}}"#)
+}
+
 pub(super) struct Stream {
     speaker: Speaker,
     facts: Facts,
@@ -167,7 +172,10 @@ impl Encoder for Stream {
                 let more = format!(r#""tool_calls":[{{"index":0,"function":{{"arguments":{text}}}}}]"#);
                 opened + &self.say(&more)
             }
-            Channel::Reasoning => self.say(&format!(r#""{}":{text}"#, self.manner().reasoning())),
+            Channel::Reasoning => self.say(&match self.manner().reasoning() {
+                Some(member) => format!(r#""{member}":{text}"#),
+                None => format!(r#""content":[{}]"#, thinking_part(&text)),
+            }),
             Channel::Refusal => self.say(&format!(r#""refusal":{text}"#)),
             Channel::Text => self.say(&format!(r#""content":{text}"#)),
         }
@@ -234,18 +242,21 @@ impl Encoder for Stream {
 }
 
 pub(super) fn whole(manner: &Manner, facts: &Facts, said: &Whole, finish: Finish, tokens: u64) -> String {
-    let mut message = format!(
-        r#""role":"assistant","content":{},"refusal":null,"annotations":[]"#,
-        if said.text.is_empty() && said.arguments.is_some() {
-            "null".to_owned()
-        } else {
-            quoted(&said.text)
+    let text = quoted(&said.text);
+    let (content, reasoning) = match (said.reasoning.as_str(), manner.reasoning()) {
+        ("", _) if said.text.is_empty() && said.arguments.is_some() => ("null".to_owned(), String::new()),
+        ("", _) => (text, String::new()),
+        (reasoning, Some(member)) => (text, format!(r#","{member}":{}"#, quoted(reasoning))),
+        (reasoning, None) => {
+            let thinking = thinking_part(&quoted(reasoning));
+            (
+                format!(r#"[{thinking},{{"type":"text","text":{text}}}]"#),
+                String::new(),
+            )
         }
-    );
-    if !said.reasoning.is_empty() {
-        let member = manner.reasoning();
-        message = format!(r#"{message},"{member}":{}"#, quoted(&said.reasoning));
-    }
+    };
+    let mut message =
+        format!(r#""role":"assistant","content":{content},"refusal":null,"annotations":[]{reasoning}"#);
     if let Some(arguments) = &said.arguments {
         message = format!(r#"{message},"tool_calls":[{}]"#, call(facts, &quoted(arguments)));
     }

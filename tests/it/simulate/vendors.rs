@@ -185,10 +185,12 @@ async fn a_dialects_stream_is_as_its_data_says() {
         if let Some(comment) = dialect.keep_alive {
             assert!(body.starts_with(&format!("{comment}\n\n")), "{name}");
         }
-        let reasoned = |event: &Value| {
-            let member = format!("/choices/0/delta/{}", dialect.reasoning[0]);
-            event.pointer(&member).is_some_and(Value::is_string)
+        // A member of its own, or else a typed part of the content.
+        let place = match dialect.reasoning.first() {
+            Some(member) => format!("/choices/0/delta/{member}"),
+            None => "/choices/0/delta/content/0/thinking/0/text".to_owned(),
         };
+        let reasoned = |event: &Value| event.pointer(&place).is_some_and(Value::is_string);
         assert_eq!(
             events.iter().filter(|event| reasoned(event)).count(),
             16,
