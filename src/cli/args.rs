@@ -30,8 +30,8 @@ Examples:
   endturn validate --stop-reason stop --expect code --language rust main.rs
   endturn validate --stop-reason end_turn --ends-with DONE answer.txt && use answer.txt
 
-A capture may be an event stream, NDJSON, Bedrock's binary frames or a JSON body, with or without the HTTP head that
-`curl -i` writes. docs/validate.md tells what each check proves and what it can't.";
+A capture may be an event stream, NDJSON, Bedrock's binary frames or a JSON body, with or without
+the HTTP head that `curl -i` writes. docs/validate.md tells what each check proves and can't.";
 
 /// Which LLM providers can finish a reply right now.
 ///
