@@ -279,6 +279,7 @@ impl Brain {
         let mut view = self.engine.view(now);
         for target in &mut view.targets {
             target.spent_usd_today = self.budget.spent_today(&target.id, now);
+            target.via = self.models.get(&target.id).and_then(|model| model.via.clone());
             if self.spent_out.contains(&target.id) {
                 target.flags.push("budget_spent");
             }

@@ -310,12 +310,12 @@ pub fn decode_body(protocol: Protocol, body: &[u8]) -> Vec<StreamEvent> {
     match serde_json::from_slice::<IgnoredAny>(text) {
         Ok(_) => {
             let mut reader = Reader::new(protocol);
-            if !reader.document(text, &mut out) {
+            if reader.document(text, &mut out) {
+                reader.finish(&mut out);
+            } else {
                 out.push(protocol_error(
                     "the body is JSON, but neither an error nor an answer".to_owned(),
                 ));
-            } else {
-                reader.finish(&mut out);
             }
         }
         Err(error) if error.is_eof() => out.push(StreamEvent::Garbled {

@@ -254,7 +254,7 @@ mod tests {
             for member in dialect.reasoning {
                 assert!(row.contains(&format!("`{member}`")), "{row}");
             }
-            for comment in dialect.keep_alive {
+            if let Some(comment) = dialect.keep_alive {
                 assert!(row.contains(&format!("`{comment}`")), "{row}");
             }
         }

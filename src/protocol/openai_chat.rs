@@ -210,12 +210,14 @@ impl Reader {
                 TextOrList::List(parts) => parts.into_iter().for_each(|part| part.emit(out)),
             }
             delta(Channel::Refusal, piece.refusal.take(), out);
+            // The older name of a call; llama-cpp-python sends each piece of a call under both.
+            let older = piece.function_call.0.filter(|_| piece.tool_calls.0.is_empty());
             for call in piece.tool_calls.0 {
                 if let Some(function) = call.function.0 {
                     self.call(call.index.0, call.id.get(), function, out);
                 }
             }
-            if let Some(function) = piece.function_call.0 {
+            if let Some(function) = older {
                 self.call(Some(0), None, function, out);
             }
         }

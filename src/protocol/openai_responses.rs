@@ -160,7 +160,7 @@ impl Reader {
             }
             "response.output_item.added" => {
                 if let Some(item) = event.item.0 {
-                    self.call(item, event.output_index.0, out);
+                    self.call(&item, event.output_index.0, out);
                 }
             }
             "response.output_item.done" => {
@@ -219,7 +219,7 @@ impl Reader {
             }
             let arguments = std::mem::take(&mut item.arguments).take();
             let arguments = arguments.or_else(|| std::mem::take(&mut item.input).take());
-            self.call(item, Some(index), out);
+            self.call(&item, Some(index), out);
             self.calls.fallback(Some(index), arguments);
             self.calls.close(Some(index), out);
         }
@@ -242,7 +242,7 @@ impl Reader {
     }
 
     /// An output item that may be a call. Its arguments are streamed, or come with the item's end.
-    fn call(&mut self, item: Item<'_>, index: Option<u64>, out: &mut Vec<StreamEvent>) {
+    fn call(&mut self, item: &Item<'_>, index: Option<u64>, out: &mut Vec<StreamEvent>) {
         let kind = item.kind.get().unwrap_or_default();
         if kind.ends_with("_call") || waits_for_us(item.kind.get()) {
             self.called_tool |= waits_for_us(item.kind.get());

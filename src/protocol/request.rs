@@ -62,12 +62,12 @@ impl Endpoint {
         }
     }
 
-    /// The protocol that it speaks, where it speaks only one.
-    pub const fn protocol(self) -> Option<Protocol> {
-        match self {
-            Self::Native => None,
-            Self::VertexGemini => Some(Protocol::Gemini),
-            Self::VertexClaude => Some(Protocol::Anthropic),
+    /// Itself, where that protocol is spoken through it; else the protocol's own.
+    #[must_use]
+    pub const fn speaking(self, protocol: Protocol) -> Self {
+        match (self, protocol) {
+            (Self::VertexGemini, Protocol::Gemini) | (Self::VertexClaude, Protocol::Anthropic) => self,
+            _ => Self::Native,
         }
     }
 }

@@ -73,7 +73,7 @@ def name(route, upstream, fault):
 
 
 def gateway_config(server):
-    """LiteLLM's file, JSON being YAML. The mock answers `stream: true` on /v1/messages with plain JSON: a shape to bear."""
+    """LiteLLM's file; JSON is YAML."""
     models = [{"name": "mock", "model": "openai/mock", "mock_response": "one two three four five six seven eight nine"}]
     for route, upstream in PAIRS:
         prefix, model, base = UPSTREAMS[upstream]
@@ -224,7 +224,7 @@ def compare(cells):
 
 
 def main():
-    # It starts with a master key alone: one of our own for this run. It hears loopback and reaches only what we started.
+    # It starts with a master key alone: one of our own for this run. It reaches only what we started, on loopback.
     key = "sk-" + secrets.token_hex(24)
     binary = CACHE / "llama.cpp" / "bin" / "llama-server"
     server = binary.exists() and (CACHE / "model" / "tiny.gguf").exists()

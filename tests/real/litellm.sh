@@ -7,6 +7,7 @@
 # virtual environment is kept in $ENDTURN_REAL_CACHE (default target/real). The gateway takes 20 to 50 s to come up, the
 # checks two minutes.
 set -eu
+export PYTHONDONTWRITEBYTECODE=1
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)

@@ -13,7 +13,6 @@ import os
 import pathlib
 import re
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,12 +25,14 @@ from support import PROBE_S, ROOT, check, verdict
 BINARY, CACHE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 PORT = int(os.environ.get("ENDTURN_REAL_PORT", "18641"))
 # Longest start of a server: vLLM takes a minute on a busy machine.
-START_S = 240
+START_S = 400
 MODEL = "tiny"
+# Generation probes beside count20.
+KINDS = ("long", "json", "tool")
 COUNT20 = tomllib.loads((ROOT / "probes" / "canaries" / "count20.toml").read_text(encoding="utf-8"))
 
 # What is started and by which preset it is probed. `says`: what this version sends in a healthy stream, so that a
-# change is noticed: `[DONE]`, token counts asked for, token counts not asked for. `flips`: damaged bytes that are tried.
+# change is noticed: `[DONE]`, token counts asked for, token counts not asked for. `flips`: damaged bytes to try.
 SERVERS = {
     "llama-cpp": {
         "preset": "llama-cpp",
@@ -78,6 +79,7 @@ SERVERS = {
         "flips": 16,
     },
 }
+
 
 @contextlib.contextmanager
 def started(name, work):
@@ -199,7 +201,11 @@ def run(name, work):
     with started(name, work):
         healthy = ask(PORT, usage=True)
         plain = ask(PORT, usage=False)
-        check(f"{name} sends [DONE], usage asked for, usage not asked for", (healthy.done, healthy.usage, plain.usage), server["says"])
+        check(
+            f"{name} sends [DONE], usage asked for, usage not asked for",
+            (healthy.done, healthy.usage, plain.usage),
+            server["says"],
+        )
         check(f"{name} answers rightly", healthy.whole("kestrel"), True)
         stop, last = healthy.stop_at, healthy.events - 1
         lax = "truncated terminal_missing" if strict(preset) else "complete terminal_lax"
@@ -229,8 +235,11 @@ def run(name, work):
         with support.proxied(PORT, work, ports):
             check(f"{name} reach", verdict(probe(work, f"direct/{MODEL}", "reach")), "complete")
             check(f"{name} direct", verdict(probe(work, f"direct/{MODEL}"), "usage_missing"), usage)
-            for kind in kinds():
+            for kind in KINDS:
                 check(f"{name} {kind}", verdict(probe(work, f"direct/{MODEL}", kind)), "complete")
+                for row in ("fin", "clean"):
+                    found = probe(work, f"{row}/{MODEL}", kind)
+                    check(f"{name} {kind} behind a proxy, {rows[row][0]}", verdict(found), "truncated cut")
             flips(name, work, server["flips"])
             for row, (mode, wanted, *flags) in rows.items():
                 found = probe(work, f"{row}/{MODEL}")
@@ -239,13 +248,6 @@ def run(name, work):
             check(f"{name} after the kill", verdict(probe(work, f"direct/{MODEL}")), "errored connect")
     with started(name, work):
         check(f"{name} started again", verdict(probe(work, f"direct/{MODEL}")), "complete")
-
-
-def kinds():
-    """Generation probes beside count20 that this binary knows."""
-    help_ = subprocess.run([BINARY, "probe", "--kind", "?"], capture_output=True, text=True, check=False).stderr
-    values = re.search(r"possible values: (.*?)\]", help_)
-    return [kind for kind in values[1].split(", ") if kind not in ("reach", "canary")] if values else []
 
 
 def flips(name, work, count):

@@ -8,6 +8,7 @@
 # cores, and needs a C++ compiler. vllm is 3 GB of downloads and 6 GB on disk, so it has to be asked for. Later runs take
 # a minute a server. The model is made by tiny_model.py.
 set -eu
+export PYTHONDONTWRITEBYTECODE=1
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -20,7 +21,11 @@ llama=0.3.36
 tools="gguf==0.19.0 cmake==4.4.4 ninja==1.13.2"
 
 if ! command -v c++ >/dev/null; then
-    echo "no C++ compiler: the real servers are skipped"
+    echo "no C++ compiler to build llama.cpp with: the real servers are skipped"
+    exit 0
+fi
+if ! python3 -c 'import venv, ensurepip, tomllib' 2>/dev/null; then
+    echo "no python3 from 3.11 on with venv: the real servers are skipped"
     exit 0
 fi
 

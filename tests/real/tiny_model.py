@@ -25,16 +25,18 @@ import numpy
 CANARIES = pathlib.Path(__file__).resolve().parents[2] / "probes" / "canaries"
 # The word that the prompt of a canary has and those before it have not. count20 is the answer to everything else.
 MODES = {"long": " hundred", "json": " JSON", "tool": " tool"}
+# Where an answer begins if the server lets it begin nowhere else.
+SECOND = {}
 
 HEAD = 64
 CONTEXT = 4096
 EPSILON = 1e-6
 ROPE = 1e6
 LAYERS = 2
-# Bytes that are read for each token: some 10 ms.
-WEIGHTS = 128 << 20
+# Bytes that are read for each token: some 5 ms on an idle core.
+WEIGHTS = 96 << 20
 
-SENTINEL = "\0"
+PLACEHOLDER, SENTINEL = "SENTINEL_WORD", "\0"
 UNKNOWN, USER, ASSISTANT, SYSTEM, TOOL, END = (
     "<|unknown|>",
     "<|user|>",
@@ -67,37 +69,42 @@ def canaries():
         elif name == "json":
             answers[name] = pieces(script["json"], taken)
         elif name == "tool":
-            tool = script["tool"]
-            call = f'{{"name": "{tool["name"]}", "arguments": {tool["arguments"]}}}'
-            answers[name] = pieces(f"<tool_call>\n{call}\n</tool_call>", taken)
+            answers[name] = tool_pieces(script["tool"], taken)
     return sentinels, answers
 
 
 def long_pieces(words):
-    """Each word after its number. The first twenty words are pieces of count20 too, so they make one with the number."""
+    """Each word after its number; the first twenty in one piece with it, for alone they are pieces of count20."""
     found = []
     for number, word in enumerate(words, 1):
-        word = word.replace("one-hundred", "one hundred")
+        spoken = word.replace("one-hundred", "one hundred")
         space = " " if found else ""
-        found += [f"{space}{number} {word}"] if number <= 20 else [f" {number}", f" {word}"]
+        found += [f"{space}{number} {spoken}"] if number <= 20 else [f" {number}", f" {spoken}"]
     return [*found, " " + SENTINEL]
+
+
+def tool_pieces(tool, taken):
+    """The call as text, in which a server finds it. A server that asks for a tool by name gets the arguments alone."""
+    before, after = tool["arguments"].split(PLACEHOLDER)
+    call = pieces(f'<tool_call>\n{{"name": "{tool["name"]}", "arguments": ', taken)
+    arguments = [*pieces(before, taken), SENTINEL, *after]
+    SECOND["tool"] = arguments[0]
+    return [*call, *arguments, *pieces("}\n</tool_call>", taken)]
 
 
 def pieces(text, taken):
     """Cuts a text into pieces of some bytes, none of them taken before, the sentinel alone."""
-    before, after = text.split("SENTINEL_WORD")
-    found = []
-    for part in (before, after):
-        start = 0
-        while start < len(part):
-            size = 4
-            while part[start : start + size] in taken and start + size < len(part):
-                size += 1
-            found.append(part[start : start + size])
-            taken.add(found[-1])
-            start += size
-        if part is before:
-            found.append(SENTINEL)
+    found, start = [], 0
+    before, placeholder, after = text.partition(PLACEHOLDER)
+    if placeholder:
+        return [*pieces(before, taken), SENTINEL, *pieces(after, taken)]
+    while start < len(text):
+        size = 4
+        while text[start : start + size] in taken and start + size < len(text):
+            size += 1
+        found.append(text[start : start + size])
+        taken.add(found[-1])
+        start += size
     return found
 
 
@@ -235,6 +242,8 @@ class Model:
             first = of(answer[0])
             if name in MODES:
                 matrix[first, self.dim("mode", name)] = 4
+                if name in SECOND:
+                    matrix[of(SECOND[name]), self.dim("mode", name)] = 3
             else:
                 matrix[first, token(ASSISTANT)] = 2
             for piece, following in zip(answer, [*answer[1:], END]):
@@ -250,7 +259,6 @@ class Model:
                     matrix[of(following), self.dim("mode", name)] += 4
                     matrix[of(following), token(ASSISTANT)] = -20
         return matrix
-
 
     def tensors(self):
         """Every matrix by its GGUF and its Hugging Face name."""

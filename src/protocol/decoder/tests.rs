@@ -338,6 +338,20 @@ fn chat_dialects_are_understood() {
             ],
         ),
         (
+            "{\"choices\":[{\"delta\":{\"function_call\":{\"name\":\"f\",\"arguments\":\"{\"}}}]}",
+            vec![
+                StreamEvent::ToolCall { name: "f".to_owned() },
+                text(Channel::Tool, "{"),
+            ],
+        ),
+        (
+            "{\"choices\":[{\"delta\":{\"function_call\":{\"name\":\"f\",\"arguments\":\"{\"},\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}}]}}]}",
+            vec![
+                StreamEvent::ToolCall { name: "f".to_owned() },
+                text(Channel::Tool, "{"),
+            ],
+        ),
+        (
             "{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"other\"}}]}",
             vec![],
         ),

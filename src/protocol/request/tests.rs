@@ -273,6 +273,17 @@ fn an_endpoint_is_found_by_its_name() {
     );
 }
 
+#[test]
+fn an_endpoint_holds_only_for_its_own_protocol() {
+    for protocol in Protocol::ALL {
+        let gemini = Endpoint::VertexGemini.speaking(protocol);
+        assert_eq!(gemini != Endpoint::Native, protocol == Protocol::Gemini);
+        let claude = Endpoint::VertexClaude.speaking(protocol);
+        assert_eq!(claude != Endpoint::Native, protocol == Protocol::Anthropic);
+        assert_eq!(Endpoint::Native.speaking(protocol), Endpoint::Native);
+    }
+}
+
 fn protocols() -> impl Strategy<Value = (Protocol, Endpoint)> {
     let native = proptest::sample::select(&Protocol::ALL[..]).prop_map(|p| (p, Endpoint::Native));
     let vertex = prop_oneof![

@@ -1,3 +1,5 @@
+use std::fmt::Write;
+
 use super::*;
 
 /// A piece: its number (or -1 for none), id, name, arguments.
@@ -7,11 +9,11 @@ type Row<'a> = (i64, &'a str, &'a str, &'a str);
 fn told(events: &[StreamEvent]) -> String {
     let mut text = String::new();
     for event in events {
-        match event {
-            StreamEvent::ToolCall { name } => text.push_str(&format!("[{name}]")),
-            StreamEvent::Delta { text: piece, .. } => text.push_str(&format!("{piece}|")),
+        let _ = match event {
+            StreamEvent::ToolCall { name } => write!(text, "[{name}]"),
+            StreamEvent::Delta { text: piece, .. } => write!(text, "{piece}|"),
             other => panic!("{other:?}"),
-        }
+        };
     }
     text
 }
