@@ -125,7 +125,7 @@ fn texts(criterion: &mut Criterion) {
     let python = include_str!("../tests/real/sdks.py");
     let fenced =
         |language: &str, code: &str| format!("Here it is.\n\n```{language}\n{}\n```\n", repeat(code));
-    let markdown = include_str!("../docs/verdicts.md");
+    let markdown = include_str!("../docs/validate.md");
     for (name, expect, text) in [
         ("prose", Expect::Prose, repeat(markdown)),
         ("json", Expect::Json, json()),

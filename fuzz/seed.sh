@@ -42,3 +42,5 @@ mkdir -p fuzz/corpus/validate
 for file in "$streams"/*/*.txt "$streams"/*/*.bin tests/cmd/validate.in/*; do
     { printf m && cat "$file"; } >"fuzz/corpus/validate/$(basename "$(dirname "$file")")-$(basename "$file")"
 done
+mkdir -p fuzz/corpus/official
+cp tests/vectors/official/* fuzz/corpus/official/

@@ -15,8 +15,8 @@
 //! | surfaces | [`api`], [`simulate`] | edges and above |
 //! | assembly | [`daemon`], [`cli`] | everything |
 //!
-//! `health`, `gate` and everything before them are pure: no socket, no file, no clock of their own. ARCHITECTURE.md lists the
-//! invariants and the test that holds each.
+//! `health`, `gate` and everything before them are pure: no socket, no file, no clock of their own. ARCHITECTURE.md lists
+//! the invariants and the test that holds each.
 
 pub mod api;
 pub mod cli;

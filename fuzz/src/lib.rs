@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use endturn::{
     gate::{Advice, Expect, Input, Options, validate},
+    official::{Format, MAX_COMPONENTS, MAX_INCIDENTS, MAX_NAME_BYTES, MAX_URL_BYTES, MAX_WORD_BYTES, parse},
     protocol::{
         Decoder, ErrorClass, Limits, MAX_MESSAGE_BYTES, Protocol, StreamEvent, Wire, decode_body,
         error_body::classify,
@@ -218,11 +219,15 @@ pub fn check_gate(data: &[u8]) {
         return;
     };
     let names: Vec<&str> = Wire::names().collect();
-    let wire = names.get(usize::from(choice >> 3)).and_then(|name| name.parse().ok());
+    let wire = names
+        .get(usize::from(choice >> 3))
+        .and_then(|name| name.parse().ok());
     let options = Options {
         expect: Expect::ALL.get(usize::from(choice & 7)).copied(),
         ends_with: None,
-        language: LANGUAGES.get(usize::from(choice >> 3)).map(|name| (*name).to_owned()),
+        language: LANGUAGES
+            .get(usize::from(choice >> 3))
+            .map(|name| (*name).to_owned()),
     };
     let capture = Input::Capture {
         bytes: data,
@@ -233,7 +238,10 @@ pub fn check_gate(data: &[u8]) {
         let outcome = validate(&input, &options);
         let complete = outcome.verdict == Verdict::Complete;
         assert_eq!(outcome.advice == Advice::Accept, complete);
-        assert!(!complete || outcome.stop_reason.is_some(), "complete without a stop");
+        assert!(
+            !complete || outcome.stop_reason.is_some(),
+            "complete without a stop"
+        );
         if let Some(position) = &outcome.position {
             assert!(outcome.subject(position).is_char_boundary(position.byte));
         }
@@ -243,3 +251,18 @@ pub fn check_gate(data: &[u8]) {
 const LANGUAGES: [&str; 12] = [
     "rust", "c", "cpp", "csharp", "java", "kotlin", "go", "js", "php", "css", "python", "sh",
 ];
+
+/// One status page in every format: bounded, and nothing that can't be read is well.
+pub fn check_official(data: &[u8]) {
+    for format in Format::ALL {
+        let Ok(page) = parse(format, data) else { continue };
+        assert!(page.components.len() <= MAX_COMPONENTS && page.incidents.len() <= MAX_INCIDENTS);
+        assert!(page.word.as_ref().is_none_or(|word| word.len() <= MAX_WORD_BYTES));
+        for incident in &page.incidents {
+            assert!(incident.name.len() <= MAX_NAME_BYTES && incident.word.len() <= MAX_WORD_BYTES);
+            assert!(incident.url.as_ref().is_none_or(|url| url.len() <= MAX_URL_BYTES));
+        }
+        let said = page.about(&["api".to_owned()]);
+        assert!(said.title.is_none_or(|title| title.len() <= MAX_NAME_BYTES));
+    }
+}

@@ -103,8 +103,10 @@ pub enum Command {
     Status(StatusArgs),
     /// The provider simulator: speaks the providers' protocols, with faults on demand.
     ///
-    /// Base URLs are /anthropic, /openai and /gemini of its address, each followed by the vendor's own paths. A model id
-    /// that ends in !KIND or !KIND.HOW carries its fault: `claude-haiku-4-5!truncate.fin`, `gpt-5.2!status.529`.
+    /// Each vendor has a base URL below its address, followed by the vendor's own paths. A model id that ends in !KIND or
+    /// !KIND.HOW carries its fault: `claude-haiku-4-5!truncate.fin`, `gpt-5.2!status.529`; one that holds `reason` reasons
+    /// first. Faults come and go by PUT and DELETE on /control/faults/PROVIDER[/MODEL].
+    #[command(after_long_help = base_urls())]
     Simulate(SimulateArgs),
     /// Is this reply whole? The gate for a captured stream, a body or a finished text.
     ///
@@ -226,6 +228,15 @@ pub struct SimulateArgs {
     /// A scenario file that plays a sequence of faults.
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
+}
+
+/// Where the simulator speaks what.
+fn base_urls() -> String {
+    let lines = crate::simulate::base_urls();
+    format!(
+        "Base URLs below its address, and what is spoken there:\n  {}",
+        lines.join("\n  ")
+    )
 }
 
 /// Arguments of `validate`.

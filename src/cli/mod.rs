@@ -4,6 +4,7 @@ mod args;
 pub mod check;
 mod demo;
 mod exit;
+mod official;
 mod outage;
 mod probe;
 mod run;

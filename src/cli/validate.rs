@@ -166,7 +166,7 @@ fn place(out: &mut String, outcome: &Outcome, position: &Position) {
     let gutter = " ".repeat(number.len());
     let indent = " ".repeat(lead.chars().count());
     let _ = writeln!(out, "  {gutter} |");
-    let _ = writeln!(out, "  {number} | {lead}{rest}");
+    let _ = writeln!(out, "  {number} | {}", format!("{lead}{rest}").trim_end());
     let _ = writeln!(out, "  {gutter} | {indent}^ {}", printable(&position.what));
 }
 

@@ -219,3 +219,6 @@ impl Resolver<'_> {
         Some(MAX_TOKENS.0)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -124,7 +124,8 @@ fn checked(text: &str, whence: &str) -> Result<Secret, KeyError> {
     Ok(Secret::new(text))
 }
 
-/// The members that a token is made from must be there. No value of the JSON is ever told, save its type.
+/// A service account's key, or a user's login as Google's tools keep it. The members that a token is made from must be
+/// there. No value of the JSON is ever told, save its type.
 fn service_account(text: &str, whence: &str) -> Result<Secret, KeyError> {
     const HELP: &str = "a service account's key is a JSON file with type, project_id, client_email, private_key_id and \
                         private_key; a user's login has type, client_id, client_secret and refresh_token";

@@ -140,3 +140,116 @@ impl Resolver<'_> {
 fn plain(url: &Url) -> bool {
     url.username().is_empty() && url.password().is_none() && url.host().is_some()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::{super::*, *};
+
+    fn loaded(head: &str, entry: &str) -> Result<Config, Vec<String>> {
+        let text = format!("{head}[[provider]]\nid = \"anthropic\"\n{entry}");
+        let env = Env {
+            vars: [("ANTHROPIC_API_KEY".to_owned(), "k".to_owned())].into(),
+            working_dir: PathBuf::from("."),
+            ..Env::default()
+        };
+        match load_text("t.toml", &text, &env) {
+            Ok(loaded) => Ok(loaded.config),
+            Err(ConfigError::Invalid(findings)) => {
+                Err(findings.items().iter().map(|item| item.message.clone()).collect())
+            }
+            Err(error) => Err(vec![error.to_string()]),
+        }
+    }
+
+    fn page(head: &str, entry: &str) -> Option<StatusPage> {
+        let config = loaded(head, entry).unwrap();
+        config.official.pages.into_iter().next().map(|(_, page)| page)
+    }
+
+    const OWN: &str = "base_url = \"http://127.0.0.1:9\"\nfree = true\n";
+
+    #[test]
+    fn the_presets_page_is_read_where_the_presets_url_is_asked() {
+        let shipped = page("", "").unwrap();
+        assert_eq!(shipped.format, "statuspage");
+        assert_eq!(page("", "official = false\n"), None);
+        assert_eq!(page("", OWN), None);
+        assert_eq!(
+            page("", &format!("{OWN}official = true\n")),
+            Some(shipped.clone())
+        );
+        let named =
+            "official = { url = \"https://s.example/x\", format = \"rss\", components = [\"API\"] }\n";
+        let named = page("", &format!("{OWN}{named}")).unwrap();
+        assert_eq!(
+            (
+                named.url.as_str(),
+                named.format.as_str(),
+                named.components.as_slice()
+            ),
+            ("https://s.example/x", "rss", &["API".to_owned()][..])
+        );
+    }
+
+    #[test]
+    fn pages_are_read_once_a_minute_or_seldomer_or_not_at_all() {
+        let every =
+            |head: &str| loaded(head, "").map(|config| config.official.every.map(|every| every.as_secs()));
+        assert_eq!(every(""), Ok(Some(60)));
+        assert_eq!(every("official = false\n"), Ok(None));
+        assert_eq!(every("[official]\nevery = \"60s\"\n"), Ok(Some(60)));
+        assert_eq!(every("[official]\nevery = \"1d\"\n"), Ok(Some(86_400)));
+        for bad in ["59s", "59999ms", "86401s"] {
+            let errors = every(&format!("[official]\nevery = \"{bad}\"\n")).unwrap_err();
+            assert!(errors[0].starts_with("the interval of official is"), "{errors:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_page_is_an_error() {
+        let many = vec!["\"a\""; MAX_STATUS_COMPONENTS + 1].join(", ");
+        for (url, more, message) in [
+            (
+                "https://s.example",
+                "format = \"rrs\"",
+                "there is no status page format \"rrs\"",
+            ),
+            (
+                "ftp://s.example",
+                "format = \"rss\"",
+                "a status page is no plain http or https URL",
+            ),
+            (
+                "s.example",
+                "format = \"rss\"",
+                "a status page is no plain http or https URL",
+            ),
+            (
+                "https://me:pw@s.example",
+                "format = \"rss\"",
+                "a status page is no plain http or https URL",
+            ),
+            (
+                "https://s.example",
+                "format = \"rss\", components = [\" \"]",
+                "a component of a status page has no name",
+            ),
+            (
+                "https://s.example",
+                &format!("format = \"rss\", components = [{many}]"),
+                "more than 32 components of a status page",
+            ),
+        ] {
+            let errors = loaded("", &format!("official = {{ url = \"{url}\", {more} }}\n")).unwrap_err();
+            assert_eq!(errors, [message]);
+        }
+        let plain = "preset = \"openai-compatible\"\nbase_url = \"http://127.0.0.1:9/v1\"\nfree = true\n\
+                     models = [\"m\"]\nofficial = true\n";
+        assert_eq!(
+            loaded("", plain).unwrap_err(),
+            ["no status page of openai-compatible is known"]
+        );
+    }
+}

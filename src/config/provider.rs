@@ -94,7 +94,10 @@ impl Resolver<'_> {
             source: here,
         };
         let models = self.models(file.models, file.model, &base);
-        if free && file.free.is_none() && wire.dialect.is_some_and(|dialect| dialect.gateway) {
+        let unpriced = models
+            .iter()
+            .any(|model| model.price.is_none_or(|price| price.cost(1, 1) == 0.0));
+        if free && unpriced && file.free.is_none() && wire.dialect.is_some_and(|dialect| dialect.gateway) {
             self.warn_of_gateway(&id, &base.source);
         }
         Some(Provider {

@@ -289,6 +289,9 @@ fn the_reference_names_every_key() {
         "[[provider]]\n[[provider.model]]",
         "[[provider]]\n[provider.canary]",
         "[[provider]]\n[provider.api_key]",
+        "[[provider]]\n[provider.aws]",
+        "[[provider]]\n[provider.google]",
+        "[[provider]]\n[[provider.model]]\n[provider.model.price]",
     ] {
         let Err(ConfigError::Invalid(findings)) = load_text(&format!("{table}\nqqqqqqqq = 1\n")) else {
             panic!("an unknown key in {table:?} was taken")

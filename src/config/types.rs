@@ -243,7 +243,12 @@ impl Model {
 
     /// The canary of that kind, if it is on the timetable.
     pub const fn scheduled(&self, kind: CanaryKind) -> Option<&Canary> {
-        self.slot(kind).as_ref()
+        match kind {
+            CanaryKind::Short => self.canary.as_ref(),
+            CanaryKind::Long => self.long.as_ref(),
+            CanaryKind::Json => self.json.as_ref(),
+            CanaryKind::Tool => self.tool.as_ref(),
+        }
     }
 
     /// The canary of that kind, for a person who asks.
@@ -267,15 +272,6 @@ impl Model {
             CanaryKind::Long => &mut self.long,
             CanaryKind::Json => &mut self.json,
             CanaryKind::Tool => &mut self.tool,
-        }
-    }
-
-    const fn slot(&self, kind: CanaryKind) -> &Option<Canary> {
-        match kind {
-            CanaryKind::Short => &self.canary,
-            CanaryKind::Long => &self.long,
-            CanaryKind::Json => &self.json,
-            CanaryKind::Tool => &self.tool,
         }
     }
 }

@@ -109,7 +109,7 @@ impl Annotator {
         for (id, mut shown) in readable(config) {
             match old.get(&id) {
                 Some(old) if old.page == shown.page && old.components == shown.components => {
-                    shown.clone_from(old)
+                    shown.clone_from(old);
                 }
                 _ => shown.hear(self.pages.get(&shown.page)),
             }
@@ -343,3 +343,6 @@ fn log(page: &Page, failing: bool, why: Option<&str>) {
         None => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

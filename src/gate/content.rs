@@ -149,7 +149,7 @@ fn plain(judgement: Judgement, wire: Option<Wire>) -> Outcome {
         Position::new(
             Subject::Text,
             &judgement.text,
-            judgement.text.len(),
+            judgement.text.trim_end().len(),
             "the text stops here",
         )
     });

@@ -11,14 +11,14 @@ const CLOSERS: &[char] = &[
 /// Looks at the last words.
 pub(super) fn check(text: &str) -> Whole {
     let mut whole = Whole::default();
-    let blocks = code::blocks(text);
-    if blocks.last().is_some_and(|block| !block.closed) {
+    if code::is_open(text) {
         whole.hints.push(Hint::UnclosedFence);
         whole.what.push_str("but its last code fence is open");
         return whole;
     }
     let end = text.trim_end();
-    if blocks.last().is_some_and(|block| block.ends_at(end.len())) {
+    let last = end.rsplit('\n').next().unwrap_or_default().trim_start();
+    if last.starts_with("```") || last.starts_with("~~~") {
         return whole;
     }
     let inner = end.trim_end_matches(CLOSERS);

@@ -180,7 +180,8 @@ impl Official {
 
     /// When the page spoke of a trouble of ours that began at `onset` and was over by `until`: the first post about
     /// these components, or the first of them that changed and is not well, no earlier than [`LOOK_BACK`] before the
-    /// onset and not about something that was over by then. What bears no date counts from when it was first `seen`.
+    /// onset and not about something that was over by then. Where nothing bears a date, what is said counts from when it was
+    /// first `seen`.
     /// Announced maintenance is not trouble.
     pub fn spoke(
         &self,
@@ -190,9 +191,13 @@ impl Official {
         seen: Option<Timestamp>,
     ) -> Option<Timestamp> {
         let names = lowered(names);
+        let trouble = |incident: &&Incident| incident.impact != State::Maintenance;
+        // An open incident that is dated dates what stands beside it undated, too.
+        let dated = |incident: &Incident| incident.open && incident.posted.is_some();
+        let seen = seen.filter(|_| !self.concerning(&names).filter(trouble).any(dated));
         let posted = self
             .concerning(&names)
-            .filter(|incident| incident.impact != State::Maintenance)
+            .filter(trouble)
             .filter(|incident| incident.open || incident.resolved.or(incident.posted) >= Some(onset))
             .filter_map(|incident| incident.posted.or(seen.filter(|_| incident.open)));
         let changed = self

@@ -110,6 +110,21 @@ pub(crate) enum Style {
 }
 
 impl Door {
+    /// Path of the base URL as the vendor's own ends; what varies is in capitals.
+    fn base_url(&self, vendor: &str) -> String {
+        match (self.paths, self.base) {
+            (Paths::Chat | Paths::Responses, "") => format!("/{vendor}"),
+            (Paths::Chat | Paths::Responses, base) => format!("/{vendor}/{base}"),
+            (Paths::Deployments, base) => format!("/{vendor}/{base}/deployments/MODEL"),
+            (Paths::VertexGemini | Paths::VertexClaude, base) => {
+                format!("/{vendor}/{base}/projects/PROJECT/locations/REGION")
+            }
+            (Paths::Messages | Paths::Gemini | Paths::Ollama | Paths::Bedrock | Paths::Cohere, _) => {
+                format!("/{vendor}")
+            }
+        }
+    }
+
     /// What its generation speaks.
     pub(crate) const fn protocol(&self) -> Protocol {
         match self.paths {
@@ -449,6 +464,22 @@ pub(crate) static VENDORS: [Vendor; 25] = [
         ..COMPATIBLE
     },
 ];
+
+/// Every base URL below the simulator's address, and what is spoken there.
+pub(crate) fn base_urls() -> Vec<(String, Vec<Protocol>)> {
+    let mut all: Vec<(String, Vec<Protocol>)> = Vec::new();
+    for vendor in &VENDORS {
+        for door in vendor.doors {
+            let path = door.base_url(vendor.name);
+            match all.iter_mut().find(|(known, _)| *known == path) {
+                Some((_, spoken)) if !spoken.contains(&door.protocol()) => spoken.push(door.protocol()),
+                Some(_) => {}
+                None => all.push((path, vec![door.protocol()])),
+            }
+        }
+    }
+    all
+}
 
 /// The vendor of that base path.
 pub(crate) fn find(name: &str) -> Option<&'static Vendor> {

@@ -91,7 +91,7 @@ pub(crate) static FIREWORKS: Manner = Manner {
     ..COMMON
 };
 
-/// DeepSeek's.
+/// `DeepSeek`'s.
 pub(crate) static DEEPSEEK: Manner = Manner {
     dialect: "deepseek",
     id: "",

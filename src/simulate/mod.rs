@@ -32,6 +32,18 @@ pub use server::{MAX_CONNECTIONS, Options, Simulator};
 pub use service::MAX_REQUEST_BYTES;
 pub use status_page::{ComponentStatus, PageFault, PageState, StatusPages};
 
+/// Every base URL below the simulator's address as a path, with what is spoken there, one a line.
+pub fn base_urls() -> Vec<String> {
+    let line = |(path, spoken): (String, Vec<crate::protocol::Protocol>)| {
+        let spoken: Vec<&str> = spoken
+            .into_iter()
+            .map(crate::protocol::Protocol::as_str)
+            .collect();
+        format!("{path:<58}{}", spoken.join(", "))
+    };
+    catalog::base_urls().into_iter().map(line).collect()
+}
+
 /// The providers that are simulated, as their base paths name them.
 pub const PROVIDERS: [&str; catalog::VENDORS.len()] = {
     let mut names = [""; catalog::VENDORS.len()];

@@ -145,7 +145,7 @@ impl StatusPages {
                     .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Some(PageFault::Garbage) => {
-                *response.body_mut() = Bytes::from_static(b"<html><body>All systems go")
+                *response.body_mut() = Bytes::from_static(b"<html><body>All systems go");
             }
             None => {
                 let shape = Shape::of_path(path)?;

@@ -136,7 +136,10 @@ fn stream(timeline: &Timeline, expectation: &Expectation) -> Judgement {
         let (text, chunks, tools) = (&evidence.text, &evidence.chunks, &evidence.tools);
         canary::match_answer(text, chunks, tools, expected, &mut evidence.flags)
     });
-    let (verdict, detail) = decide(&evidence, timeline, expectation, found);
+    let (verdict, mut detail) = decide(&evidence, timeline, expectation, found);
+    if let (Verdict::Truncated(kind), Some(detail)) = (verdict, &mut detail) {
+        tell_place(detail, kind, found.zip(expected));
+    }
     let mut flags = evidence.flags;
     let silent = matches!(
         verdict,
@@ -187,6 +190,19 @@ fn stream(timeline: &Timeline, expectation: &Expectation) -> Judgement {
     }
 }
 
+/// A cut that the protocol itself shows is told with its place in the expected answer.
+fn tell_place(detail: &mut String, kind: Truncation, found: Option<(Match, &Expected)>) {
+    let shown = matches!(
+        kind,
+        Truncation::Cut | Truncation::Stall | Truncation::TerminalMissing
+    );
+    let place = found.and_then(|(found, expected)| canary::place(found, expected));
+    if let Some(place) = place.filter(|_| shown) {
+        detail.push_str("; ");
+        detail.push_str(&place);
+    }
+}
+
 /// The order in which evidence speaks. The first that applies is the verdict.
 fn decide(
     seen: &Evidence,
@@ -194,15 +210,6 @@ fn decide(
     expectation: &Expectation,
     found: Option<Match>,
 ) -> (Verdict, Option<String>) {
-    let place = || {
-        let expected = expectation.expected.as_ref()?;
-        canary::place(found?, expected)
-    };
-    // A cut that the protocol itself shows is told with the place in the expected answer.
-    let placed = |why: String| match place() {
-        Some(place) => format!("{why}; {place}"),
-        None => why,
-    };
     let failed = |class| {
         Verdict::Errored(Failure {
             class,
@@ -241,18 +248,17 @@ fn decide(
                 );
             }
             Some(Ending::Stalled) if seen.stop.is_none() => {
-                let why = placed("nothing came for longer than the idle limit".to_owned());
-                return (Verdict::Truncated(Truncation::Stall), Some(why));
+                return because(
+                    Verdict::Truncated(Truncation::Stall),
+                    "nothing came for longer than the idle limit",
+                );
             }
             _ => {}
         }
     }
     let Some(stop) = &seen.stop else {
         return if seen.content {
-            (
-                Verdict::Truncated(Truncation::Cut),
-                Some(placed(cut_detail(timeline))),
-            )
+            (Verdict::Truncated(Truncation::Cut), Some(cut_detail(timeline)))
         } else {
             (
                 Verdict::Truncated(Truncation::Empty),
@@ -265,8 +271,10 @@ fn decide(
             || (stop.class == StopClass::Tool && expectation.expected.as_ref().is_none_or(asks_for_tool));
         let lax = !expectation.strict_terminal && natural && found.is_none_or(|found| found == Match::Found);
         if !lax {
-            let why = placed("a stop reason came, the terminal event did not".to_owned());
-            return (Verdict::Truncated(Truncation::TerminalMissing), Some(why));
+            return because(
+                Verdict::Truncated(Truncation::TerminalMissing),
+                "a stop reason came, the terminal event did not",
+            );
         }
     }
     by_stop(stop, seen, expectation, found)

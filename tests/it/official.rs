@@ -120,8 +120,9 @@ async fn every_format_tells_every_state() {
             // What a vendor's format has no word for is told by the next best.
             let expected = match (format, exact) {
                 (Format::Azure, State::Operational) => Operational,
-                (Format::Azure, _) | (Format::Google | Format::Aws, Maintenance) => Degraded,
-                (Format::BetterStack, Partial) => Degraded,
+                (Format::Azure, _)
+                | (Format::Google | Format::Aws, Maintenance)
+                | (Format::BetterStack, Partial) => Degraded,
                 (_, exact) => exact,
             };
             assert_eq!(

@@ -380,6 +380,11 @@ preset = "bedrock"
 base_url = "https://proxy.example"
 aws = { access_key_id = { env = "ID" }, secret_access_key = { env = "ID" } }
 [[provider]]
+id = "bedrock-4"
+preset = "bedrock"
+vars = { region = "us-east-1" }
+aws = { access_key_id = { env = "ID" }, ambient = true }
+[[provider]]
 id = "openai"
 aws = { access_key_id = { env = "ID" }, secret_access_key = { env = "ID" } }
 [[provider]]
@@ -484,6 +489,9 @@ fn what_a_preset_knows_better_is_a_warning() {
         ["what litellm passes its probes on to may cost money that no budget counts"]
     );
     assert_eq!(warnings(&format!("{gateway}free = true\n")), Vec::<String>::new());
+    let priced = "[[provider]]\nid = \"litellm\"\n[[provider.model]]\nid = \"m\"\n\
+                  price = { input_usd_per_mtok = 1.0, output_usd_per_mtok = 5.0 }\n";
+    assert_eq!(warnings(priced), Vec::<String>::new());
     let refused = |params: &str| {
         warnings(&format!(
             "[[provider]]\nid = \"openai\"\n[[provider.model]]\nid = \"gpt-5.4-nano\"\nparams = {params}\n"

@@ -32,11 +32,6 @@ impl Block<'_> {
         }
     }
 
-    /// Whether the text up to that byte ends with this block.
-    pub(in crate::gate) fn ends_at(&self, end: usize) -> bool {
-        self.range.end >= end
-    }
-
     /// What a fence that never closes makes of a reply.
     pub(in crate::gate) fn unclosed(&self, text: &str) -> Broken {
         let before = &text.as_bytes()[..self.range.start];
@@ -47,6 +42,11 @@ impl Block<'_> {
             format!("the code fence of line {line} never closes"),
         )
     }
+}
+
+/// Whether the last fence of a text never closes. Where lines alone say that it does, nothing else is asked.
+pub(in crate::gate) fn is_open(text: &str) -> bool {
+    open_by_lines(text) && blocks(text).last().is_some_and(|block| !block.closed)
 }
 
 /// Every fenced block of a text, in order. Only the last one can be open.

@@ -61,7 +61,8 @@ enum Token {
     #[regex("[ \t\r\n]+")]
     Space,
     #[regex("[^\\x00-\\x7F]+")]
-    #[regex("[!%&*+,.:;<=>?^|~@-]")]
+    #[regex("[!%&*+,.:;=>?^|~-]+")]
+    #[regex("[<@]")]
     Other,
 }
 
@@ -189,7 +190,7 @@ impl Reader<'_> {
             | Token::Hash
             | Token::Here
             | Token::HereString
-            | Token::Other => self.word_starts = traits.shell && matches!(self.lex.slice(), ";" | "&" | "|"),
+            | Token::Other => self.word_starts = traits.shell && self.lex.slice().ends_with([';', '&', '|']),
         }
         self.value = value;
     }

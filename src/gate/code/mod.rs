@@ -10,7 +10,7 @@ mod lexer;
 mod rust;
 
 use balance::{Fault, Tally};
-pub(super) use fence::{Block, blocks};
+pub(super) use fence::{Block, blocks, is_open};
 use language::Language;
 
 use super::{

@@ -48,92 +48,124 @@ struct Words {
     message: &'static str,
 }
 
-const fn words(status: u16) -> Words {
-    let (kind, code, class, exception, message) = match status {
-        401 => (
-            "invalid_request_error",
-            "invalid_api_key",
-            "AuthenticationError",
-            "UnrecognizedClientException",
-            "Incorrect API key provided: sk-sim****.",
-        ),
-        403 => (
-            "permission_error",
-            "",
-            "PermissionDeniedError",
-            "AccessDeniedException",
-            "You don't have access to this resource.",
-        ),
-        404 => (
-            "invalid_request_error",
-            "model_not_found",
-            "NotFoundError",
-            "ResourceNotFoundException",
-            "The model does not exist or you do not have access to it.",
-        ),
-        405 => (
-            "invalid_request_error",
-            "",
-            "MethodNotAllowedError",
-            "UnknownOperationException",
-            "Not allowed to use this method on this URL.",
-        ),
-        408 => (
-            "timeout",
-            "",
-            "Timeout",
-            "ModelTimeoutException",
-            "Request timed out.",
-        ),
-        413 => (
-            "invalid_request_error",
-            "",
-            "BadRequestError",
-            "ValidationException",
-            "The request body is larger than allowed.",
-        ),
-        429 => (
-            "tokens",
-            "rate_limit_exceeded",
-            "RateLimitError",
-            "ThrottlingException",
-            "Rate limit reached on tokens per min (TPM): Limit 200000, Used 199950, Requested 120. Please try again in 21ms.",
-        ),
-        400..500 => (
-            "invalid_request_error",
-            "",
-            "BadRequestError",
-            "ValidationException",
-            "Invalid request.",
-        ),
-        503 | 529 => (
-            "service_unavailable_error",
-            "server_is_overloaded",
-            "ServiceUnavailableError",
-            "ServiceUnavailableException",
-            "The server is currently overloaded. Please try again later.",
-        ),
-        504 => (
-            "timeout",
-            "",
-            "Timeout",
-            "ModelTimeoutException",
-            "The request timed out upstream.",
-        ),
-        _ => (
-            "server_error",
-            "",
-            "InternalServerError",
-            "InternalServerException",
-            "The server had an error while processing your request. Sorry about that!",
-        ),
-    };
-    Words {
-        kind,
-        code,
-        class,
-        exception,
-        message,
+/// By status, where it has words of its own.
+static NAMED: &[(&[u16], Words)] = &[
+    (
+        &[401],
+        Words {
+            kind: "invalid_request_error",
+            code: "invalid_api_key",
+            class: "AuthenticationError",
+            exception: "UnrecognizedClientException",
+            message: "Incorrect API key provided: sk-sim****.",
+        },
+    ),
+    (
+        &[403],
+        Words {
+            kind: "permission_error",
+            code: "",
+            class: "PermissionDeniedError",
+            exception: "AccessDeniedException",
+            message: "You don't have access to this resource.",
+        },
+    ),
+    (
+        &[404],
+        Words {
+            kind: "invalid_request_error",
+            code: "model_not_found",
+            class: "NotFoundError",
+            exception: "ResourceNotFoundException",
+            message: "The model does not exist or you do not have access to it.",
+        },
+    ),
+    (
+        &[405],
+        Words {
+            kind: "invalid_request_error",
+            code: "",
+            class: "MethodNotAllowedError",
+            exception: "UnknownOperationException",
+            message: "Not allowed to use this method on this URL.",
+        },
+    ),
+    (
+        &[408],
+        Words {
+            kind: "timeout",
+            code: "",
+            class: "Timeout",
+            exception: "ModelTimeoutException",
+            message: "Request timed out.",
+        },
+    ),
+    (
+        &[413],
+        Words {
+            kind: "invalid_request_error",
+            code: "",
+            class: "BadRequestError",
+            exception: "ValidationException",
+            message: "The request body is larger than allowed.",
+        },
+    ),
+    (
+        &[429],
+        Words {
+            kind: "tokens",
+            code: "rate_limit_exceeded",
+            class: "RateLimitError",
+            exception: "ThrottlingException",
+            message: "Rate limit reached on tokens per min (TPM): Limit 200000, Used 199950, Requested 120. Please try again in 21ms.",
+        },
+    ),
+    (
+        &[503, 529],
+        Words {
+            kind: "service_unavailable_error",
+            code: "server_is_overloaded",
+            class: "ServiceUnavailableError",
+            exception: "ServiceUnavailableException",
+            message: "The server is currently overloaded. Please try again later.",
+        },
+    ),
+    (
+        &[504],
+        Words {
+            kind: "timeout",
+            code: "",
+            class: "Timeout",
+            exception: "ModelTimeoutException",
+            message: "The request timed out upstream.",
+        },
+    ),
+];
+
+/// What the client did wrong otherwise.
+static CLIENT: Words = Words {
+    kind: "invalid_request_error",
+    code: "",
+    class: "BadRequestError",
+    exception: "ValidationException",
+    message: "Invalid request.",
+};
+
+/// What the server did wrong otherwise.
+static SERVER: Words = Words {
+    kind: "server_error",
+    code: "",
+    class: "InternalServerError",
+    exception: "InternalServerException",
+    message: "The server had an error while processing your request. Sorry about that!",
+};
+
+fn words(status: u16) -> &'static Words {
+    let named = NAMED.iter().find(|(statuses, _)| statuses.contains(&status));
+    match named {
+        Some((_, words)) => words,
+        None if (400..500).contains(&status) => &CLIENT,
+        None => &SERVER,
     }
 }
 

@@ -125,10 +125,10 @@ pub(super) fn whole(facts: &Facts, said: &Whole, finish: Finish, tokens: u64) ->
         &said.text
     });
     if !said.reasoning.is_empty() {
-        message += &format!(r#","thinking":{}"#, quoted(&said.reasoning));
+        message = format!(r#"{message},"thinking":{}"#, quoted(&said.reasoning));
     }
     if let Some(arguments) = &said.arguments {
-        message += &format!(",{}", calls(facts, arguments));
+        message = format!("{message},{}", calls(facts, arguments));
     }
     object(facts, &message, &done(facts, finish, tokens))
 }

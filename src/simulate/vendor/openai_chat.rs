@@ -145,8 +145,8 @@ impl Encoder for Stream {
             head = format!("{comment}\n\n");
         }
         if manner.filters {
-            head += &format!(
-                "data: {{\"choices\":[],\"created\":0,\"id\":\"\",\"model\":\"\",\"object\":\"\",\"prompt_filter_results\":[{{\"prompt_index\":0,\"content_filter_results\":{SAFE}}}]}}\n\n"
+            head = format!(
+                "{head}data: {{\"choices\":[],\"created\":0,\"id\":\"\",\"model\":\"\",\"object\":\"\",\"prompt_filter_results\":[{{\"prompt_index\":0,\"content_filter_results\":{SAFE}}}]}}\n\n"
             );
         }
         let first = r#""role":"assistant","content":"","refusal":null"#;
@@ -243,10 +243,11 @@ pub(super) fn whole(manner: &Manner, facts: &Facts, said: &Whole, finish: Finish
         }
     );
     if !said.reasoning.is_empty() {
-        message += &format!(r#","{}":{}"#, manner.reasoning(), quoted(&said.reasoning));
+        let member = manner.reasoning();
+        message = format!(r#"{message},"{member}":{}"#, quoted(&said.reasoning));
     }
     if let Some(arguments) = &said.arguments {
-        message += &format!(r#","tool_calls":[{}]"#, call(facts, &quoted(arguments)));
+        message = format!(r#"{message},"tool_calls":[{}]"#, call(facts, &quoted(arguments)));
     }
     let filters = if manner.filters {
         format!(r#","prompt_filter_results":[{{"prompt_index":0,"content_filter_results":{SAFE}}}]"#)

@@ -98,8 +98,8 @@ pub(crate) fn usage(protocol: Protocol, events: &[Value]) -> Option<u64> {
         Protocol::Bedrock => "/metadata/usage/outputTokens",
         Protocol::Cohere => "/delta/usage/tokens/output_tokens",
     };
-    let counts = events.iter().rev().filter_map(|event| event.pointer(place));
-    counts.filter_map(Value::as_u64).next()
+    let mut counts = events.iter().rev().filter_map(|event| event.pointer(place));
+    counts.find_map(Value::as_u64)
 }
 
 /// Whether a body ends as a healthy one does.

@@ -210,7 +210,7 @@ async fn a_dialects_stream_is_as_its_data_says() {
             UsageAt::Finish => assert_eq!(counted, [stopped], "{name}"),
             UsageAt::FinishGroq => assert!(events[stopped]["x_groq"]["usage"].is_object(), "{name}"),
             UsageAt::Asked | UsageAt::Last => {
-                assert_eq!((&counted[..], stopped), (&[last][..], last - 1), "{name}")
+                assert_eq!((&counted[..], stopped), (&[last][..], last - 1), "{name}");
             }
         }
         let error = sim.send(&way.canary("m!error_event")).await;

@@ -207,10 +207,9 @@ async fn a_missing_terminal_event_is_seen() {
         sim.control("PUT", &path, fault).await;
         let judgement = verdict(&sim, way, "m").await;
         let wanted = match way.protocol {
-            Protocol::Anthropic => Verdict::Truncated(Truncation::TerminalMissing),
             // A server that needs none is whole without.
             Protocol::OpenaiChat if way.dialect == Some("llamacpp") => Verdict::Complete,
-            Protocol::OpenaiChat => Verdict::Truncated(Truncation::TerminalMissing),
+            Protocol::Anthropic | Protocol::OpenaiChat => Verdict::Truncated(Truncation::TerminalMissing),
             _ => CUT,
         };
         assert_eq!(judgement.verdict, wanted, "{}: {judgement:?}", way.name());
