@@ -31,7 +31,7 @@ SIMULATOR, FIN, RESET, SERVER, DAMAGED = GATEWAY + 1, GATEWAY + 2, GATEWAY + 3, 
 # It takes 20 to 50 s on an idle machine.
 START_S, ANSWER_S = 240, 60
 
-# Path and protocol in which we ask, and the end of a healthy stream.
+# Path and protocol in which we ask (or the preset that says so), and the end of a healthy stream.
 ROUTES = {
     "chat": ("/v1/chat/completions", "litellm", b"data: [DONE]"),
     "messages": ("/v1/messages", "anthropic", b"event: message_stop"),
@@ -105,9 +105,10 @@ def endturn_config(server):
         for route, (_, protocol, _) in ROUTES.items():
             base = f"http://127.0.0.1:{port}" + ("" if protocol == "anthropic" else "/v1")
             names = models[route] if way == "gateway" else [name(route, route, "healthy")]
+            kind = "preset" if protocol == "litellm" else "protocol"
             text.append(
-                f'[[provider]]\nid = "{way}-{route}"\nprotocol = "{protocol}"\nbase_url = "{base}"\nfree = true\n'
-                f'api_key = {{ env = "ENDTURN_REAL_KEY" }}\nreach = false\nmodels = {json.dumps(names)}\n'
+                f'[[provider]]\nid = "{way}-{route}"\n{kind} = "{protocol}"\nbase_url = "{base}"\nfree = true\n'
+                f'api_key = {{ env = "ENDTURN_REAL_KEY" }}\nmodels = {json.dumps(names)}\n'
             )
     return "\n".join(text)
 
@@ -158,6 +159,11 @@ def before_the_gateway(key):
     """Cut between us and the gateway: the client sees it, and so do we."""
     status, body, ending = fetch(GATEWAY, "chat", "mock", key)
     check("mock healthy", (status, ROUTES["chat"][2] in body, ending), (200, True, "ended"))
+    model = name("chat", "chat", "healthy")
+    check("chat gateway, reach", verdict(probe("gateway-chat", model, key, "reach")), "complete")
+    # Without a database it can't look up a key, and says 400 where others say 401.
+    wrong = verdict(probe("gateway-chat", model, "sk-no", "reach"))
+    check("chat gateway, reach with another key", wrong, "errored invalid_request")
     for way, port, wanted in (("gateway", GATEWAY, "ended"), ("fin", FIN, "closed early"), ("reset", RESET, "reset")):
         for route, (_, _, end) in ROUTES.items():
             model = name(route, route, "healthy")
@@ -167,9 +173,9 @@ def before_the_gateway(key):
             check(f"{route} {way}, probe", verdict(probe(f"{way}-{route}", model, key)), wanted_verdict)
 
 
-def probe(provider, model, key):
+def probe(provider, model, key, kind="canary"):
     config = pathlib.Path("endturn.toml").resolve()
-    return support.probe(BINARY, config, f"{provider}/{model}", env={"ENDTURN_REAL_KEY": key})
+    return support.probe(BINARY, config, f"{provider}/{model}", kind, env={"ENDTURN_REAL_KEY": key})
 
 
 def behind_the_gateway(key, server):

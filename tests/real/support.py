@@ -79,7 +79,7 @@ def serving(argv, log, url, seconds, env=None):
         until = time.monotonic() + seconds
         while not answers(url):
             if child.poll() is not None or time.monotonic() > until:
-                tail = log.read_text(encoding="utf-8", errors="replace")[-2000:]
+                tail = log.read_text(encoding="utf-8", errors="replace")[-6000:]
                 raise SystemExit(f"{argv[0]} did not come up:\n{tail}")
             time.sleep(0.2)
         yield child
