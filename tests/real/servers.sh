@@ -81,8 +81,8 @@ for server in "$@"; do
         if stale llama-cpp-python "$llama"; then
             fresh llama-cpp-python
             # The library is there already: LLAMA_CPP_LIB_PATH names it.
-            CMAKE_ARGS="-DLLAMA_BUILD=OFF -DLLAVA_BUILD=OFF" install llama-cpp-python \
-                --find-links "$cache" "llama-cpp-python[server]==$llama"
+            export CMAKE_ARGS="-DLLAMA_BUILD=OFF -DLLAVA_BUILD=OFF"
+            install llama-cpp-python --find-links "$cache" "llama-cpp-python[server]==$llama"
             echo "$llama" >"$cache/llama-cpp-python/packages"
         fi
         ;;
