@@ -69,7 +69,7 @@ pub struct Change {
     pub target: TargetId,
     /// When it was seen.
     pub at: Time,
-    /// `model_changed`, `snapshot_changed`, `fingerprint_changed` or `tokens_drifted`.
+    /// `model_changed`, `model_mismatch`, `snapshot_changed`, `fingerprint_changed` or `tokens_drifted`.
     pub kind: Word,
     /// What it was.
     pub from: String,
