@@ -121,6 +121,7 @@ fn target(index: usize) -> TargetView {
         flags: Vec::new(),
         incident: None,
         spent_usd_today: 0.031,
+        official: None,
     }
 }
 

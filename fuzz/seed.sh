@@ -20,6 +20,27 @@ seed anthropic anthropic
 seed openai_chat $chat
 seed openai_responses openai-responses
 seed gemini gemini
+seed cohere cohere
+seed ollama ollama
+seed bedrock bedrock
+# Whole frames; and their payloads as lines, each after the letter by which the target chooses the headers.
+for file in "$streams"/bedrock/*.bin; do
+    cp "$file" fuzz/corpus/bedrock/
+    sed -n '/^#   payload: /{
+        s///
+        /"stopReason"/s/^/F/
+        /"usage"/s/^/G/
+        /^{/s/^/D/
+        p
+    }' "${file%.bin}.txt" >"fuzz/corpus/bedrock/payloads-$(basename "$file")"
+done
 seed sse anthropic gemini openai-chat
 # shellcheck disable=SC2086
-seed body anthropic openai-responses gemini $chat
+seed body anthropic openai-responses gemini cohere ollama bedrock $chat
+# The first byte chooses what is expected: `m` names no protocol and expects code, `h` prose, `i` JSON.
+mkdir -p fuzz/corpus/validate
+for file in "$streams"/*/*.txt "$streams"/*/*.bin tests/cmd/validate.in/*; do
+    { printf m && cat "$file"; } >"fuzz/corpus/validate/$(basename "$(dirname "$file")")-$(basename "$file")"
+done
+mkdir -p fuzz/corpus/official
+cp tests/vectors/official/* fuzz/corpus/official/

@@ -58,6 +58,14 @@ impl Timestamp {
         }
     }
 
+    /// Parses RFC 2822, as RSS dates its items; a weekday that doesn't fit the date is forgiven.
+    pub fn from_rfc2822(text: &str) -> Option<Self> {
+        const PARSER: jiff::fmt::rfc2822::DateTimeParser =
+            jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true);
+        let time = PARSER.parse_timestamp(text).ok()?;
+        Some(Self(time.as_millisecond()))
+    }
+
     /// Parses RFC 3339.
     pub fn from_rfc3339(text: &str) -> Option<Self> {
         text.parse::<jiff::Timestamp>()
@@ -173,6 +181,15 @@ mod tests {
             Some(time)
         );
         assert_eq!(Timestamp::from_rfc3339("yesterday"), None);
+        let whole = Timestamp::from_millis(1_781_960_460_000);
+        for text in [
+            "Sat, 20 Jun 2026 13:01:00 Z",
+            "Sat, 20 Jun 2026 13:01:00 GMT",
+            "Mon, 20 Jun 2026 15:01:00 +0200",
+        ] {
+            assert_eq!(Timestamp::from_rfc2822(text), Some(whole), "{text}");
+        }
+        assert_eq!(Timestamp::from_rfc2822("20 June"), None);
     }
 
     #[test]

@@ -9,13 +9,14 @@
 //! | bytes to events | [`protocol`] | the layer above |
 //! | events to verdicts | [`verdict`] | `protocol` and above |
 //! | verdicts to health | [`health`] | `verdict` and above |
+//! | anybody's reply to a verdict | [`gate`] | `verdict` and above |
 //! | contracts | [`config`], [`feed`] | `health` and above |
-//! | edges | [`probe`], [`store`] | contracts and above |
+//! | edges | [`probe`], [`official`], [`store`] | contracts and above |
 //! | surfaces | [`api`], [`simulate`] | edges and above |
 //! | assembly | [`daemon`], [`cli`] | everything |
 //!
-//! `health` and everything before it are pure: no socket, no file, no clock of their own. ARCHITECTURE.md lists the
-//! invariants and the test that holds each.
+//! `health`, `gate` and everything before them are pure: no socket, no file, no clock of their own. ARCHITECTURE.md lists
+//! the invariants and the test that holds each.
 
 pub mod api;
 pub mod cli;
@@ -23,10 +24,14 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod feed;
+pub mod gate;
 pub mod health;
 pub mod id;
+pub mod official;
 pub mod probe;
 pub mod protocol;
 pub mod simulate;
 pub mod store;
 pub mod verdict;
+
+pub use gate::validate;

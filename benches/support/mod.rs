@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, sync::mpsc, thread, time::Duration};
 
 use endturn::{
     clock::Clock,
-    config::{Auth, Canary, CanaryScript, Model, Price, ProbeLimits, Provider, Secret},
+    config::{Answer, Auth, Canary, CanaryScript, Model, Price, ProbeLimits, Provider, Secret},
     health::Deadlines,
     id::ProviderId,
     probe::{ProbeJob, ProbeKind},
@@ -47,30 +47,32 @@ pub(crate) fn job(origin: &str, tokens: usize, purpose: Purpose) -> ProbeJob {
     let script = CanaryScript {
         name: "bench".to_owned(),
         prompt: "Write the words, then SENTINEL_WORD.".to_owned(),
-        words: words(tokens - 1),
+        answer: Answer::Words(words(tokens - 1)),
         sentinels: vec![SENTINEL.to_owned()],
         input_tokens: 60,
         output_tokens: 50,
     };
     let model = Model {
-        id: "bench/small".parse().expect("a target id"),
         canary: Some(Canary {
             every: seconds(60),
-            script,
+            script: script.into(),
+            max_tokens: 100,
+            reasoning_tokens: 0,
+            params: serde_json::Map::new(),
         }),
         price: Some(Price {
             input_usd_per_mtok: 1.0,
             output_usd_per_mtok: 5.0,
+            usd_per_request: 0.0,
         }),
-        max_tokens: 100,
-        max_tokens_field: None,
-        params: serde_json::Map::new(),
+        ..Model::new("bench/small".parse().expect("a target id"))
     };
     let provider = Provider {
         id: ProviderId::new("bench").expect("a provider id"),
         preset: "openai".to_owned(),
         protocol: Protocol::OpenaiChat,
         dialect: None,
+        endpoint: endturn::protocol::request::Endpoint::Native,
         base_url: origin.parse().expect("a URL"),
         auth: Auth::Bearer,
         key: Some(Secret::new("sk-bench-0123456789")),

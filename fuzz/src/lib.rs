@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use endturn::{
+    gate::{Advice, Expect, Input, Options, validate},
+    official::{Format, MAX_COMPONENTS, MAX_INCIDENTS, MAX_NAME_BYTES, MAX_URL_BYTES, MAX_WORD_BYTES, parse},
     protocol::{
-        Decoder, ErrorClass, Limits, MAX_MESSAGE_BYTES, Protocol, StreamEvent, decode_body,
+        Decoder, ErrorClass, Limits, MAX_MESSAGE_BYTES, Protocol, StreamEvent, Wire, decode_body,
         error_body::classify,
     },
     verdict::{Ending, Expectation, Expected, Fault, Judgement, Timeline, Verdict, judge},
@@ -67,6 +69,7 @@ pub fn check_body(data: &[u8]) {
                 "x-should-retry",
                 "date",
                 "x-ratelimit-reset-tokens",
+                "x-amzn-errortype",
             ];
             let headers = headers.map(|name| (name.to_owned(), text.clone()));
             let error = classify(protocol, status, &headers, data);
@@ -74,6 +77,56 @@ pub fn check_body(data: &[u8]) {
             assert!(error.code.is_none_or(|code| code.len() <= 128));
         }
     }
+}
+
+/// Frames of Bedrock's with right checksums, one a line of the bytes: its first byte chooses the headers, the rest is
+/// the payload.
+pub fn framed(data: &[u8]) -> Vec<u8> {
+    const NAMES: [(&str, &str); 11] = [
+        ("event", "messageStart"),
+        ("event", "contentBlockStart"),
+        ("event", "contentBlockDelta"),
+        ("event", "contentBlockStop"),
+        ("event", "messageStop"),
+        ("event", "metadata"),
+        ("event", "chunk"),
+        ("event", "zz"),
+        ("exception", "throttlingException"),
+        ("error", "InternalError"),
+        ("", ""),
+    ];
+    let mut out = Vec::new();
+    for piece in data.split(|byte| *byte == b'\n') {
+        let Some((&choice, payload)) = piece.split_first() else {
+            continue;
+        };
+        let (kind, name) = NAMES[usize::from(choice) % NAMES.len()];
+        let mut headers = Vec::new();
+        let name_of = match kind {
+            "exception" => ":exception-type",
+            "error" => ":error-code",
+            _ => ":event-type",
+        };
+        for (header, value) in [(":message-type", kind), (name_of, name)] {
+            headers.push(header.len() as u8);
+            headers.extend(header.as_bytes());
+            headers.extend([7, 0, value.len() as u8]);
+            headers.extend(value.as_bytes());
+        }
+        // Then headers that may be anything.
+        if choice >= 128 {
+            headers.extend(&payload[..payload.len().min(9)]);
+        }
+        let from = out.len();
+        for number in [headers.len() + payload.len() + 16, headers.len()] {
+            out.extend((number as u32).to_be_bytes());
+        }
+        out.extend(crc32fast::hash(&out[from..]).to_be_bytes());
+        out.extend(headers);
+        out.extend(payload);
+        out.extend(crc32fast::hash(&out[from..]).to_be_bytes());
+    }
+    out
 }
 
 fn check_verdict(events: &[StreamEvent], got: &Judgement, strict: bool) {
@@ -93,10 +146,10 @@ fn check_verdict(events: &[StreamEvent], got: &Judgement, strict: bool) {
 
 fn expectations(protocol: Protocol, strict_terminal: bool) -> [Expectation; 2] {
     let words = "one two three four five six seven eight nine ten eleven twelve kestrel";
-    let expected = Expected {
-        words: words.split(' ').map(str::to_owned).collect(),
-        sentinels: vec!["kestrel".to_owned(), "amber".to_owned()],
-    };
+    let expected = Expected::words(
+        words.split(' ').map(str::to_owned).collect(),
+        vec!["kestrel".to_owned(), "amber".to_owned()],
+    );
     [Some(expected), None].map(|expected| Expectation {
         protocol,
         strict_terminal,
@@ -157,4 +210,59 @@ fn kept(events: &[StreamEvent]) -> usize {
             _ => 0,
         })
         .sum()
+}
+
+/// The gate: no bytes break it, its advice follows its verdict, a position is in its text, and nothing is complete
+/// without a stop reason. The first byte chooses what is expected of the rest.
+pub fn check_gate(data: &[u8]) {
+    let Some((choice, data)) = data.split_first() else {
+        return;
+    };
+    let names: Vec<&str> = Wire::names().collect();
+    let wire = names
+        .get(usize::from(choice >> 3))
+        .and_then(|name| name.parse().ok());
+    let options = Options {
+        expect: Expect::ALL.get(usize::from(choice & 7)).copied(),
+        ends_with: None,
+        language: LANGUAGES
+            .get(usize::from(choice >> 3))
+            .map(|name| (*name).to_owned()),
+    };
+    let capture = Input::Capture {
+        bytes: data,
+        wire,
+        content_type: None,
+    };
+    for input in [capture, Input::text(data, "end_turn")] {
+        let outcome = validate(&input, &options);
+        let complete = outcome.verdict == Verdict::Complete;
+        assert_eq!(outcome.advice == Advice::Accept, complete);
+        assert!(
+            !complete || outcome.stop_reason.is_some(),
+            "complete without a stop"
+        );
+        if let Some(position) = &outcome.position {
+            assert!(outcome.subject(position).is_char_boundary(position.byte));
+        }
+    }
+}
+
+const LANGUAGES: [&str; 12] = [
+    "rust", "c", "cpp", "csharp", "java", "kotlin", "go", "js", "php", "css", "python", "sh",
+];
+
+/// One status page in every format: bounded, and nothing that can't be read is well.
+pub fn check_official(data: &[u8]) {
+    for format in Format::ALL {
+        let Ok(page) = parse(format, data) else { continue };
+        assert!(page.components.len() <= MAX_COMPONENTS && page.incidents.len() <= MAX_INCIDENTS);
+        assert!(page.word.as_ref().is_none_or(|word| word.len() <= MAX_WORD_BYTES));
+        for incident in &page.incidents {
+            assert!(incident.name.len() <= MAX_NAME_BYTES && incident.word.len() <= MAX_WORD_BYTES);
+            assert!(incident.url.as_ref().is_none_or(|url| url.len() <= MAX_URL_BYTES));
+        }
+        let said = page.about(&["api".to_owned()]);
+        assert!(said.title.is_none_or(|title| title.len() <= MAX_NAME_BYTES));
+    }
 }

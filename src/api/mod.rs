@@ -14,8 +14,13 @@ mod query;
 mod ready;
 mod serve;
 mod state;
+mod validate;
 
-use axum::{Router, http::StatusCode, routing::get};
+use axum::{
+    Router,
+    http::StatusCode,
+    routing::{get, post},
+};
 
 pub use events::{COMMENT_EVERY, MAX_REPLAY, RETRY_MS};
 pub use guard::HOSTS;
@@ -26,7 +31,8 @@ pub use problem::{PROBLEM_JSON, Problem};
 pub use query::{DEFAULT_LIMIT, MAX_CURSOR_BYTES, MAX_LIMIT};
 pub use ready::SCHEDULER_STALL;
 pub use serve::{DRAIN, HEAD_TIMEOUT, MAX_CONNECTIONS, ServeLimits, serve};
-pub use state::{ApiState, Checks, MAX_READS, READ_TIMEOUT, Readiness};
+pub use state::{ApiState, Checks, MAX_READS, MAX_VALIDATIONS, READ_TIMEOUT, Readiness};
+pub use validate::{BODY_TIMEOUT, MAX_BODY_BYTES};
 
 /// Every path of this API. `pages` are further routes that share its guard: `page::routes().with_state(shelf)`.
 pub fn router(state: ApiState, pages: Router<ApiState>) -> Router {
@@ -39,6 +45,7 @@ pub fn router(state: ApiState, pages: Router<ApiState>) -> Router {
         .route("/v1/changes", get(past::changes))
         .route("/v1/incidents", get(past::incidents))
         .route("/v1/incidents/{id}", get(past::incident))
+        .route("/v1/validate", post(validate::validate))
         .route("/livez", get(ready::live))
         .route("/readyz", get(ready::ready))
         .merge(pages)

@@ -31,7 +31,7 @@ use self::{
     figures::{Figure, Moment, dollars, strftime},
     sentence::Sentence,
     spark::Spark,
-    view::{Frame, Section, Seen, Step, Strip},
+    view::{Frame, Section, Seen, Spoken, Step, Strip},
 };
 
 pub use self::{
@@ -66,7 +66,7 @@ struct TargetPage {
     sources: String,
     routing: String,
     last_complete: Option<Moment>,
-    official: Option<State>,
+    official: Option<Spoken>,
     flags: String,
     spent: String,
     figures: Vec<Figure>,
@@ -76,6 +76,7 @@ struct TargetPage {
     hour_mid: String,
     steps: Vec<Step>,
     incident_id: String,
+    lead: String,
     missing: Option<String>,
     seen: Vec<Seen>,
     plans: Vec<ShownPlan>,
@@ -138,7 +139,7 @@ impl Scene<'_> {
             sources: target.reason.sources.join(", "),
             routing: words::routing(&target.routing, now),
             last_complete: target.last_complete_at.map(|at| Moment::new(at.0, now)),
-            official: target.official.as_ref().map(|o| o.state),
+            official: Spoken::of(target, now),
             flags: target
                 .flags
                 .iter()
@@ -153,6 +154,7 @@ impl Scene<'_> {
             hour_mid: back(30),
             steps: incident.map(|i| view::steps(i, now)).unwrap_or_default(),
             incident_id: incident.map(|i| i.id.clone()).unwrap_or_default(),
+            lead: words::lead(incident.and_then(|i| i.lead_s)),
             missing: past.missing.as_deref().map(|m| words::line(m, words::MAX_LINE)),
             seen: past
                 .observations

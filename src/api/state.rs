@@ -16,6 +16,8 @@ use crate::{
 
 /// Most reads of history at a time; each holds a thread while it runs.
 pub const MAX_READS: usize = 8;
+/// Most replies that are validated at a time; each holds its body, and a thread while it is judged.
+pub const MAX_VALIDATIONS: usize = 4;
 /// Longest wait for one read of history, its turn included.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -50,6 +52,7 @@ pub struct ApiState {
     /// Cancelled when the server is to end: open event streams and long polls end at once.
     pub closing: CancellationToken,
     reads: Arc<Semaphore>,
+    pub(super) validations: Arc<Semaphore>,
 }
 
 impl ApiState {
@@ -68,6 +71,7 @@ impl ApiState {
             clock,
             closing,
             reads: Arc::new(Semaphore::new(MAX_READS)),
+            validations: Arc::new(Semaphore::new(MAX_VALIDATIONS)),
         }
     }
 

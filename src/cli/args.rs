@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::id::TargetId;
+use crate::{gate::Expect, id::TargetId, protocol::Wire};
 
 /// Where a daemon listens unless told otherwise.
 pub(super) const DEFAULT_LISTEN: &str = "127.0.0.1:7411";
@@ -18,8 +18,20 @@ Examples:
   endturn run -c endturn.toml           the daemon; its page is at http://127.0.0.1:7411/
   endturn probe anthropic/claude-haiku-4-5
   endturn status --json
+  endturn validate --expect json reply.txt --stop-reason stop
 
 Exit codes: 0 ok, 1 failure, 2 usage, 3 config, 4 endturn not reachable, 5 unhealthy.";
+
+const VALIDATE_HELP: &str = "\
+Examples:
+  curl -sN -i https://api.openai.com/v1/chat/completions .. | endturn validate --expect json
+  endturn validate --protocol anthropic captured.sse
+  endturn validate --stop-reason end_turn --expect diff answer.patch
+  endturn validate --stop-reason stop --expect code --language rust main.rs
+  endturn validate --stop-reason end_turn --ends-with DONE answer.txt && use answer.txt
+
+A capture may be an event stream, NDJSON, Bedrock's binary frames or a JSON body, with or without
+the HTTP head that `curl -i` writes. docs/validate.md tells what each check proves and can't.";
 
 /// Which LLM providers can finish a reply right now.
 ///
@@ -91,9 +103,19 @@ pub enum Command {
     Status(StatusArgs),
     /// The provider simulator: speaks the providers' protocols, with faults on demand.
     ///
-    /// Base URLs are /anthropic, /openai and /gemini of its address, each followed by the vendor's own paths. A model id
-    /// that ends in !KIND or !KIND.HOW carries its fault: `claude-haiku-4-5!truncate.fin`, `gpt-5.2!status.529`.
+    /// Each vendor has a base URL below its address, followed by the vendor's own paths. A model id that ends in !KIND or
+    /// !KIND.HOW carries its fault: `claude-haiku-4-5!truncate.fin`, `gpt-5.2!status.529`; one that holds `reason` reasons
+    /// first. Faults come and go by PUT and DELETE on /control/faults/PROVIDER[/MODEL].
+    #[command(after_long_help = base_urls())]
     Simulate(SimulateArgs),
+    /// Is this reply whole? The gate for a captured stream, a body or a finished text.
+    ///
+    /// The protocol's own end and the stop reason speak first; a reply that ended naturally is then held against what its
+    /// text has to be. Tells the verdict, why, where the text stops or breaks, and what to do now: `accept`,
+    /// `retry_elsewhere`, `raise_limit` or `ask_person`. Exits 0 when the reply is complete, 1 when it is not, 2 when there
+    /// was nothing to judge.
+    #[command(after_help = VALIDATE_HELP)]
+    Validate(ValidateArgs),
 }
 
 /// Arguments of `demo`.
@@ -162,6 +184,12 @@ pub enum KindArg {
     Reach,
     /// A short generation whose right end is known.
     Canary,
+    /// The same over some 400 tokens.
+    Long,
+    /// A JSON document, every member of which is known.
+    Json,
+    /// A forced call of a small tool.
+    Tool,
 }
 
 /// Arguments of `status`.
@@ -200,6 +228,55 @@ pub struct SimulateArgs {
     /// A scenario file that plays a sequence of faults.
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
+}
+
+/// Where the simulator speaks what.
+fn base_urls() -> String {
+    let lines = crate::simulate::base_urls();
+    format!(
+        "Base URLs below its address, and what is spoken there:\n  {}",
+        lines.join("\n  ")
+    )
+}
+
+/// Arguments of `validate`.
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// The reply, at most 64 MiB; `-` or nothing: standard input.
+    #[arg(default_value = "-", hide_default_value = true, value_name = "FILE")]
+    pub file: PathBuf,
+    /// What the capture speaks: a protocol or a dialect; told from its bytes if left out. With --stop-reason: whose words
+    /// that is.
+    #[arg(long, value_name = "PROTOCOL", value_parser = wire)]
+    pub protocol: Option<Wire>,
+    /// What the text has to be: prose, json, code, diff, tool.
+    #[arg(long, value_name = "KIND", value_parser = expect)]
+    pub expect: Option<Expect>,
+    /// The input is a finished text, and this the stop reason that came with it, in any protocol's words.
+    #[arg(long, value_name = "REASON", conflicts_with = "content_type")]
+    pub stop_reason: Option<String>,
+    /// Content type of a capture that has no HTTP head.
+    #[arg(long, value_name = "TYPE")]
+    pub content_type: Option<String>,
+    /// The words that the text was asked to end with.
+    #[arg(long, value_name = "TEXT")]
+    pub ends_with: Option<String>,
+    /// The language of code without a fence that names one.
+    #[arg(long, value_name = "NAME")]
+    pub language: Option<String>,
+    /// The outcome as JSON, as `POST /v1/validate` answers it.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A protocol or dialect by name.
+fn wire(text: &str) -> Result<Wire, String> {
+    text.parse()
+}
+
+/// A kind of text by name.
+fn expect(text: &str) -> Result<Expect, String> {
+    text.parse()
 }
 
 /// An address to listen at.

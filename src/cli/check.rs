@@ -18,6 +18,7 @@ use crate::{
         Plan,
         plan::{PlanRow, stretch},
     },
+    verdict::CanaryKind,
 };
 
 /// The plan as the daemon would start with it, and what had to be changed for it.
@@ -26,6 +27,8 @@ struct Outlook<'a> {
     stretched: Vec<String>,
     prices: BTreeMap<&'a TargetId, &'a DatedPrice>,
     pages: BTreeMap<&'a ProviderId, &'a StatusPage>,
+    /// What of a provider's preset nobody has seen for sure.
+    unverified: BTreeMap<&'a ProviderId, &'a [&'static str]>,
     /// Targets that cost nothing.
     free: BTreeSet<TargetId>,
 }
@@ -39,6 +42,7 @@ impl<'a> Outlook<'a> {
             stretched,
             prices: BTreeMap::new(),
             pages: BTreeMap::new(),
+            unverified: BTreeMap::new(),
             free: models(&config)
                 .filter(|model| model.price.is_none_or(|price| price.cost(1, 1) <= 0.0))
                 .map(|model| model.id.clone())
@@ -48,6 +52,7 @@ impl<'a> Outlook<'a> {
             match note {
                 Note::Price(target, price) => drop(outlook.prices.insert(target, price)),
                 Note::Status(provider, page) => drop(outlook.pages.insert(provider, page)),
+                Note::Unverified(provider, facts) => drop(outlook.unverified.insert(provider, facts)),
             }
         }
         outlook
@@ -60,7 +65,7 @@ fn models(config: &Config) -> impl Iterator<Item = &Model> {
 
 /// What to tell somebody who gave neither a file nor a key: it starts, but can't see a cut reply.
 pub(crate) fn hint(loaded: &Loaded) -> Option<&'static str> {
-    let generates = models(&loaded.config).any(|model| model.canary.is_some());
+    let generates = models(&loaded.config).any(|model| model.canaries().next().is_some());
     (loaded.origin == Origin::Environment && !generates).then_some(
         "no key is set: providers are only reached, nothing is generated; \
          set ANTHROPIC_API_KEY, OPENAI_API_KEY or GEMINI_API_KEY, or write a configuration file",
@@ -150,16 +155,27 @@ fn plan_json(loaded: &Loaded) -> Value {
         .chain(outlook.stretched.iter().map(String::as_str));
     warnings.extend(texts.map(|text| json!({ "message": text })));
     let millis = |every: Option<Duration>| every.map(|every| every.as_millis() as u64);
-    let target = |row: &PlanRow| {
+    let target = |rows: &[PlanRow]| {
+        let first = &rows[0];
         let price = outlook
             .prices
-            .get(&row.target)
+            .get(&first.target)
             .map(|price| json!({ "as_of": price.as_of, "source": price.source, "verified": price.verified }));
+        let canary = |row: &PlanRow| {
+            json!({
+                "kind": row.kind.as_str(),
+                "every_ms": millis(row.every),
+                "per_day": row.per_day,
+                "usd_per_day": row.usd_per_day,
+            })
+        };
+        let short = rows.iter().find(|row| row.kind == CanaryKind::Short);
         json!({
-            "id": row.target.to_string(),
-            "canary_every_ms": millis(row.every),
-            "canaries_per_day": row.per_day,
-            "usd_per_day": row.usd_per_day,
+            "id": first.target.to_string(),
+            "canary_every_ms": millis(short.and_then(|row| row.every)),
+            "canaries_per_day": rows.iter().map(|row| row.per_day).sum::<f64>(),
+            "usd_per_day": rows.iter().map(|row| row.usd_per_day).sum::<f64>(),
+            "canaries": rows.iter().filter(|row| row.every.is_some()).map(canary).collect::<Vec<_>>(),
             "price": price,
         })
     };
@@ -168,6 +184,7 @@ fn plan_json(loaded: &Loaded) -> Value {
         json!({
             "id": id.as_str(),
             "reach_every_ms": millis(*every),
+            "unverified": outlook.unverified.get(id).copied().unwrap_or_default(),
             "status_page": page.map(|page| json!({ "url": page.url.as_str(), "format": page.format })),
         })
     };
@@ -179,7 +196,7 @@ fn plan_json(loaded: &Loaded) -> Value {
         },
         "errors": [],
         "warnings": warnings,
-        "targets": outlook.plan.rows.iter().map(target).collect::<Vec<_>>(),
+        "targets": outlook.plan.rows.chunk_by(|a, b| a.target == b.target).map(target).collect::<Vec<_>>(),
         "providers": outlook.plan.reach.iter().map(provider).collect::<Vec<_>>(),
         "usd_per_day": outlook.plan.usd_per_day,
         "limit_usd_per_day": outlook.plan.limit_usd_per_day,
@@ -204,7 +221,7 @@ fn findings_json(findings: &Diagnostics, severity: Severity) -> Vec<Value> {
 }
 
 fn targets(outlook: &Outlook<'_>) -> String {
-    let mut table = plain_table(["TARGET", "CANARY", "A DAY", "USD A DAY", "PRICE"]);
+    let mut table = plain_table(["TARGET", "CANARY", "EVERY", "A DAY", "USD A DAY", "PRICE"]);
     for row in &outlook.plan.rows {
         let price = match outlook.prices.get(&row.target) {
             _ if row.every.is_none() => "-".to_owned(),
@@ -215,13 +232,14 @@ fn targets(outlook: &Outlook<'_>) -> String {
         };
         table.add_row([
             row.target.to_string(),
+            row.kind.to_string(),
             interval(row.every),
             format!("{:.0}", row.per_day),
             format!("{:.4}", row.usd_per_day),
             price,
         ]);
     }
-    for column in [2, 3] {
+    for column in [3, 4] {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -230,13 +248,19 @@ fn targets(outlook: &Outlook<'_>) -> String {
 }
 
 fn edges(outlook: &Outlook<'_>) -> String {
-    let mut table = plain_table(["PROVIDER", "REACH", "ITS OWN STATUS"]);
+    let mut table = plain_table(["PROVIDER", "REACH", "PRESET NOT VERIFIED IN", "ITS OWN STATUS"]);
     for (id, every) in &outlook.plan.reach {
         let page = outlook
             .pages
             .get(id)
             .map_or("-".to_owned(), |page| page.url.to_string());
-        table.add_row([id.to_string(), interval(*every), page]);
+        let unverified = outlook.unverified.get(id).copied().unwrap_or_default();
+        let unverified = if unverified.is_empty() {
+            "-".to_owned()
+        } else {
+            unverified.join(", ")
+        };
+        table.add_row([id.to_string(), interval(*every), unverified, page]);
     }
     trimmed(&table)
 }

@@ -4,11 +4,13 @@ mod args;
 pub mod check;
 mod demo;
 mod exit;
+mod official;
 mod outage;
 mod probe;
 mod run;
 mod simulate;
 mod status;
+mod validate;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -91,6 +93,7 @@ async fn dispatch(command: Command, clock: Clock) -> Exit {
             }
         },
         Command::Simulate(args) => simulate::run(&args, clock).await,
+        Command::Validate(args) => validate::run(&args),
     }
 }
 

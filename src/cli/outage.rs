@@ -309,6 +309,7 @@ mod tests {
                 flags: Vec::new(),
                 incident: None,
                 spent_usd_today: 0.0,
+                official: None,
             }],
             providers: Vec::new(),
         };

@@ -14,7 +14,7 @@ use crate::{
     health::Deadlines,
     id::TargetId,
     probe::{ProbeJob, ProbeKind, ProbeReport, Prober},
-    verdict::{Connection, Phases, Purpose, Verdict},
+    verdict::{CanaryKind, Connection, Phases, Purpose, Verdict},
 };
 
 /// Columns of the bar.
@@ -80,7 +80,11 @@ pub(crate) fn waterfall(report: &ProbeReport) -> String {
     let _ = writeln!(
         out,
         "{}  {} {}",
-        observation.target, observation.source, observation.verdict
+        observation.target,
+        observation
+            .canary_kind()
+            .map_or(observation.source.as_str(), CanaryKind::as_str),
+        observation.verdict
     );
     let rows = rows(&observation.phases);
     let total = rows.last().map_or(Duration::ZERO, |row| row.to);
@@ -128,8 +132,13 @@ pub(crate) fn waterfall(report: &ProbeReport) -> String {
 fn facts(out: &mut String, report: &ProbeReport) {
     let observation = &report.observation;
     let tokens = |count: Option<u64>| count.map_or_else(|| "-".to_owned(), |n| n.to_string());
-    let facts: [(&str, Option<String>); 8] = [
+    let cut = report.judgement.as_ref().and_then(|judgement| {
+        let words = judgement.cut_after.map(|n| format!("{n} expected words"));
+        words.or_else(|| judgement.cut_at_byte.map(|n| format!("{n} bytes")))
+    });
+    let facts: [(&str, Option<String>); 9] = [
         ("why", observation.detail.clone()),
+        ("cut after", cut),
         (
             "http status",
             observation.http_status.map(|status| status.to_string()),
@@ -174,11 +183,23 @@ fn deadlines(limit: Duration) -> Deadlines {
     Deadlines { soft, hard: limit }
 }
 
+impl From<KindArg> for ProbeKind {
+    fn from(kind: KindArg) -> Self {
+        match kind {
+            KindArg::Reach => Self::Reach,
+            KindArg::Canary => Self::Canary,
+            KindArg::Long => Self::Long,
+            KindArg::Json => Self::Json,
+            KindArg::Tool => Self::Tool,
+        }
+    }
+}
+
 /// A target that was named.
 type Named = (Arc<Provider>, Arc<Model>);
 
 /// Finds the targets that were named, or says which are known.
-fn find(config: &Config, targets: &[TargetId], kind: KindArg) -> Result<Vec<Named>, String> {
+fn find(config: &Config, targets: &[TargetId], kind: ProbeKind) -> Result<Vec<Named>, String> {
     let mut found = Vec::new();
     for target in targets {
         let Some((provider, model)) = config.find(target) else {
@@ -189,7 +210,7 @@ fn find(config: &Config, targets: &[TargetId], kind: KindArg) -> Result<Vec<Name
                 known.join(", ")
             ));
         };
-        if kind == KindArg::Canary && model.canary.is_none() {
+        if kind.canary().is_some_and(|kind| model.any(kind).is_none()) {
             return Err(format!(
                 "{target} has no canary\n\nhelp: its provider may lack a key; try --kind reach"
             ));
@@ -205,7 +226,8 @@ pub(crate) async fn run(args: &ProbeArgs, clock: Clock) -> Exit {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    let found = match find(&loaded.config, &args.targets, args.kind) {
+    let kind = ProbeKind::from(args.kind);
+    let found = match find(&loaded.config, &args.targets, kind) {
         Ok(found) => found,
         Err(why) => {
             complain(&format!("error: {why}"));
@@ -221,11 +243,11 @@ pub(crate) async fn run(args: &ProbeArgs, clock: Clock) -> Exit {
     };
     let mut exit = Exit::Ok;
     for (provider, model) in found {
-        let report = send(args.kind, provider, model, &prober, &clock).await;
+        let report = send(kind, provider, model, &prober, &clock).await;
         let observation = &report.observation;
-        let well = match args.kind {
-            KindArg::Reach => observation.expected,
-            KindArg::Canary => observation.verdict == Verdict::Complete,
+        let well = match kind.canary() {
+            None => observation.expected,
+            Some(_) => observation.verdict == Verdict::Complete,
         };
         if !well {
             exit = Exit::Unhealthy;
@@ -244,7 +266,7 @@ pub(crate) async fn run(args: &ProbeArgs, clock: Clock) -> Exit {
 }
 
 async fn send(
-    kind: KindArg,
+    kind: ProbeKind,
     provider: Arc<Provider>,
     model: Arc<Model>,
     prober: &Prober,
@@ -255,10 +277,7 @@ async fn send(
         deadlines: deadlines(provider.limits.first_token),
         provider,
         model,
-        kind: match kind {
-            KindArg::Reach => ProbeKind::Reach,
-            KindArg::Canary => ProbeKind::Canary,
-        },
+        kind,
         purpose: Purpose::Manual,
         check_text: true,
         seed: clock.mono().as_nanos() as u64 ^ clock.now().as_millis().cast_unsigned(),

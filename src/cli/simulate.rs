@@ -5,7 +5,7 @@ use std::{fmt::Write as _, fs};
 use super::{Exit, args::SimulateArgs, complain, run::stopped, say};
 use crate::{
     clock::Clock,
-    simulate::{Options, PROVIDERS, Scenario, Simulator},
+    simulate::{Options, Scenario, Simulator, base_urls},
 };
 
 /// Runs the command.
@@ -39,8 +39,8 @@ pub(crate) async fn run(args: &SimulateArgs, clock: Clock) -> Exit {
     };
     let addr = simulator.local_addr();
     let mut text = format!("simulator at http://{addr}\n");
-    for provider in PROVIDERS {
-        let _ = writeln!(text, "  base URL http://{addr}/{provider}");
+    for line in base_urls() {
+        let _ = writeln!(text, "  base URL http://{addr}{line}");
     }
     let _ = writeln!(
         text,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::{Exit, args::StatusArgs, printable};
+use super::{Exit, args::StatusArgs, official, printable};
 use crate::{
     clock::{Clock, Timestamp},
     feed::v1::{Health, Percentiles, Rate, TargetHealth},
@@ -58,7 +58,17 @@ impl StatusError {
 
 /// Fetches the feed.
 async fn fetch(base: &str) -> Result<(Health, String), StatusError> {
-    let url = format!("{}/v1/health", base.trim_end_matches('/'));
+    let body = read(base, "/v1/health").await?;
+    let health = serde_json::from_slice(&body).map_err(|error| StatusError::NotOurs {
+        url: base.to_owned(),
+        why: error.to_string(),
+    })?;
+    Ok((health, String::from_utf8_lossy(&body).into_owned()))
+}
+
+/// The body of one of the daemon's own answers.
+pub(super) async fn read(base: &str, path: &str) -> Result<Vec<u8>, StatusError> {
+    let url = format!("{}{path}", base.trim_end_matches('/'));
     let unreachable = |why: String| StatusError::Unreachable {
         url: base.to_owned(),
         why,
@@ -88,8 +98,7 @@ async fn fetch(base: &str) -> Result<(Health, String), StatusError> {
         }
         body.extend_from_slice(&chunk);
     }
-    let health = serde_json::from_slice(&body).map_err(|error| not_ours(error.to_string()))?;
-    Ok((health, String::from_utf8_lossy(&body).into_owned()))
+    Ok(body)
 }
 
 fn innermost(error: &dyn std::error::Error) -> String {
@@ -115,7 +124,12 @@ pub(crate) async fn run(args: &StatusArgs, clock: &Clock) -> Result<(String, Exi
     } else if args.oneline {
         oneline(&health, now)
     } else {
-        table(&health, now)
+        let words = if args.targets.is_empty() {
+            String::new()
+        } else {
+            official::words(&args.url, &health, now).await
+        };
+        table(&health, now) + &words
     };
     Ok((text, exit))
 }

@@ -8,6 +8,8 @@ use serde::{
 };
 use toml::Spanned;
 
+use super::{canaries::CanarySwitch, official::OfficialFile};
+
 /// The whole file.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
@@ -17,6 +19,7 @@ pub(super) struct FileConfig {
     pub(super) store: Option<StoreFile>,
     pub(super) network: Option<NetworkFile>,
     pub(super) budget: Option<BudgetFile>,
+    pub(super) official: Option<Spanned<Switch>>,
     #[serde(default)]
     pub(super) provider: Vec<Spanned<ProviderFile>>,
 }
@@ -60,25 +63,52 @@ pub(super) struct ProviderFile {
     pub(super) preset: Option<Spanned<String>>,
     pub(super) protocol: Option<Spanned<String>>,
     pub(super) base_url: Option<Spanned<String>>,
+    pub(super) vars: Option<BTreeMap<Spanned<String>, Spanned<String>>>,
     pub(super) api_key: Option<Spanned<SecretRef>>,
+    pub(super) aws: Option<Spanned<AwsFile>>,
+    pub(super) google: Option<Spanned<GoogleFile>>,
     pub(super) headers: Option<BTreeMap<Spanned<String>, Spanned<String>>>,
     pub(super) models: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     pub(super) model: Vec<Spanned<ModelFile>>,
     pub(super) reach: Option<Spanned<Switch>>,
-    pub(super) canary: Option<Spanned<Switch>>,
+    pub(super) canary: Option<Spanned<CanarySwitch>>,
+    pub(super) long: Option<Spanned<CanarySwitch>>,
+    pub(super) json: Option<Spanned<CanarySwitch>>,
+    pub(super) tool: Option<Spanned<CanarySwitch>>,
     pub(super) limits: Option<LimitsFile>,
     pub(super) usd_per_day: Option<Spanned<f64>>,
     pub(super) polite: Option<bool>,
     pub(super) strict_terminal: Option<bool>,
     pub(super) free: Option<Spanned<bool>>,
+    pub(super) official: Option<Spanned<OfficialFile>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AwsFile {
+    pub(super) access_key_id: Option<Spanned<SecretRef>>,
+    pub(super) secret_access_key: Option<Spanned<SecretRef>>,
+    pub(super) session_token: Option<Spanned<SecretRef>>,
+    pub(super) ambient: Option<Spanned<bool>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GoogleFile {
+    pub(super) service_account: Option<Spanned<SecretRef>>,
+    pub(super) metadata: Option<Spanned<bool>>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ModelFile {
     pub(super) id: Option<Spanned<String>>,
-    pub(super) canary: Option<Spanned<Switch>>,
+    pub(super) via: Option<Spanned<String>>,
+    pub(super) canary: Option<Spanned<CanarySwitch>>,
+    pub(super) long: Option<Spanned<CanarySwitch>>,
+    pub(super) json: Option<Spanned<CanarySwitch>>,
+    pub(super) tool: Option<Spanned<CanarySwitch>>,
     pub(super) max_tokens: Option<Spanned<u32>>,
     pub(super) price: Option<Spanned<PriceFile>>,
     pub(super) params: Option<serde_json::Map<String, serde_json::Value>>,
@@ -89,6 +119,8 @@ pub(super) struct ModelFile {
 pub(super) struct PriceFile {
     pub(super) input_usd_per_mtok: f64,
     pub(super) output_usd_per_mtok: f64,
+    #[serde(default)]
+    pub(super) usd_per_request: f64,
 }
 
 #[derive(Deserialize, Default)]

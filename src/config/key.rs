@@ -28,8 +28,20 @@ impl KeyError {
     }
 }
 
-/// Reads the credential. Relative files lie beside the configuration, in `dir`.
+/// Reads a key. Relative files lie beside the configuration, in `dir`.
 pub(super) fn read(reference: &SecretRef, env: &Env, dir: &Path) -> Result<Secret, KeyError> {
+    read_as(reference, env, dir, checked)
+}
+
+/// Reads the JSON of a Google service account's key.
+pub(super) fn read_service_account(reference: &SecretRef, env: &Env, dir: &Path) -> Result<Secret, KeyError> {
+    read_as(reference, env, dir, service_account)
+}
+
+/// What a secret must look like; the second argument says whence it came.
+type Check = fn(&str, &str) -> Result<Secret, KeyError>;
+
+fn read_as(reference: &SecretRef, env: &Env, dir: &Path, checked: Check) -> Result<Secret, KeyError> {
     match reference {
         SecretRef::Env(name) if !is_variable_name(name) => Err(KeyError {
             message: "`env` holds something that is no variable's name".to_owned(),
@@ -43,7 +55,7 @@ pub(super) fn read(reference: &SecretRef, env: &Env, dir: &Path) -> Result<Secre
                 "set it, or take the key from a file: api_key = { file = \"PATH\" }",
             )),
         },
-        SecretRef::File(path) => from_file(&dir.join(path)),
+        SecretRef::File(path) => from_file(&dir.join(path), checked),
         SecretRef::Credential(name) => {
             if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
                 return Err(KeyError::new(
@@ -52,7 +64,7 @@ pub(super) fn read(reference: &SecretRef, env: &Env, dir: &Path) -> Result<Secre
                 ));
             }
             match env.var("CREDENTIALS_DIRECTORY") {
-                Some(dir) => from_file(&PathBuf::from(dir).join(name)),
+                Some(dir) => from_file(&PathBuf::from(dir).join(name), checked),
                 None => Err(KeyError::new(
                     format!("credential {name}: $CREDENTIALS_DIRECTORY is not set"),
                     "run as a systemd service with LoadCredential=, or use { env = \"NAME\" } or { file = \"PATH\" }",
@@ -62,7 +74,7 @@ pub(super) fn read(reference: &SecretRef, env: &Env, dir: &Path) -> Result<Secre
     }
 }
 
-fn from_file(path: &Path) -> Result<Secret, KeyError> {
+fn from_file(path: &Path, checked: Check) -> Result<Secret, KeyError> {
     let shown = path.display();
     let help = "the file holds nothing but the key and must be readable by the user that endturn runs as";
     match fs::metadata(path) {
@@ -107,6 +119,46 @@ fn checked(text: &str, whence: &str) -> Result<Secret, KeyError> {
         return Err(KeyError::new(
             format!("{whence} holds characters that no header can carry"),
             help,
+        ));
+    }
+    Ok(Secret::new(text))
+}
+
+/// A service account's key, or a user's login as Google's tools keep it. The members that a token is made from must be
+/// there. No value of the JSON is ever told, save its type.
+fn service_account(text: &str, whence: &str) -> Result<Secret, KeyError> {
+    const HELP: &str = "a service account's key is a JSON file with type, project_id, client_email, private_key_id and \
+                        private_key; a user's login has type, client_id, client_secret and refresh_token";
+    const OTHERS: [&str; 2] = ["external_account", "impersonated_service_account"];
+    let text = text.trim();
+    if text.len() > MAX_SECRET_BYTES {
+        let message = format!("{whence} has more than {MAX_SECRET_BYTES} bytes");
+        return Err(KeyError::new(message, HELP));
+    }
+    let Ok(json) = serde_json::from_str::<serde_json::Value>(text) else {
+        return Err(KeyError::new(format!("{whence} is not JSON"), HELP));
+    };
+    let member = |name: &str| {
+        json.get(name)
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or_default()
+    };
+    let has = |names: &[&str]| names.iter().all(|name| !member(name).is_empty());
+    if let Some(other) = OTHERS.iter().find(|other| **other == member("type")) {
+        return Err(KeyError::new(
+            format!("{whence} is of type {other}, neither the key of a service account nor a login"),
+            "take a service account's key, or google = { metadata = true } on a Google machine",
+        ));
+    }
+    let is_whole = match member("type") {
+        "service_account" => has(&["project_id", "client_email", "private_key_id", "private_key"]),
+        "authorized_user" => has(&["client_id", "client_secret", "refresh_token"]),
+        _ => false,
+    };
+    if !is_whole {
+        return Err(KeyError::new(
+            format!("{whence} is neither the key of a service account nor a login"),
+            HELP,
         ));
     }
     Ok(Secret::new(text))

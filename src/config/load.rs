@@ -38,6 +38,8 @@ pub enum Note {
     Price(TargetId, DatedPrice),
     /// A provider tells its own health there.
     Status(ProviderId, StatusPage),
+    /// Groups of facts in a provider's preset that nobody has seen for sure.
+    Unverified(ProviderId, Vec<&'static str>),
 }
 
 /// A configuration that can be started.
@@ -87,7 +89,7 @@ fn resolve(origin: Origin, text: Option<&str>, dir: &Path, env: &Env) -> Result<
             let file = parse::<FileConfig>(text, source, &mut report);
             (file, Some(source))
         }
-        _ => (from_environment(&presets), None),
+        _ => (from_environment(&presets, env), None),
     };
     let mut resolver = Resolver {
         env,
@@ -97,6 +99,8 @@ fn resolve(origin: Origin, text: Option<&str>, dir: &Path, env: &Env) -> Result<
         dir,
         report: &mut report,
         notes: Vec::new(),
+        vias: Vec::new(),
+        pages: Vec::new(),
     };
     let config = resolver.config(file);
     let notes = resolver.notes;
@@ -142,14 +146,24 @@ fn read(path: &Path) -> Result<String, ConfigError> {
     fs::read_to_string(path).map_err(error)
 }
 
-/// One entry per hosted preset, the first of those that share an edge. Which of them have a key is seen later: those
-/// without one are only reached.
-fn from_environment(presets: &Presets) -> FileConfig {
+/// One entry per hosted preset, the first of those that share an edge: those whose own key is set, and to be reached
+/// without a key those that have one address for everybody. Servers of one's own are nobody's guess, and the general
+/// credentials of a cloud are no wish to spend money on its models.
+fn from_environment(presets: &Presets, env: &Env) -> FileConfig {
     let mut edges = Vec::new();
     let mut file = FileConfig::default();
-    for preset in presets.iter().filter(|preset| preset.default_model.is_some()) {
-        if preset.base_url.is_some() && !edges.contains(&preset.base_url) {
-            edges.push(preset.base_url.clone());
+    for preset in presets
+        .iter()
+        .filter(|preset| preset.default_model.is_some() && !preset.free)
+    {
+        let has_key = preset
+            .key_env
+            .as_deref()
+            .is_some_and(|name| env.var(name).is_some());
+        let address = &preset.address;
+        let wanted = address.is_fixed() || (has_key && address.is_known(env));
+        if wanted && !edges.contains(&address) {
+            edges.push(address);
             let entry = ProviderFile {
                 id: Some(Spanned::new(0..0, preset.name.clone())),
                 ..ProviderFile::default()

@@ -4,7 +4,9 @@
 use std::ops::Range;
 
 /// Parts of key names whose values are hidden.
-const SECRET_NAMES: [&str; 7] = ["key", "secret", "token", "passw", "auth", "cookie", "header"];
+const SECRET_NAMES: [&str; 8] = [
+    "key", "secret", "token", "passw", "auth", "cookie", "header", "account",
+];
 /// Key names that hold such a part and are harmless: references to secrets, and counts of tokens.
 const HARMLESS_NAMES: [&str; 8] = [
     "env",
@@ -16,8 +18,13 @@ const HARMLESS_NAMES: [&str; 8] = [
     "output_tokens",
     "extra_output_tokens",
 ];
+/// Tables of secrets: whoever writes a string instead has pasted one.
+const SECRET_TABLES: [&str; 2] = ["aws", "google"];
 /// How the vendors' keys begin.
-const SECRET_PREFIXES: [&str; 6] = ["sk-", "AIza", "gsk_", "xai-", "ghp_", "Bearer "];
+const SECRET_PREFIXES: [&str; 13] = [
+    "sk-", "AIza", "gsk_", "xai-", "ghp_", "Bearer ", "nvapi-", "pplx-", "csk-", "fw_", "AKIA", "ASIA",
+    "ya29.",
+];
 /// A word shorter than this, after such a beginning or without quotes, is not a key.
 const MIN_SECRET_BYTES: usize = 8;
 
@@ -138,7 +145,8 @@ fn string_end(line: &str, from: usize, quote: char) -> usize {
 
 fn is_secret_name(name: &str) -> bool {
     let name = name.trim_matches(['"', '\'', ' ']).to_ascii_lowercase();
-    !HARMLESS_NAMES.contains(&name.as_str()) && SECRET_NAMES.iter().any(|part| name.contains(part))
+    SECRET_TABLES.contains(&name.as_str())
+        || (!HARMLESS_NAMES.contains(&name.as_str()) && SECRET_NAMES.iter().any(|part| name.contains(part)))
 }
 
 #[cfg(test)]
@@ -161,6 +169,8 @@ mod tests {
             ),
             ("provider.api_key = 'abc'", "provider.api_key = *****"),
             ("max_tokens = 12", "max_tokens = 12"),
+            ("aws = 'AKIAIOSF'", "aws = **********"),
+            ("aws = { region = 'x' }", "aws = { region = 'x' }"),
             ("id = \"a\" # sk-0123456789", "id = \"a\" # sk-**********"),
             ("id = \"risk-assessment-model\"", "id = \"risk-assessment-model\""),
             (

@@ -4,7 +4,10 @@
 //! in what a provider's entry leaves out. [`load()`] is the way in; it looks at nothing but its arguments and the files
 //! that they lead to.
 
+mod address;
+mod canaries;
 mod canary_file;
+mod credential;
 mod endpoint;
 mod env;
 mod error;
@@ -13,6 +16,7 @@ mod key;
 mod load;
 mod mask;
 mod model;
+mod official;
 mod parse;
 mod preset;
 mod preset_file;
@@ -21,17 +25,20 @@ mod resolve;
 mod secret;
 mod types;
 
+pub use address::{Address, MAX_VAR_BYTES, Var, Variant};
+pub use canaries::{MAX_TOKENS, ON_EVERY};
+pub use canary_file::{MAX_CANARY_WORDS, SENTINEL_WORD};
 pub use endpoint::{MAX_HEADER_BYTES, MAX_HEADERS};
 pub use env::Env;
 pub use error::{ConfigError, Diagnostic, Diagnostics, Found, MAX_FINDINGS, Position, Severity};
 pub use key::MAX_SECRET_BYTES;
 pub use load::{Loaded, MAX_FILE_BYTES, Note, Origin, load, load_text};
-pub use model::MAX_TOKENS;
+pub use official::OFFICIAL_EVERY;
 pub use preset::{
-    DatedPrice, MAX_PRESET_BYTES, MAX_PRESET_FILES, Preset, PresetCanary, PresetReach, Presets,
-    STATUS_FORMATS, StatusPage,
+    CloudKind, DatedPrice, MAX_PRESET_BYTES, MAX_PRESET_FILES, MAX_STATUS_COMPONENTS, Preset, PresetAsk,
+    PresetAuth, PresetCanary, PresetModel, PresetReach, Presets, STATUS_FORMATS, StatusPage,
 };
-pub use preset_file::MAX_USD_PER_MTOK;
+pub use preset_file::{MAX_USD_PER_MTOK, MAX_USD_PER_REQUEST};
 pub use provider::{DEADLINES, FREE_EVERY, PAID_EVERY};
 pub use resolve::{
     KEEP_RAW, MAX_ANCHORS, MAX_PROVIDERS, MAX_TARGETS, MAX_USD_PER_DAY, MAX_VANTAGE_BYTES, STORE_BYTES,

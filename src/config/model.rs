@@ -1,22 +1,25 @@
-//! The models of one provider: canary, price, parameters.
+//! The models of one provider: names, price, parameters.
 
 use std::collections::BTreeSet;
 
+use serde_json::{Map, Value};
 use toml::Spanned;
 
 use super::{
-    Canary, Model, Price,
+    Model, Price,
+    canaries::Switches,
     error::Diagnostic,
-    file::{ModelFile, PriceFile, Switch},
+    file::{ModelFile, PriceFile},
     load::Note,
-    preset_file::{MAX_USD_PER_MTOK, price_is_sane},
-    provider::{Base, FREE_EVERY, PAID_EVERY},
+    preset::{Preset, PresetModel},
+    preset_file::{MAX_USD_PER_MTOK, MAX_USD_PER_REQUEST, price_is_sane},
+    provider::Base,
     resolve::Resolver,
 };
-use crate::id::{ModelId, TargetId};
-
-/// Bounds of a canary's token limit. Below 16 some endpoints answer 400.
-pub const MAX_TOKENS: (u32, u32) = (16, 65_536);
+use crate::{
+    id::{ModelId, TargetId},
+    verdict::CanaryKind,
+};
 
 impl Resolver<'_> {
     /// The models that the entry names in either form, else the preset's default.
@@ -85,48 +88,55 @@ impl Resolver<'_> {
         models
     }
 
-    fn model(&mut self, id: TargetId, here: &Spanned<String>, file: ModelFile, base: &Base<'_>) -> Model {
-        let preset = &base.preset.canary;
-        let switch = file.canary.or_else(|| base.canary.clone());
-        let off = matches!(switch.as_ref().map(Spanned::get_ref), Some(Switch::Off)) || !base.can_generate;
-        let price = self.price(&id, here, file.price.as_ref(), base, off);
-        let paid = price.is_some_and(|price| price.cost(1, 1) > 0.0);
-        let bounds = if paid { PAID_EVERY } else { FREE_EVERY };
-        let every = self.every("canary", switch.as_ref(), bounds, |defaults| {
-            defaults.canary.clone()
-        });
-        let script = self.presets.canary(&preset.script).cloned().map(|mut script| {
-            script.output_tokens += preset.extra_output_tokens;
-            script
-        });
-        if script.is_none() {
-            let message = format!(
-                "preset {} asks for canary {:?}, which there is none of",
-                base.preset.name, preset.script
-            );
-            self.report.push(Diagnostic::error(message));
+    fn model(&mut self, id: TargetId, here: &Spanned<String>, mut file: ModelFile, base: &Base<'_>) -> Model {
+        let switches = Switches {
+            short: file.canary.take(),
+            long: file.long.take(),
+            json: file.json.take(),
+            tool: file.tool.take(),
         }
-        let max_tokens = match &file.max_tokens {
-            Some(value) if (MAX_TOKENS.0..=MAX_TOKENS.1).contains(value.get_ref()) => *value.get_ref(),
-            Some(value) => {
-                let help = format!("use {} to {}", MAX_TOKENS.0, MAX_TOKENS.1);
-                self.error(value, format!("max_tokens is {}", value.get_ref()), help);
-                MAX_TOKENS.0
+        .over(&base.canaries);
+        let off = !base.can_generate || CanaryKind::ALL.iter().all(|kind| !self.is_on(*kind, &switches));
+        let preset = base.preset.canary_for(id.model().as_str());
+        let mut model = Model::new(id);
+        model.price = self.price(&model.id, here, file.price.as_ref(), base, off);
+        let own = file.params.unwrap_or_default();
+        self.refused(&own, here, base.preset);
+        model.max_tokens_field.clone_from(&preset.max_tokens_field);
+        model.params.clone_from(&preset.params);
+        model.params.extend(own);
+        if let Some(via) = file.via {
+            self.vias.push((model.id.clone(), via));
+        }
+        if base.can_generate {
+            self.canaries(
+                &mut model,
+                &switches,
+                file.max_tokens.as_ref(),
+                (&preset, base.preset),
+            );
+        }
+        model
+    }
+
+    /// Warns of members that the preset's models are known to answer with an error.
+    fn refused(&mut self, params: &Map<String, Value>, here: &Spanned<String>, preset: &Preset) {
+        for member in &preset.refuses {
+            let mut parts = member.split('.');
+            let first = parts.next().and_then(|part| params.get(part));
+            if parts
+                .try_fold(first, |value, part| Some(value?.get(part)))
+                .flatten()
+                .is_some()
+            {
+                let message = format!(
+                    "params hold {member}, which models of preset {} refuse",
+                    preset.name
+                );
+                let finding = Diagnostic::warning(message).at(self.place(here));
+                self.report
+                    .push(finding.help("take it out, or its canaries may be answered with an error"));
             }
-            None => preset.max_tokens,
-        };
-        let mut params = preset.params.clone();
-        params.extend(file.params.unwrap_or_default());
-        Model {
-            id,
-            canary: every
-                .zip(script)
-                .filter(|_| !off)
-                .map(|(every, script)| Canary { every, script }),
-            price,
-            max_tokens,
-            max_tokens_field: preset.max_tokens_field.clone(),
-            params,
         }
     }
 
@@ -144,9 +154,12 @@ impl Resolver<'_> {
             let price = Price {
                 input_usd_per_mtok: own.get_ref().input_usd_per_mtok,
                 output_usd_per_mtok: own.get_ref().output_usd_per_mtok,
+                usd_per_request: own.get_ref().usd_per_request,
             };
             if !price_is_sane(price) {
-                let help = format!("use 0 to {MAX_USD_PER_MTOK} dollars per million tokens");
+                let help = format!(
+                    "use 0 to {MAX_USD_PER_MTOK} dollars per million tokens, 0 to {MAX_USD_PER_REQUEST} per request"
+                );
                 self.error(own, "price is out of range", help);
             }
             return Some(price);
@@ -155,6 +168,7 @@ impl Resolver<'_> {
             return Some(Price {
                 input_usd_per_mtok: 0.0,
                 output_usd_per_mtok: 0.0,
+                usd_per_request: 0.0,
             });
         }
         // A vendor's price says nothing about what somebody else's server charges for a model of the same name.
@@ -163,7 +177,7 @@ impl Resolver<'_> {
             .models
             .get(id.model().as_str())
             .filter(|_| !base.own_url);
-        if let Some(dated) = known {
+        if let Some(PresetModel { price: dated, .. }) = known {
             self.notes.push(Note::Price(id.clone(), dated.clone()));
             return Some(dated.price);
         }

@@ -1,20 +1,21 @@
 //! Shipped knowledge about providers and canaries: data under `probes/`, embedded, overridable by files of the same
 //! name in a directory of the operator.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
 
 use include_dir::{Dir, include_dir};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use url::Url;
 
 use super::{
-    Auth, CanaryScript, Price,
+    Address, Auth, CanaryScript, Expected, Price,
     canary_file::CanaryFile,
     error::{Diagnostic, Report},
+    file::Span,
     parse::parse,
     preset_file::PresetFile,
 };
-use crate::protocol::Protocol;
+use crate::protocol::{Wire, request::Endpoint};
 
 /// The shipped files.
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/probes");
@@ -30,12 +31,26 @@ const DEFAULT_SCRIPT: &str = "count20";
 pub struct StatusPage {
     /// Address.
     pub url: Url,
-    /// `statuspage` (v2 JSON), `incidentio`, `rss`, `google`, `betterstack` or `html`.
+    /// One of [`STATUS_FORMATS`].
     pub format: String,
+    /// The components that tell of this provider, as parts of their names in any case; none: the whole page does.
+    pub components: Vec<String>,
 }
 
-/// Formats of status pages that a preset may name.
-pub const STATUS_FORMATS: [&str; 6] = ["statuspage", "incidentio", "rss", "google", "betterstack", "html"];
+/// Formats of status pages that a preset may name: Statuspage v2 JSON, incident.io JSON, Google's and AWS's lists of
+/// incidents, the feed of Azure, other feeds, Better Stack JSON, and pages that only people can read.
+pub const STATUS_FORMATS: [&str; 8] = [
+    "statuspage",
+    "incidentio",
+    "google",
+    "aws",
+    "azure",
+    "rss",
+    "betterstack",
+    "html",
+];
+/// Most components that may be named of one page.
+pub const MAX_STATUS_COMPONENTS: usize = 32;
 
 /// A price with where and when it was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,21 +65,59 @@ pub struct DatedPrice {
     pub verified: bool,
 }
 
+/// What is known about one model of a provider.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PresetModel {
+    /// Its price.
+    pub price: DatedPrice,
+    /// Token limit, where it needs one of its own.
+    pub max_tokens: Option<u32>,
+    /// Reasoning tokens that the plan reckons with, where they are its own.
+    pub extra_output_tokens: Option<u32>,
+    /// Members of the request body that only this model needs.
+    pub params: serde_json::Map<String, serde_json::Value>,
+}
+
+/// How a provider knows who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PresetAuth {
+    /// How a plain key is sent.
+    pub key: Auth,
+    /// Which cloud's credentials it takes beside that.
+    pub cloud: Option<CloudKind>,
+}
+
+/// A cloud whose requests are signed or carry short-lived tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CloudKind {
+    /// AWS Signature Version 4 for that service, in the region that the variable `region` holds.
+    Aws {
+        /// `bedrock`.
+        service: String,
+    },
+    /// Google access tokens.
+    Google,
+}
+
 /// What is known about one provider.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preset {
     /// File name without `.toml`.
     pub name: String,
-    /// Wire protocol.
-    pub protocol: Protocol,
-    /// Base URL; `None` where every installation has its own.
-    pub base_url: Option<Url>,
+    /// Wire protocol, and in whose manner.
+    pub wire: Wire,
+    /// Below which path of the base URL it lives.
+    pub endpoint: Endpoint,
+    /// Base URL.
+    pub address: Address,
     /// How the credential is sent.
-    pub auth: Auth,
+    pub auth: PresetAuth,
     /// The variable that commonly holds the credential.
     pub key_env: Option<String>,
     /// Whether nothing but reachability can be probed without a credential.
     pub key_required: bool,
+    /// Whether a server of this kind charges nothing.
+    pub free: bool,
     /// Further request headers.
     pub headers: Vec<(String, String)>,
     /// Whether a missing terminal event is a truncation by itself.
@@ -77,28 +130,54 @@ pub struct Preset {
     pub default_model: Option<String>,
     /// What the canary sends.
     pub canary: PresetCanary,
-    /// Prices by model id.
-    pub models: BTreeMap<String, DatedPrice>,
+    /// Members of the request body that its models answer with an error, dotted where they lie deeper.
+    pub refuses: Vec<String>,
+    /// Prices and settings by model id.
+    pub models: BTreeMap<String, PresetModel>,
+    /// Which groups of facts nobody has seen for sure: `address`, `reach`, `status`, `canary`, `refuses`.
+    pub unverified: Vec<&'static str>,
+}
+
+impl Preset {
+    /// What a canary of that model sends: the preset's settings and the model's own over them.
+    pub fn canary_for(&self, model: &str) -> PresetCanary {
+        let mut canary = self.canary.clone();
+        if let Some(own) = self.models.get(model) {
+            canary.max_tokens = own.max_tokens.unwrap_or(canary.max_tokens);
+            canary.extra_output_tokens = own.extra_output_tokens.unwrap_or(canary.extra_output_tokens);
+            canary.params.extend(own.params.clone());
+        }
+        canary
+    }
 }
 
 /// The free probe of a preset.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PresetReach {
     /// HTTP method.
     pub method: String,
-    /// Path below the base URL.
+    /// Template of what `path` lies below, where it isn't the base URL. Only for the preset's own base URL: another one
+    /// takes its place here too.
+    pub base_url: Option<String>,
+    /// Path segments that the base URL is cut before, if it holds them.
+    pub cut: Option<String>,
+    /// Path below the base URL, query included.
     pub path: String,
-    /// Expected statuses with a credential.
-    pub expect_with_key: Vec<u16>,
-    /// Expected statuses without one.
-    pub expect_without_key: Vec<u16>,
+    /// JSON to send along.
+    pub body: Option<String>,
+    /// Expected with a credential.
+    pub with_key: Expected,
+    /// Expected without one.
+    pub without_key: Expected,
 }
 
 /// The generation probe of a preset.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PresetCanary {
+    /// How often, unless the file says: where a request is dear.
+    #[serde(default, deserialize_with = "span")]
+    pub every: Option<Duration>,
     /// Name of the script.
     #[serde(default = "default_script")]
     pub script: String,
@@ -111,6 +190,35 @@ pub struct PresetCanary {
     /// Further members of the request body.
     #[serde(default)]
     pub params: serde_json::Map<String, serde_json::Value>,
+    /// Whether these settings were seen to be right.
+    pub verified: Option<bool>,
+    /// What the long canary does otherwise.
+    #[serde(default)]
+    pub long: PresetAsk,
+    /// What the JSON canary does otherwise.
+    #[serde(default)]
+    pub json: PresetAsk,
+    /// What the tool canary does otherwise.
+    #[serde(default)]
+    pub tool: PresetAsk,
+}
+
+/// What one kind of canary does otherwise than the short one.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PresetAsk {
+    /// Name of the script; the kind's own unless given.
+    pub script: Option<String>,
+    /// Token limit; that of the short canary and four times the tokens that this one's answer is longer by unless given.
+    pub max_tokens: Option<u32>,
+    /// Reasoning tokens that the plan reckons with beside the text; those of the short canary unless given.
+    pub extra_output_tokens: Option<u32>,
+    /// Members of the request body over those of the short canary.
+    pub params: serde_json::Map<String, serde_json::Value>,
+}
+
+fn span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    Span::deserialize(deserializer).map(|span| Some(span.0))
 }
 
 fn default_script() -> String {
@@ -121,7 +229,7 @@ fn default_script() -> String {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Presets {
     providers: BTreeMap<String, Preset>,
-    canaries: BTreeMap<String, CanaryScript>,
+    canaries: BTreeMap<String, Arc<CanaryScript>>,
 }
 
 impl Presets {
@@ -160,7 +268,7 @@ impl Presets {
     }
 
     /// The canary of that name.
-    pub fn canary(&self, name: &str) -> Option<&CanaryScript> {
+    pub fn canary(&self, name: &str) -> Option<&Arc<CanaryScript>> {
         self.canaries.get(name)
     }
 
@@ -183,7 +291,7 @@ impl Presets {
             }
         } else if let Some(file) = parse_whole::<CanaryFile>(text, source, report, before) {
             match file.check(name) {
-                Ok(script) => drop(self.canaries.insert(name.to_owned(), script)),
+                Ok(script) => drop(self.canaries.insert(name.to_owned(), Arc::new(script))),
                 Err(what) => report.push(wrong(&what)),
             }
         }
@@ -242,3 +350,6 @@ fn parse_whole<T: DeserializeOwned + Default>(
     let file = parse(text, source, report);
     (before || !report.has_errors()).then_some(file)
 }
+
+#[cfg(test)]
+mod tests;

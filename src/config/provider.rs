@@ -3,19 +3,23 @@
 use std::{collections::BTreeSet, ops::Range, time::Duration};
 
 use toml::Spanned;
+use url::Url;
 
 use super::{
-    Auth, ProbeLimits, Provider, Reach, Secret,
-    endpoint::trimmed,
+    ProbeLimits, Provider, Reach,
+    canaries::Switches,
+    endpoint::{Place, is_private},
     error::Diagnostic,
     file::{LimitsFile, ProviderFile, Span, Switch},
-    key,
     load::Note,
     parse::nearest,
     preset::Preset,
     resolve::Resolver,
 };
-use crate::{id::ProviderId, protocol::Protocol};
+use crate::{
+    id::ProviderId,
+    protocol::{Protocol, Wire},
+};
 
 /// Bounds of the interval of `reach`, and of a canary that costs nothing.
 pub const FREE_EVERY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(86_400));
@@ -33,7 +37,7 @@ pub(super) struct Base<'a> {
     pub(super) free: bool,
     /// Whether a generation can be asked for at all.
     pub(super) can_generate: bool,
-    pub(super) canary: Option<Spanned<Switch>>,
+    pub(super) canaries: Switches,
     pub(super) source: Spanned<()>,
 }
 
@@ -53,48 +57,59 @@ impl Resolver<'_> {
         let preset = self
             .preset(&file, &id, &here)
             .and_then(|name| presets.get(&name))?;
-        let protocol = self.protocol(file.protocol.as_ref()).unwrap_or(preset.protocol);
-        let base_url = self.base_url(file.base_url.as_ref(), preset, &here)?;
-        let own_url = preset
-            .base_url
-            .as_ref()
-            .is_none_or(|url| trimmed(url) != base_url);
-        let key = self.key(&file, preset, own_url);
-        let can_generate = key.is_some() || !preset.key_required || own_url;
-        let free = self.free(file.free.as_ref(), own_url);
-        let reach = self.reach(file.reach.as_ref(), preset);
+        let wire = self.wire(file.protocol.as_ref()).unwrap_or(preset.wire);
+        let vars = self.vars(file.vars.as_ref(), preset)?;
+        let place = self.base_url(file.base_url.as_ref(), preset, &vars, &here)?;
+        let credential = self.credential(&file, preset, place.own, &vars);
+        let can_generate = credential.is_some() || !preset.key_required || place.own;
+        let free = self.free(file.free.as_ref(), preset, &place);
+        let reach = self.reach(file.reach.as_ref(), preset, place.reach);
         let limits = self.limits(file.limits.unwrap_or_default());
         let headers = self.headers(file.headers, preset);
         let usd_per_day = file.usd_per_day.and_then(|usd| self.dollars(&usd));
-        if !can_generate && file.api_key.is_none() {
-            self.warn_without_key(&id, preset, &here);
+        let named = file.api_key.is_some() || file.aws.is_some() || file.google.is_some();
+        if !can_generate && !named {
+            self.warn_without_credential(&id, preset, &here);
         }
-        if let Some(page) = preset.status.clone().filter(|_| !own_url) {
-            self.notes.push(Note::Status(id.clone(), page));
+        if !place.own {
+            self.notes
+                .push(Note::Unverified(id.clone(), preset.unverified.clone()));
+        }
+        if let Some(page) = self.official_page(file.official.as_ref(), preset, place.own) {
+            self.notes.push(Note::Status(id.clone(), page.clone()));
+            self.pages.push((id.clone(), page));
         }
         let base = Base {
             id: id.clone(),
             preset,
-            own_url,
+            own_url: place.own,
             free,
             can_generate,
-            canary: file.canary,
+            canaries: Switches {
+                short: file.canary,
+                long: file.long,
+                json: file.json,
+                tool: file.tool,
+            },
             source: here,
         };
         let models = self.models(file.models, file.model, &base);
+        let unpriced = models
+            .iter()
+            .any(|model| model.price.is_none_or(|price| price.cost(1, 1) == 0.0));
+        if free && unpriced && file.free.is_none() && wire.dialect.is_some_and(|dialect| dialect.gateway) {
+            self.warn_of_gateway(&id, &base.source);
+        }
         Some(Provider {
             id,
             preset: preset.name.clone(),
-            protocol,
-            dialect: None,
-            base_url,
-            auth: if key.is_some() {
-                preset.auth.clone()
-            } else {
-                Auth::None
-            },
-            key,
-            cloud: None,
+            protocol: wire.protocol,
+            dialect: wire.dialect,
+            endpoint: preset.endpoint.speaking(wire.protocol),
+            base_url: place.base,
+            auth: credential.auth,
+            key: credential.key,
+            cloud: credential.cloud,
             headers,
             reach,
             strict_terminal: file.strict_terminal.unwrap_or(preset.strict_terminal),
@@ -163,15 +178,15 @@ impl Resolver<'_> {
             return Some(id.to_string());
         }
         if let Some(protocol) = &file.protocol {
-            let protocol = self.protocol(Some(protocol))?;
-            return Some(plain_preset(protocol).to_owned());
+            let wire = self.wire(Some(protocol))?;
+            return Some(plain_preset(wire.protocol).to_owned());
         }
-        let near =
-            nearest(id.as_str(), known()).map_or(String::new(), |near| format!("did you mean \"{near}\"? "));
         let message = format!("provider {id} has no preset of its name");
-        let help = format!(
-            "{near}set preset to one of {all}; for a server of your own preset = \"openai-compatible\" and base_url"
-        );
+        let first = match nearest(id.as_str(), known()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("set preset to one of {all};"),
+        };
+        let help = format!("{first} for a server of your own preset = \"openai-compatible\" and base_url");
         match &file.id {
             Some(text) => self.error(text, message, help),
             None => self.error(here, message, help),
@@ -179,15 +194,14 @@ impl Resolver<'_> {
         None
     }
 
-    fn protocol(&mut self, text: Option<&Spanned<String>>) -> Option<Protocol> {
+    fn wire(&mut self, text: Option<&Spanned<String>>) -> Option<Wire> {
         let text = text?;
-        let known = Protocol::ALL.map(Protocol::as_str);
-        if let Ok(protocol) = text.get_ref().parse() {
-            return Some(protocol);
+        if let Ok(wire) = text.get_ref().parse() {
+            return Some(wire);
         }
-        let help = match nearest(text.get_ref(), known.into_iter()) {
+        let help = match nearest(text.get_ref(), Wire::names()) {
             Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("known are {}", known.join(", ")),
+            None => format!("known are {}", Wire::names().collect::<Vec<_>>().join(", ")),
         };
         // The protocol may be asked for twice on the way to a preset.
         let place = self.place(text);
@@ -198,63 +212,43 @@ impl Resolver<'_> {
         None
     }
 
-    /// The credential. The preset's own variable is read only for the preset's own URL: a vendor's key is not sent
-    /// to anybody else unless the file says so.
-    fn key(&mut self, file: &ProviderFile, preset: &Preset, own_url: bool) -> Option<Secret> {
-        let fallback = preset.key_env.clone().filter(|_| !own_url);
-        let reference = match (&file.api_key, fallback) {
-            (Some(reference), _) => reference.clone(),
-            (None, Some(name)) => {
-                self.env.var(&name)?;
-                Spanned::new(0..0, super::file::SecretRef::Env(name))
-            }
-            (None, None) => return None,
+    /// Whether it costs nothing: the file says so, or the preset does and it isn't somebody's public service.
+    fn free(&mut self, value: Option<&Spanned<bool>>, preset: &Preset, place: &Place) -> bool {
+        let Some(value) = value else {
+            return preset.free && is_private(&place.base);
         };
-        match key::read(reference.get_ref(), self.env, self.dir) {
-            Ok(key) => Some(key),
-            Err(why) => {
-                let place = file.api_key.as_ref().and_then(|reference| self.place(reference));
-                let finding = Diagnostic::error(why.message).at(place).help(why.help);
-                self.report
-                    .push(if why.suspicious { finding.hiding() } else { finding });
-                None
-            }
-        }
-    }
-
-    fn warn_without_key(&mut self, id: &ProviderId, preset: &Preset, here: &Spanned<()>) {
-        if self.source.is_none() {
-            return;
-        }
-        let place = self.place(here);
-        let variable = preset.key_env.as_deref().unwrap_or("its key's variable");
-        let help = format!("set {variable} or api_key");
-        let message = format!("provider {id} has no credential: only its reachability is probed");
-        self.report
-            .push(Diagnostic::warning(message).at(place).help(help));
-    }
-
-    fn free(&mut self, value: Option<&Spanned<bool>>, own_url: bool) -> bool {
-        let Some(value) = value.filter(|value| *value.get_ref()) else {
-            return false;
-        };
-        if !own_url {
+        if *value.get_ref() && !place.own && !preset.free {
             let help = "take it out; if your contract really costs nothing, give the model \
                         price = { input_usd_per_mtok = 0, output_usd_per_mtok = 0 }";
             self.error(value, "free = true on a vendor's own paid service", help);
             return false;
         }
-        true
+        *value.get_ref()
     }
 
-    fn reach(&mut self, value: Option<&Spanned<Switch>>, preset: &Preset) -> Option<Reach> {
+    /// A gateway of one's own costs nothing, but those behind it may.
+    fn warn_of_gateway(&mut self, id: &ProviderId, here: &Spanned<()>) {
+        let message = format!("what {id} passes its probes on to may cost money that no budget counts");
+        let help = "give its models a price, or write free = true if that is so";
+        let finding = Diagnostic::warning(message).at(self.place(here)).help(help);
+        self.report.push(finding);
+    }
+
+    fn reach(
+        &mut self,
+        value: Option<&Spanned<Switch>>,
+        preset: &Preset,
+        base_url: Option<Url>,
+    ) -> Option<Reach> {
         let every = self.every("reach", value, FREE_EVERY, |defaults| defaults.reach.clone())?;
         Some(Reach {
             every,
             method: preset.reach.method.clone(),
+            base_url,
             path: preset.reach.path.clone(),
-            expect_with_key: preset.reach.expect_with_key.clone(),
-            expect_without_key: preset.reach.expect_without_key.clone(),
+            body: preset.reach.body.clone(),
+            with_key: preset.reach.with_key.clone(),
+            without_key: preset.reach.without_key.clone(),
         })
     }
 
@@ -322,8 +316,11 @@ impl Resolver<'_> {
 fn plain_preset(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Anthropic => "anthropic",
-        Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => "openai-compatible",
+        Protocol::OpenaiChat => "openai-compatible",
         Protocol::OpenaiResponses => "openai-responses",
         Protocol::Gemini => "gemini",
+        Protocol::Ollama => "ollama",
+        Protocol::Bedrock => "bedrock",
+        Protocol::Cohere => "cohere",
     }
 }

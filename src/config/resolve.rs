@@ -6,13 +6,15 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Config, Env, Server, StoreConfig,
+    Config, Env, OfficialPages, Provider, Server, StatusPage, StoreConfig,
+    canaries::CanarySwitch,
     error::{Diagnostic, Place, Report},
     file::{BudgetFile, FileConfig, LimitsFile, NetworkFile, ServerFile, Size, Span, StoreFile, Switch},
     load::Note,
-    parse::parse,
+    parse::{nearest, parse},
     preset::Presets,
 };
+use crate::id::{ProviderId, TargetId};
 
 /// Every default. Embedded and really read.
 const DEFAULTS: &str = include_str!("default.toml");
@@ -41,6 +43,7 @@ pub(super) struct Defaults {
     store: Option<StoreFile>,
     network: Option<NetworkFile>,
     budget: Option<BudgetFile>,
+    pub(super) official: Option<Switch>,
     #[serde(default)]
     pub(super) provider: ProviderDefaults,
 }
@@ -51,7 +54,10 @@ pub(super) struct Defaults {
 pub(super) struct ProviderDefaults {
     pub(super) polite: Option<bool>,
     pub(super) reach: Option<Switch>,
-    pub(super) canary: Option<Switch>,
+    pub(super) canary: Option<CanarySwitch>,
+    pub(super) long: Option<CanarySwitch>,
+    pub(super) json: Option<CanarySwitch>,
+    pub(super) tool: Option<CanarySwitch>,
     pub(super) limits: Option<LimitsFile>,
 }
 
@@ -74,6 +80,10 @@ pub(super) struct Resolver<'a> {
     pub(super) dir: &'a Path,
     pub(super) report: &'a mut Report,
     pub(super) notes: Vec<Note>,
+    /// Targets that are said to be another one's model, until all are known.
+    pub(super) vias: Vec<(TargetId, Spanned<String>)>,
+    /// Status pages that are to be read.
+    pub(super) pages: Vec<(ProviderId, StatusPage)>,
 }
 
 impl Resolver<'_> {
@@ -106,6 +116,7 @@ impl Resolver<'_> {
             self.report
                 .push(Diagnostic::error("no provider is configured").help(help));
         }
+        let official = self.official_every(file.official.as_ref());
         let mut seen = BTreeSet::new();
         let mut providers = Vec::new();
         let starts: Vec<usize> = file.provider.iter().map(|entry| entry.span().start).collect();
@@ -123,6 +134,7 @@ impl Resolver<'_> {
                 providers.push(provider);
             }
         }
+        self.join_vias(&mut providers);
         let targets: usize = providers.iter().map(|p| p.models.len()).sum();
         if targets > MAX_TARGETS {
             let message = format!("{targets} targets, at most {MAX_TARGETS} are probed by one daemon");
@@ -135,6 +147,45 @@ impl Resolver<'_> {
             anchors,
             usd_per_day,
             providers,
+            official: OfficialPages {
+                every: official,
+                pages: std::mem::take(&mut self.pages),
+            },
+        }
+    }
+
+    /// Looks up what `via` names, once every target is known.
+    fn join_vias(&mut self, providers: &mut [Provider]) {
+        let known: Vec<TargetId> = providers
+            .iter()
+            .flat_map(|provider| provider.models.iter().map(|model| model.id.clone()))
+            .collect();
+        for (id, named) in std::mem::take(&mut self.vias) {
+            let Some(other) = known.iter().find(|target| target.to_string() == *named.get_ref()) else {
+                let names: Vec<String> = known
+                    .iter()
+                    .filter(|target| **target != id)
+                    .map(ToString::to_string)
+                    .collect();
+                let help = match nearest(named.get_ref(), names.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean \"{near}\"?"),
+                    None => "name a target of this file, as in \"anthropic/claude-haiku-4-5\"".to_owned(),
+                };
+                self.error(&named, format!("there is no target {:?}", named.get_ref()), help);
+                continue;
+            };
+            if *other == id {
+                self.error(
+                    &named,
+                    format!("{id} is named as another way to itself"),
+                    "name the other target",
+                );
+                continue;
+            }
+            let models = providers.iter_mut().flat_map(|provider| &mut provider.models);
+            for model in models.filter(|model| model.id == id) {
+                model.via = Some(other.clone());
+            }
         }
     }
 

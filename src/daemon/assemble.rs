@@ -16,6 +16,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    annotate::Annotator,
     brain::Brain,
     core::{Core, Doors, Handle, Input, store_status},
     pulse::Pulse,
@@ -26,8 +27,9 @@ use crate::{
     clock::Clock,
     config::Config,
     feed::{Hub, v1},
+    official::{self, Fetcher},
     probe::{ClientError, Prober},
-    store::{Options, Reader, Store, StoreError, Writer},
+    store::{IncidentQuery, MAX_LIMIT, Options, Reader, Store, StoreError, Writer},
     verdict::Observation,
 };
 
@@ -67,6 +69,9 @@ pub enum StartError {
     /// No HTTP client.
     #[error("the HTTP client can't be made: {0}")]
     Client(#[from] ClientError),
+    /// No HTTP client for status pages.
+    #[error("the client for status pages can't be made: {0}")]
+    Official(#[from] official::ClientError),
 }
 
 /// A daemon that runs. Dropping it does not stop it; [`Daemon::stop`] does.
@@ -152,6 +157,21 @@ fn restore(brain: &mut Brain, reader: &Reader, clock: &Clock) {
     }
 }
 
+/// The official words on incidents that were open when the last process ended.
+fn resume(config: &Config, reader: &Reader) -> Annotator {
+    let mut annotator = Annotator::new(config);
+    let query = IncidentQuery {
+        open: Some(true),
+        limit: MAX_LIMIT,
+        ..IncidentQuery::default()
+    };
+    match reader.incidents(&query) {
+        Ok(page) => annotator.resume(page.items),
+        Err(error) => tracing::warn!(%error, "open incidents can't be read; their lead is found anew"),
+    }
+    annotator
+}
+
 impl Daemon {
     /// Binds, opens the store, starts the loop and the HTTP surface.
     ///
@@ -170,6 +190,7 @@ impl Daemon {
         let listener = TcpListener::bind(config.server.listen).await.map_err(bind)?;
         let addr = listener.local_addr().map_err(bind)?;
         let prober = Arc::new(Prober::new(clock.clone())?);
+        let fetcher = Fetcher::new(official::TIMEOUT)?;
         let (writer, reader) = open_store(&config, place, &clock)?;
         writer.check();
         let mut brain = Brain::new(&config, seed, clock.now());
@@ -194,6 +215,9 @@ impl Daemon {
             prober,
             clock: clock.clone(),
             pulse: Arc::clone(&pulse),
+            annotator: resume(&config, &reader),
+            fetcher,
+            seed,
         };
         let core = Core::new(brain, doors, &config, stop.clone());
         let handle = core.handle();

@@ -87,9 +87,9 @@ pub struct Skipped {
 #[derive(Debug)]
 struct Flight {
     subject: Subject,
+    kind: ProbeKind,
     purpose: Purpose,
     target: TargetId,
-    length: Length,
     grant: Option<Grant>,
 }
 
@@ -106,8 +106,15 @@ pub struct Brain {
     serial: u64,
     seed: u64,
     skipped: Skipped,
+    /// What last failed in a target's short stream: a suspicion is confirmed by what raised it.
+    suspects: HashMap<TargetId, ProbeKind>,
     /// Targets whose last canary was not sent for want of money.
     spent_out: HashSet<TargetId>,
+}
+
+/// Whether the reply itself is evidence against its target.
+fn failed(observation: &Observation) -> bool {
+    matches!(observation.verdict, Verdict::Truncated(_) | Verdict::Errored(_))
 }
 
 /// What the engine must know of a configuration.
@@ -119,8 +126,9 @@ fn setup(config: &Config) -> Setup {
             provider.models.iter().map(move |model| TargetSetup {
                 id: model.id.clone(),
                 strict_terminal: provider.strict_terminal,
-                interval: model.canary.as_ref().map(|canary| canary.every),
-                long: false,
+                interval: every(model, Length::Short),
+                long: model.long.is_some(),
+                long_interval: every(model, Length::Long),
                 first_token_limit: provider.limits.first_token,
                 polite: provider.polite,
             })
@@ -130,6 +138,15 @@ fn setup(config: &Config) -> Setup {
         targets,
         anchors: config.anchors.len(),
     }
+}
+
+/// How often canaries of that length come: the most frequent kind counts.
+fn every(model: &Model, length: Length) -> Option<Duration> {
+    let kinds = model.canaries();
+    kinds
+        .filter(|(kind, _)| ProbeKind::from(*kind).length() == length)
+        .map(|(_, canary)| canary.every)
+        .min()
 }
 
 impl Brain {
@@ -146,6 +163,7 @@ impl Brain {
             serial: 0,
             seed,
             skipped: Skipped::default(),
+            suspects: HashMap::new(),
             spent_out: HashSet::new(),
         };
         brain.index(config);
@@ -169,6 +187,7 @@ impl Brain {
         self.budget.reconfigure(config);
         let models = &self.models;
         let providers = &self.providers;
+        self.suspects.retain(|target, _| models.contains_key(target));
         self.orders.retain(|_, order| match &order.subject {
             Subject::Model(target, _) => models.contains_key(target),
             Subject::Edge(provider) => providers.contains_key(provider),
@@ -179,6 +198,9 @@ impl Brain {
 
     /// Somebody's real request.
     pub fn reported(&mut self, observation: &Observation, now: Timestamp) -> Vec<Act> {
+        if failed(observation) {
+            self.suspects.remove(&observation.target);
+        }
         let effects = self.engine.observe(observation, now);
         self.acts(effects, now)
     }
@@ -186,6 +208,7 @@ impl Brain {
     /// A probe that was launched came back.
     pub fn finished(&mut self, id: u64, observation: &Observation, now: Timestamp) -> Vec<Act> {
         if let Some(flight) = self.flights.remove(&id) {
+            self.note_suspect(&flight, observation);
             self.land(flight, observation.cost_usd, now);
         }
         self.note_overload(observation, now);
@@ -195,12 +218,20 @@ impl Brain {
 
     /// A probe passed its soft deadline without a first token.
     pub fn pending_slow(&mut self, id: u64, now: Timestamp) -> Vec<Act> {
-        let Some(flight) = self.flights.get(&id) else {
+        // Many servers send a call whole, once it is finished: its first token tells nothing.
+        let Some(flight) = self
+            .flights
+            .get(&id)
+            .filter(|flight| flight.kind != ProbeKind::Tool)
+        else {
             return Vec::new();
         };
+        if flight.kind.length() == Length::Short {
+            self.suspects.insert(flight.target.clone(), flight.kind);
+        }
         let effects = self
             .engine
-            .pending_slow(&flight.target, flight.length, flight.purpose, now);
+            .pending_slow(&flight.target, flight.kind.length(), flight.purpose, now);
         self.acts(effects, now)
     }
 
@@ -228,9 +259,9 @@ impl Brain {
             self.ordered(order, now, &mut acts);
         }
         for due in self.schedule.take_due(now) {
-            match self.launch(due.subject.clone(), Purpose::Scheduled, now) {
+            match self.launch(due.subject.clone(), due.kind, Purpose::Scheduled, now) {
                 Some(launch) => acts.push(Act::Probe(launch)),
-                None => self.schedule.finished(&due.subject),
+                None => self.schedule.finished(&due.subject, due.kind),
             }
         }
         acts
@@ -248,6 +279,7 @@ impl Brain {
         let mut view = self.engine.view(now);
         for target in &mut view.targets {
             target.spent_usd_today = self.budget.spent_today(&target.id, now);
+            target.via = self.models.get(&target.id).and_then(|model| model.via.clone());
             if self.spent_out.contains(&target.id) {
                 target.flags.push("budget_spent");
             }
@@ -289,17 +321,18 @@ impl Brain {
     /// A probe died without a result: its place is free again, its money counts as spent.
     pub fn lost(&mut self, id: u64, now: Timestamp) {
         if let Some(flight) = self.flights.remove(&id) {
-            let cost = self
-                .models
-                .get(&flight.target)
-                .map_or(0.0, |model| worst_case(model));
+            let cost = flight
+                .kind
+                .canary()
+                .zip(self.models.get(&flight.target))
+                .map_or(0.0, |(kind, model)| worst_case(model, kind));
             self.land(flight, cost, now);
         }
     }
 
     fn land(&mut self, flight: Flight, cost_usd: f64, now: Timestamp) {
         if flight.purpose == Purpose::Scheduled {
-            self.schedule.finished(&flight.subject);
+            self.schedule.finished(&flight.subject, flight.kind);
         }
         if let Some(grant) = flight.grant {
             self.budget.settle(grant, cost_usd, now);
@@ -329,7 +362,12 @@ impl Brain {
     /// `Retry-After` or money.
     fn ordered(&mut self, order: ProbeOrder, now: Timestamp, acts: &mut Vec<Act>) {
         match self.schedule.admit(&order.subject, order.purpose, now) {
-            Ok(()) => acts.extend(self.launch(order.subject, order.purpose, now).map(Act::Probe)),
+            Ok(()) => {
+                if let Some(kind) = self.kind_for(&order.subject) {
+                    let launch = self.launch(order.subject, kind, order.purpose, now);
+                    acts.extend(launch.map(Act::Probe));
+                }
+            }
             // A recovery probe is the only one of its kind: it waits. Of confirming ones there are more.
             Err(until) if order.purpose == Purpose::Recovery => {
                 // Health asks again when it hears nothing; one that waits is enough.
@@ -346,29 +384,56 @@ impl Brain {
         }
     }
 
-    fn launch(&mut self, subject: Subject, purpose: Purpose, now: Timestamp) -> Option<Launch> {
+    /// What to send where health asks for a probe: what raised the suspicion, else the first canary on the timetable.
+    fn kind_for(&self, subject: &Subject) -> Option<ProbeKind> {
+        let (target, length) = match subject {
+            Subject::Edge(_) => return Some(ProbeKind::Reach),
+            Subject::Model(target, length) => (target, *length),
+        };
+        let model = self.models.get(target)?;
+        let kinds: Vec<ProbeKind> = model.canaries().map(|(kind, _)| kind.into()).collect();
+        let suspect = self.suspects.get(target).copied();
+        let fits = |kind: &ProbeKind| kind.length() == length && kinds.contains(kind);
+        suspect.filter(fits).or_else(|| kinds.iter().copied().find(fits))
+    }
+
+    /// Remembers which kind of short canary failed last, until it is answered rightly by the timetable.
+    fn note_suspect(&mut self, flight: &Flight, observation: &Observation) {
+        if flight.kind == ProbeKind::Reach || flight.kind.length() != Length::Short {
+            return;
+        }
+        if failed(observation) {
+            self.suspects.insert(flight.target.clone(), flight.kind);
+        } else if flight.purpose == Purpose::Scheduled
+            && self.suspects.get(&flight.target) == Some(&flight.kind)
+        {
+            self.suspects.remove(&flight.target);
+        }
+    }
+
+    fn launch(
+        &mut self,
+        subject: Subject,
+        kind: ProbeKind,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Option<Launch> {
         if self.flights.len() >= MAX_IN_FLIGHT {
             self.skipped.overdue += 1;
             return None;
         }
-        let (target, length, kind) = match &subject {
-            Subject::Model(target, length) => (target.clone(), *length, ProbeKind::Canary),
-            Subject::Edge(id) => {
-                let provider = self.providers.get(id)?;
-                (
-                    provider.models.first()?.id.clone(),
-                    Length::Short,
-                    ProbeKind::Reach,
-                )
-            }
+        let target = match &subject {
+            Subject::Model(target, _) => target.clone(),
+            Subject::Edge(id) => self.providers.get(id)?.models.first()?.id.clone(),
         };
         let provider = Arc::clone(self.providers.get(target.provider())?);
         let model = Arc::clone(self.models.get(&target)?);
-        let grant = match kind {
-            ProbeKind::Reach => None,
-            ProbeKind::Canary => {
-                model.canary.as_ref()?;
-                let Ok(grant) = self.budget.reserve(&target, purpose, worst_case(&model), now) else {
+        let grant = match kind.canary() {
+            None => None,
+            Some(canary) => {
+                model.scheduled(canary)?;
+                let at_most = worst_case(&model, canary);
+                let Ok(grant) = self.budget.reserve(&target, purpose, at_most, now) else {
                     self.skipped.budget += 1;
                     self.spent_out.insert(target);
                     return None;
@@ -383,26 +448,38 @@ impl Brain {
         let launch = Launch {
             id,
             subject: subject.clone(),
+            deadlines: self.deadlines(&target, &provider, kind),
             provider,
             model,
             kind,
             purpose,
-            deadlines: self.engine.deadlines(&target, length),
             connect,
-            check_text: self.engine.check_text(&target),
+            check_text: kind
+                .canary()
+                .is_none_or(|kind| self.engine.check_text(&target, kind)),
             seed: self.seed ^ id.wrapping_mul(0x9E37_79B9_7F4A_7C15),
         };
-        self.flights.insert(
-            id,
-            Flight {
-                subject,
-                purpose,
-                target,
-                length,
-                grant,
-            },
-        );
+        let flight = Flight {
+            subject,
+            kind,
+            purpose,
+            target,
+            grant,
+        };
+        self.flights.insert(id, flight);
         Some(launch)
+    }
+
+    /// When the first token is due. That of a call says nothing about the model's speed, so it has the limit alone.
+    fn deadlines(&self, target: &TargetId, provider: &Provider, kind: ProbeKind) -> Deadlines {
+        if kind == ProbeKind::Tool {
+            let limit = provider.limits.first_token;
+            return Deadlines {
+                soft: limit,
+                hard: limit,
+            };
+        }
+        self.engine.deadlines(target, kind.length())
     }
 
     /// How long a reachability probe may connect: half its interval, so that a slow one is known before the next; a

@@ -6,14 +6,17 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    annotate::Annotator,
     brain::{Act, Brain, Launch, Skipped},
     pulse::Pulse,
+    watch::Watch,
 };
 use crate::{
     clock::{Clock, Timestamp},
     config::Config,
     feed::{Cause, FIGURES_EVERY, HEARTBEAT, Hub, v1},
     health::{Change, Incident, IncidentPhase, Network, Transition},
+    official::{Fetcher, Page, Reading},
     probe::{Anchors, ProbeJob, Prober},
     store::{Record, Writer},
     verdict::Observation,
@@ -45,6 +48,8 @@ pub(crate) enum Input {
     Lost(u64),
     /// An anchor round finished.
     Anchors(Vec<bool>),
+    /// An official status page was read.
+    Official(Box<(Page, Reading)>),
     /// A new configuration, checked; the answer comes when it is in force.
     Reload(Box<Config>, oneshot::Sender<()>),
 }
@@ -63,11 +68,16 @@ pub(crate) struct Doors {
     pub(crate) prober: Arc<Prober>,
     pub(crate) clock: Clock,
     pub(crate) pulse: Arc<Pulse>,
+    pub(crate) annotator: Annotator,
+    pub(crate) fetcher: Fetcher,
+    pub(crate) seed: u64,
 }
 
 /// The loop.
 pub(crate) struct Core {
     brain: Brain,
+    annotator: Annotator,
+    watch: Watch,
     hub: Arc<Hub>,
     writer: Writer,
     prober: Arc<Prober>,
@@ -103,11 +113,18 @@ impl Core {
             prober,
             clock,
             pulse,
+            annotator,
+            fetcher,
+            seed,
         } = doors;
         let (inputs, receiver) = mpsc::channel(MAX_INPUTS);
         let (observations, _) = broadcast::channel(FOLLOWED);
+        let mut watch = Watch::new(fetcher, clock.clone(), inputs.clone(), stop.clone(), seed);
+        watch.follow(config);
         Self {
             brain,
+            annotator,
+            watch,
             hub,
             writer,
             prober,
@@ -147,6 +164,7 @@ impl Core {
             self.take(first, &mut news);
             let now = self.clock.now();
             news.add(self.brain.wake(now));
+            self.annotate(&mut news, now);
             self.tell(&news, now);
             if now >= heartbeat {
                 heartbeat = now.plus(HEARTBEAT);
@@ -234,8 +252,16 @@ impl Core {
                 Input::Slow(id) => news.add(self.brain.pending_slow(id, now)),
                 Input::Lost(id) => self.brain.lost(id, now),
                 Input::Anchors(answered) => news.add(self.brain.anchor_round(&answered, now)),
+                Input::Official(read) => {
+                    let (page, reading) = *read;
+                    // What health has just said of an incident comes before what the page adds to it.
+                    self.annotate(news, now);
+                    news.incidents.extend(self.annotator.read(&page, reading, now));
+                }
                 Input::Reload(config, done) => {
                     news.add(self.brain.reconfigure(&config, now));
+                    self.annotator.reconfigure(&config);
+                    self.watch.follow(&config);
                     self.anchors = Arc::new(Anchors::of(&config));
                     let _ = done.send(());
                 }
@@ -257,8 +283,16 @@ impl Core {
         }
     }
 
+    /// Health has decided; what the vendors' own pages say is added to its incidents.
+    fn annotate(&mut self, news: &mut News, now: Timestamp) {
+        for (_, incident) in &mut news.incidents {
+            self.annotator.incident(incident, now);
+        }
+    }
+
     fn publish(&mut self, cause: Cause<'_>, now: Timestamp) {
         let mut view = self.brain.view(now);
+        self.annotator.fill(&mut view, now);
         // Readers compare with their own wall clock, so the feed is dated by ours, not by the detector's time.
         view.at = self.clock.wall();
         let event = self.hub.publish(&view, cause, &store_status(&self.writer));
@@ -351,6 +385,7 @@ impl Core {
                 input = self.receiver.recv() => {
                     let mut news = News::default();
                     self.take(input, &mut news);
+                    self.annotate(&mut news, self.clock.now());
                     self.tell(&news, self.clock.now());
                     news.launches.clear();
                     news.anchors = false;

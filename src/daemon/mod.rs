@@ -1,11 +1,14 @@
 //! Assembly: channels between the layers, supervision, shutdown.
 //!
-//! [`brain`] is the pure machine, `core` the one task that owns it, [`Daemon`] the whole.
+//! [`brain`] is the pure machine, `core` the one task that owns it, [`Daemon`] the whole;
+//! [`annotate`] holds the vendors' own words, which health never sees.
 
+pub mod annotate;
 mod assemble;
 pub mod brain;
 mod core;
 mod pulse;
 mod shelf;
+mod watch;
 
 pub use assemble::{Daemon, StartError, StorePlace};

@@ -8,6 +8,7 @@ mod pairs;
 pub mod record;
 mod subscription;
 pub mod v1;
+pub mod validation;
 mod wire;
 
 pub use delta::{Delta, IncidentChange, Transition};

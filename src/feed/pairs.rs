@@ -100,6 +100,7 @@ mod tests {
             strict_terminal: true,
             interval: None,
             long: false,
+            long_interval: None,
             first_token_limit: std::time::Duration::from_secs(30),
             polite: true,
         });

@@ -41,6 +41,10 @@ pub struct Incident {
     pub closed_at: Option<Time>,
     /// What happened, oldest first.
     pub timeline: Vec<IncidentEntry>,
+    /// Seconds from our detection to the first word of the provider's own status page: positive where we were
+    /// earlier; null while it has not spoken.
+    #[serde(default)]
+    pub lead_s: Option<i64>,
 }
 
 /// One line of a timeline.
@@ -48,7 +52,7 @@ pub struct Incident {
 pub struct IncidentEntry {
     /// When.
     pub at: Time,
-    /// `first_evidence`, `transition`, `opened`, `recovered`, `closed`.
+    /// `first_evidence`, `transition`, `opened`, `recovered`, `closed`, `official`.
     pub kind: Word,
     /// State from then on.
     #[serde(with = "wire::state")]
@@ -65,7 +69,7 @@ pub struct Change {
     pub target: TargetId,
     /// When it was seen.
     pub at: Time,
-    /// `model_changed`, `snapshot_changed`, `fingerprint_changed` or `tokens_drifted`.
+    /// `model_changed`, `model_mismatch`, `snapshot_changed`, `fingerprint_changed` or `tokens_drifted`.
     pub kind: Word,
     /// What it was.
     pub from: String,
@@ -100,6 +104,9 @@ pub struct Observation {
     pub started_at: Time,
     /// `reach`, `canary`, `long`, `report` or `tap`.
     pub source: Word,
+    /// Which canary it was: `canary`, `long`, `json` or `tool`; null for what is none.
+    #[serde(default)]
+    pub canary: Option<Word>,
     /// `scheduled`, `confirm`, `recovery` or `manual`.
     pub purpose: Word,
     /// The verdict's family: `complete`, `truncated`, ..
@@ -201,6 +208,7 @@ impl From<&health::Incident> for Incident {
             recovered_at: incident.recovered.map(Time::from),
             closed_at: incident.closed.map(Time::from),
             timeline: incident.timeline.iter().map(IncidentEntry::from).collect(),
+            lead_s: incident.lead_s,
         }
     }
 }
@@ -242,6 +250,7 @@ impl From<&verdict::Observation> for Observation {
             at: seen.at.into(),
             started_at: seen.started.into(),
             source: seen.source.as_str().into(),
+            canary: seen.canary_kind().map(|kind| kind.as_str().into()),
             purpose: seen.purpose.as_str().into(),
             verdict: seen.verdict.family().into(),
             kind: seen.verdict.detail().map(Word::Borrowed),

@@ -195,13 +195,22 @@ pub struct TargetHealth {
 }
 
 /// A provider's own word.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Official {
     /// Its state in our words.
     #[serde(with = "wire::state")]
     pub state: State,
     /// When it was read.
     pub at: Time,
+    /// The vendor's own word for its state; null where it only lists incidents and none is open.
+    #[serde(default)]
+    pub word: Option<String>,
+    /// Title of its newest open incident. Foreign text.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// Where to read more. Foreign text too: a reader who makes it a link checks it.
+    #[serde(default)]
+    pub url: Option<String>,
 }
 
 /// Why a target is in its state.
@@ -359,9 +368,21 @@ impl From<&health::TargetView> for TargetHealth {
             served_model: view.served_model.clone(),
             via: view.via.as_ref().map(|id| Word::from(id.to_string())),
             flags: view.flags.iter().map(|flag| Cow::Borrowed(*flag)).collect(),
-            official: None,
+            official: view.official.as_ref().map(Official::from),
             incident: view.incident.clone(),
             spent_usd_today: (view.spent_usd_today * 1e6).round() / 1e6,
+        }
+    }
+}
+
+impl From<&health::OfficialWord> for Official {
+    fn from(said: &health::OfficialWord) -> Self {
+        Self {
+            state: said.state,
+            at: said.at.into(),
+            word: said.word.clone(),
+            title: said.title.clone(),
+            url: said.url.clone(),
         }
     }
 }

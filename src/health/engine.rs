@@ -13,13 +13,16 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    Deadlines, Effect, IncidentPhase, Length, Saved, Setup, View, deadline::CANARY_CLASS, provider::Provider,
-    target::Target, vantage::Gate,
+    Deadlines, Effect, IncidentPhase, Length, Saved, Setup, View,
+    deadline::CANARY_CLASS,
+    provider::Provider,
+    target::{Target, span_ms},
+    vantage::Gate,
 };
 use crate::{
     clock::Timestamp,
     id::{ProviderId, TargetId},
-    verdict::{Observation, Purpose},
+    verdict::{CanaryKind, Observation, Purpose},
 };
 
 /// The deadlines of a target that is not known.
@@ -108,9 +111,9 @@ impl Engine {
             let mut kept = kept.unwrap_or_else(|| Target::new(target.clone(), provider, now));
             kept.provider = provider;
             kept.setup = target;
-            kept.sentinel = super::flags::Sentinel::default();
+            kept.sentinels = Default::default();
             let home = &mut self.providers[provider];
-            home.interval_ms = home.interval_ms.max(kept.interval_ms());
+            home.interval_ms = home.interval_ms.max(kept.setup.generates_every().map(span_ms));
             home.targets.push(number);
             self.targets.push(kept);
         }
@@ -187,10 +190,11 @@ impl Engine {
         })
     }
 
-    /// Whether a canary's text is judged: off after three answers in a row that were off script, on again after
-    /// three sentinels in a row or a new setup.
-    pub fn check_text(&self, target: &TargetId) -> bool {
-        self.target(target).is_none_or(|target| !target.sentinel.off)
+    /// Whether the answer of that canary is judged: off after three in a row that were off script, on again after
+    /// three sentinels in a row or a new setup. Each kind has its own rule.
+    pub fn check_text(&self, target: &TargetId, kind: CanaryKind) -> bool {
+        self.target(target)
+            .is_none_or(|target| !target.sentinels[kind as usize].off)
     }
 
     #[cfg(test)]

@@ -168,9 +168,9 @@ pub(super) fn edge_of(observation: &Observation) -> Edge {
             class: ErrorClass::Dns | ErrorClass::Connect | ErrorClass::Tls | ErrorClass::Reset,
             at: FailedAt::Transport,
         }) => Edge::Bad,
-        // What we could not build or broke off ourselves was no question to the provider.
+        // What we could not build, had no credential for or broke off ourselves was no question to the provider.
         Verdict::Errored(Failure {
-            class: ErrorClass::InvalidRequest | ErrorClass::Cancelled,
+            class: ErrorClass::InvalidRequest | ErrorClass::Auth | ErrorClass::Cancelled,
             at: FailedAt::Transport,
         }) => Edge::Ignored,
         _ if observation.source == Source::Reach => Edge::Bad,
@@ -197,6 +197,14 @@ fn reach(observation: &Observation) -> Evidence {
     let mut evidence = says(Model::Ignored, Count::None);
     if !answered(observation) {
         evidence.edge = edge_of(observation);
+        evidence.key = match observation.verdict {
+            // No signature, no token: somebody refused them before the provider was asked.
+            Verdict::Errored(Failure {
+                class: ErrorClass::Auth,
+                at: FailedAt::Transport,
+            }) if observation.with_key => Key::Refused,
+            _ => Key::Ignored,
+        };
         return evidence;
     }
     evidence.ask = observation.http_status.is_some_and(|status| status >= 500);

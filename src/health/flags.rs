@@ -1,11 +1,11 @@
 //! What the flag `sentinel_off` rests on.
 
-use crate::verdict::{Flags, Observation, OffScript, Verdict};
+use crate::verdict::{CanaryKind, Flags, Observation, OffScript, Verdict};
 
 /// Canaries in a row that switch the sentinel rule off, and on again.
 const SENTINEL_RUN: u8 = 3;
 
-/// Whether the canary's text is judged.
+/// Whether the answer of one kind of canary is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Sentinel {
     pub(super) off: bool,
@@ -14,10 +14,12 @@ pub(super) struct Sentinel {
 
 impl Sentinel {
     pub(super) fn note(&mut self, observation: &Observation) {
-        let off_script = matches!(
-            observation.verdict,
-            Verdict::OffScript(OffScript::Gap | OffScript::Text)
-        );
+        let off_script = match observation.verdict {
+            Verdict::OffScript(OffScript::Gap | OffScript::Text) => true,
+            // Another call than asked for is the same to the tool canary.
+            Verdict::OffScript(OffScript::ToolUse) => observation.canary_kind() == Some(CanaryKind::Tool),
+            _ => false,
+        };
         let found = observation.flags.contains(Flags::SENTINEL_FOUND);
         let (counts, ends) = if self.off {
             (found, off_script)

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     id::TargetId,
-    verdict::{Observation, Source, Verdict, same_model},
+    verdict::{CanaryKind, Observation, Source, Verdict, same_model},
 };
 
 /// A change to the same name is told again after this long. Behind a gateway that deals out two models in turn, every
@@ -30,8 +30,10 @@ const DRIFT_TOKENS: u64 = 6;
 /// What changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ChangeKind {
-    /// Another model answers than before, or than was asked for.
+    /// Another model answers than before.
     ModelChanged,
+    /// The first answer names another model than was asked for: a name of one's own (a deployment, a file), or a swap.
+    ModelMismatch,
     /// The alias that was asked for leads to another dated snapshot.
     SnapshotChanged,
     /// The provider names a configuration that it did not name within the last day (`system_fingerprint`).
@@ -42,8 +44,9 @@ pub enum ChangeKind {
 
 impl ChangeKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::ModelChanged,
+        Self::ModelMismatch,
         Self::SnapshotChanged,
         Self::FingerprintChanged,
         Self::TokensDrifted,
@@ -53,6 +56,7 @@ impl ChangeKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ModelChanged => "model_changed",
+            Self::ModelMismatch => "model_mismatch",
             Self::SnapshotChanged => "snapshot_changed",
             Self::FingerprintChanged => "fingerprint_changed",
             Self::TokensDrifted => "tokens_drifted",
@@ -85,7 +89,8 @@ impl Change {
     pub fn text(&self) -> String {
         let Self { from, to, .. } = self;
         match self.kind {
-            ChangeKind::ModelChanged => format!("{to} answers where {from} answered or was asked for"),
+            ChangeKind::ModelChanged => format!("{to} answers where {from} answered before"),
+            ChangeKind::ModelMismatch => format!("{to} answers where {from} was asked for"),
             ChangeKind::SnapshotChanged => format!("the alias now leads to {to}, before to {from}"),
             ChangeKind::FingerprintChanged => format!("served by configuration {to}, before by {from}"),
             ChangeKind::TokensDrifted => format!("the same prompt counts {to} tokens, before {from}"),
@@ -110,6 +115,10 @@ pub(super) struct Served {
     short: Counts,
     #[serde(default)]
     long: Counts,
+    #[serde(default)]
+    json: Counts,
+    #[serde(default)]
+    tool: Counts,
 }
 
 /// Prompt tokens that a canary was counted at.
@@ -171,8 +180,9 @@ impl Served {
                 both_dated.then_some(ChangeKind::SnapshotChanged)?
             }
             Some(before) if same_model(before, served) || same_model(served, before) => return None,
+            Some(_) => ChangeKind::ModelChanged,
             None if same_model(asked, served) => return None,
-            _ => ChangeKind::ModelChanged,
+            None => ChangeKind::ModelMismatch,
         };
         if kind == ChangeKind::ModelChanged {
             self.changed_ms = Some(now_ms);
@@ -216,10 +226,11 @@ impl Served {
     }
 
     fn token_news(&mut self, observation: &Observation) -> Option<(ChangeKind, String, String)> {
-        let counts = match observation.source {
-            Source::Canary => &mut self.short,
-            Source::Long => &mut self.long,
-            Source::Reach | Source::Report | Source::Tap => return None,
+        let counts = match observation.canary_kind()? {
+            CanaryKind::Short => &mut self.short,
+            CanaryKind::Long => &mut self.long,
+            CanaryKind::Json => &mut self.json,
+            CanaryKind::Tool => &mut self.tool,
         };
         let (from, to) = counts.note(observation.usage.input?)?;
         Some((ChangeKind::TokensDrifted, from.to_string(), to.to_string()))
@@ -330,7 +341,18 @@ mod tests {
     fn the_first_answer_is_held_against_what_was_asked() {
         let mut known = Served::default();
         let other = seen(Some("gpt-4o-mini"), None, None);
-        assert_eq!(told(&mut known, &other, 0), ["model_changed gpt-5.2 gpt-4o-mini"]);
+        assert_eq!(
+            told(&mut known, &other, 0),
+            ["model_mismatch gpt-5.2 gpt-4o-mini"]
+        );
+        // A server's own name for it is told once and is no change.
+        assert!(told(&mut known, &other, 2 * HOUR).is_empty());
+        assert!(!known.changed(2 * HOUR));
+        let asked = seen(Some("gpt-5.2"), None, None);
+        assert_eq!(
+            told(&mut known, &asked, 3 * HOUR),
+            ["model_changed gpt-4o-mini gpt-5.2"]
+        );
     }
 
     #[test]

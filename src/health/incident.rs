@@ -150,6 +150,7 @@ impl Spell {
                 worst: change.state,
                 reason: change.reason.clone(),
                 timeline: Vec::new(),
+                lead_s: None,
             },
             open: false,
         };

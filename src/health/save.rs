@@ -170,6 +170,7 @@ impl KeptSpell {
                         .collect(),
                 },
                 timeline: timeline.collect(),
+                lead_s: None,
             },
         })
     }

@@ -1,5 +1,7 @@
 //! One target: its two model streams, its figures, our key there, and what was last published.
 
+use std::time::Duration;
+
 use super::{
     Hint, Length, Machine, ReasonCode, Routing, State, TargetSetup, WINDOW,
     confirm::{Bucket, RecoveryAllowance},
@@ -18,7 +20,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     protocol::ErrorClass,
-    verdict::{Flags, Observation, Source, Verdict},
+    verdict::{CanaryKind, Flags, Observation, Source, Verdict},
 };
 
 /// Wait for a rate limit that names none, in milliseconds.
@@ -58,6 +60,12 @@ impl KeyTrouble {
 /// Known, but not allowed that: 403, where 401 means that the credential itself is refused.
 fn is_forbidden(observation: &Observation) -> bool {
     matches!(observation.verdict, Verdict::Errored(failure) if failure.class == ErrorClass::Permission)
+}
+
+/// An interval in milliseconds, small enough to be reckoned with.
+pub(super) fn span_ms(span: Duration) -> i64 {
+    let most = i64::MAX / 8;
+    i64::try_from(span.as_millis()).unwrap_or(most).min(most)
 }
 
 /// What was last told.
@@ -101,7 +109,8 @@ pub(super) struct Target {
     pub(super) advice: Advice,
     pub(super) tracker: Tracker,
     pub(super) published: Published,
-    pub(super) sentinel: Sentinel,
+    /// One for each kind of canary: who can't call a tool may well be able to count.
+    pub(super) sentinels: [Sentinel; CanaryKind::ALL.len()],
     pub(super) last_complete_ms: Option<i64>,
     pub(super) last_seen_ms: Option<i64>,
     /// When a generation of ours last got past the check of our key.
@@ -138,7 +147,7 @@ impl Target {
                     retry_at: None,
                 },
             },
-            sentinel: Sentinel::default(),
+            sentinels: Default::default(),
             last_complete_ms: None,
             last_seen_ms: None,
             key_good_ms: None,
@@ -163,17 +172,18 @@ impl Target {
         }
     }
 
-    pub(super) fn interval_ms(&self) -> Option<i64> {
-        self.setup.interval.map(|span| {
-            i64::try_from(span.as_millis())
-                .unwrap_or(i64::MAX / 8)
-                .min(i64::MAX / 8)
-        })
+    /// How often generation probes of that length come, in milliseconds.
+    pub(super) fn interval_ms(&self, length: Length) -> Option<i64> {
+        let long = self.setup.long_interval.filter(|_| length == Length::Long);
+        long.or(self.setup.interval).map(span_ms)
     }
 
     /// Whether a probe of that length can be ordered.
     pub(super) fn can_probe(&self, length: Length) -> bool {
-        self.setup.interval.is_some() && (length == Length::Short || self.setup.long)
+        match length {
+            Length::Short => self.setup.interval.is_some(),
+            Length::Long => self.setup.long,
+        }
     }
 
     /// Notes what is shown beside the state and judged by nobody. Gives what changed about who answers.
@@ -187,7 +197,9 @@ impl Target {
             self.spent.1 += observation.cost_usd.max(0.0);
         }
         if matches!(observation.source, Source::Canary | Source::Long) {
-            self.sentinel.note(observation);
+            if let Some(kind) = observation.canary_kind() {
+                self.sentinels[kind as usize].note(observation);
+            }
             if observation.verdict == Verdict::Complete {
                 self.terminal_lax = observation.flags.contains(Flags::TERMINAL_LAX);
             }
@@ -218,7 +230,7 @@ impl Target {
         [
             (self.served.changed(now_ms), "model_changed"),
             (forged, "forged"),
-            (self.sentinel.off, "sentinel_off"),
+            (self.sentinels.iter().any(|sentinel| sentinel.off), "sentinel_off"),
             (self.terminal_lax, "terminal_lax"),
         ]
         .into_iter()
@@ -255,7 +267,7 @@ impl Target {
             // A key may generate and yet not list models: the generation knows better.
             Key::Refused if by_reach && is_forbidden(observation) && self.key_generates(now_ms) => {}
             Key::Refused | Key::Spent => {
-                let retry = wait.or_else(|| self.interval_ms().filter(|_| !by_reach));
+                let retry = wait.or_else(|| self.setup.generates_every().map(span_ms).filter(|_| !by_reach));
                 self.key = Some(KeyTrouble {
                     key,
                     at_ms: now_ms,
@@ -268,7 +280,8 @@ impl Target {
 
     /// Whether a generation with our key went through of late.
     fn key_generates(&self, now_ms: i64) -> bool {
-        let fresh = (3 * self.interval_ms().unwrap_or(0)).max(STALE_MIN_MS);
+        let every = self.setup.generates_every().map_or(0, span_ms);
+        let fresh = (3 * every).max(STALE_MIN_MS);
         self.key_good_ms.is_some_and(|at| now_ms - at < fresh)
     }
 
@@ -342,7 +355,10 @@ impl Target {
     }
 
     fn is_stale(&self, now_ms: i64) -> bool {
-        let interval = self.interval_ms();
-        self.short.stale_at(interval).is_some_and(|at| now_ms >= at)
+        let stale = |length| {
+            let at = self.stream(length).stale_at(self.interval_ms(length));
+            at.is_some_and(|at| now_ms >= at)
+        };
+        stale(Length::Short) || (self.setup.interval.is_none() && stale(Length::Long))
     }
 }

@@ -323,6 +323,23 @@ pub struct TargetView {
     pub incident: Option<String>,
     /// Dollars spent on it today (UTC).
     pub spent_usd_today: f64,
+    /// What its provider's own status page says: shown beside, never part of what we judge.
+    pub official: Option<OfficialWord>,
+}
+
+/// A provider's own word about itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OfficialWord {
+    /// Its state in our words; `unknown` where the page can't be understood or was not read for long.
+    pub state: State,
+    /// When the page was last read.
+    pub at: Timestamp,
+    /// The vendor's own word for its state.
+    pub word: Option<String>,
+    /// Title of its newest open incident.
+    pub title: Option<String>,
+    /// Where to read more.
+    pub url: Option<String>,
 }
 
 /// Length of the window behind [`Figures`].
@@ -361,14 +378,24 @@ pub struct TargetSetup {
     pub id: TargetId,
     /// Whether a missing terminal event is a truncation by itself.
     pub strict_terminal: bool,
-    /// Interval of generation probes; `None` when only reports come.
+    /// Interval of short generation probes; `None` when only reports come.
     pub interval: Option<Duration>,
     /// Whether the long canary runs, so that bursts can use it.
     pub long: bool,
+    /// Its interval; `None`: as that of the short ones.
+    pub long_interval: Option<Duration>,
     /// Longest wait for a first token.
     pub first_token_limit: Duration,
     /// Whether bursts and schedules hold back while the provider is overloaded.
     pub polite: bool,
+}
+
+impl TargetSetup {
+    /// How often we generate there; `None` when only reports come.
+    pub fn generates_every(&self) -> Option<Duration> {
+        let long = self.long_interval.filter(|_| self.long);
+        self.interval.into_iter().chain(long).min()
+    }
 }
 
 /// What the engine must know of the world.
@@ -453,7 +480,7 @@ pub enum IncidentPhase {
 pub struct IncidentEntry {
     /// When.
     pub at: Timestamp,
-    /// `first_evidence`, `transition`, `opened`, `recovered`, `closed`.
+    /// `first_evidence`, `transition`, `opened`, `recovered`, `closed`, `official`.
     pub kind: &'static str,
     /// State from then on.
     pub state: State,
@@ -484,6 +511,9 @@ pub struct Incident {
     pub reason: Reason,
     /// What happened, oldest first; at most [`MAX_TIMELINE`] entries, later ones replace the last.
     pub timeline: Vec<IncidentEntry>,
+    /// Seconds from our detection to the first word of the provider's own status page: positive where we were earlier,
+    /// `None` while it has not spoken. An annotation.
+    pub lead_s: Option<i64>,
 }
 
 /// Most entries of an incident's timeline.

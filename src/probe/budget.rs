@@ -8,7 +8,7 @@ use crate::{
     clock::Timestamp,
     config::{Config, Model},
     id::{ProviderId, TargetId},
-    verdict::Purpose,
+    verdict::{CanaryKind, Purpose},
 };
 
 /// Share of every limit that only confirming and recovery probes may spend.
@@ -202,14 +202,14 @@ impl Budget {
     }
 }
 
-/// What one probe of that model can cost at most, in dollars: the planned input and every token that it may generate.
-pub fn worst_case(model: &Model) -> f64 {
-    let input = model
-        .canary
-        .as_ref()
-        .map_or(0, |canary| canary.script.input_tokens);
-    model.price.map_or(0.0, |price| {
-        price.cost(u64::from(input), u64::from(model.max_tokens))
+/// What one canary of that kind can cost at most, in dollars: the planned input and every token that it may generate.
+/// Nothing where the model has no such canary.
+pub fn worst_case(model: &Model, kind: CanaryKind) -> f64 {
+    model.any(kind).zip(model.price).map_or(0.0, |(canary, price)| {
+        price.cost(
+            u64::from(canary.script.input_tokens),
+            u64::from(canary.max_tokens),
+        )
     })
 }
 

@@ -84,14 +84,18 @@ fn tls_config(extra_roots: &[Vec<u8>]) -> Result<ClientConfig, rustls::Error> {
 
 /// A client for one-off requests to a daemon of ours: no redirects, no retries, and no proxy between us and it.
 pub fn http_client() -> Result<reqwest::Client, ClientError> {
-    reqwest::Client::builder()
+    side_client(false)
+}
+
+/// A client for requests that are no probes; `proxied`: through the proxy that the environment names.
+pub(super) fn side_client(proxied: bool) -> Result<reqwest::Client, ClientError> {
+    let builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls_config(&[])?)
         .user_agent(USER_AGENT)
         .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        .build()
-        .map_err(ClientError::Http)
+        .retry(reqwest::retry::never());
+    let builder = if proxied { builder } else { builder.no_proxy() };
+    builder.build().map_err(ClientError::Http)
 }
 
 fn build(tls: ClientConfig, idle_per_host: usize) -> reqwest::Result<reqwest::Client> {

@@ -158,7 +158,7 @@ impl Run<'_> {
     fn reading(&mut self, reply: &Reply, protocol: Option<Protocol>) -> Reading {
         match protocol {
             Some(protocol) if reply.status == 200 => {
-                if is_event_stream(&self.timeline) {
+                if protocol.is_stream(header(&self.timeline, "content-type")) {
                     Reading::Stream(Box::new(Decoder::new(protocol, self.limits.bytes)))
                 } else {
                     Reading::Whole(protocol)
@@ -369,12 +369,6 @@ fn headers(map: &http::HeaderMap) -> Vec<(String, String)> {
 pub(super) fn header<'a>(timeline: &'a Timeline, name: &str) -> Option<&'a str> {
     let found = timeline.headers.iter().find(|(have, _)| have == name)?;
     Some(found.1.trim())
-}
-
-/// A missing content type counts as a stream: the decoder tells.
-fn is_event_stream(timeline: &Timeline) -> bool {
-    header(timeline, "content-type")
-        .is_none_or(|kind| kind.to_ascii_lowercase().starts_with("text/event-stream"))
 }
 
 /// A coding other than identity, which we asked for.

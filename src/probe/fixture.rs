@@ -4,11 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::{
     config::{
-        Auth, Canary, CanaryScript, Config, Model, Price, ProbeLimits, Provider, Reach, Secret, Server,
-        StoreConfig,
+        Answer, Auth, Canary, CanaryScript, Config, Expected, Model, OfficialPages, Price, ProbeLimits,
+        Provider, Reach, Secret, Server, StoreConfig,
     },
     id::ProviderId,
-    protocol::Protocol,
+    protocol::{Protocol, request::Endpoint},
 };
 
 /// One provider `p` with models `m0`, `m1` .. at that interval, reach included; a canary costs $0.001.
@@ -26,24 +26,20 @@ pub(super) fn config(models: usize, every: Duration) -> Config {
         },
         anchors: Vec::new(),
         usd_per_day: None,
+        official: OfficialPages::default(),
         providers: vec![Provider {
             models: (0..models).map(|n| model(&format!("p/m{n}"), every)).collect(),
             id,
             preset: "anthropic".to_owned(),
             protocol: Protocol::Anthropic,
             dialect: None,
+            endpoint: Endpoint::Native,
             base_url: "https://p.example".parse().unwrap(),
             auth: Auth::Bearer,
             key: Some(Secret::new("planted-key")),
             cloud: None,
             headers: Vec::new(),
-            reach: Some(Reach {
-                every,
-                method: "GET".to_owned(),
-                path: "/v1/models".to_owned(),
-                expect_with_key: vec![200],
-                expect_without_key: vec![401],
-            }),
+            reach: Some(reach(every)),
             strict_terminal: true,
             polite: true,
             usd_per_day: None,
@@ -52,26 +48,41 @@ pub(super) fn config(models: usize, every: Duration) -> Config {
     }
 }
 
+/// A list of models, 200 with a key and 401 without.
+pub(super) fn reach(every: Duration) -> Reach {
+    Reach {
+        every,
+        method: "GET".to_owned(),
+        base_url: None,
+        path: "/v1/models".to_owned(),
+        body: None,
+        with_key: Expected::status(200),
+        without_key: Expected::status(401),
+    }
+}
+
 fn model(id: &str, every: Duration) -> Model {
+    let script = CanaryScript {
+        name: "count20".to_owned(),
+        prompt: "count, then SENTINEL_WORD".to_owned(),
+        answer: Answer::Words(vec!["one".to_owned()]),
+        sentinels: vec!["kestrel".to_owned()],
+        input_tokens: 500,
+        output_tokens: 100,
+    };
     Model {
-        id: id.parse().unwrap(),
         canary: Some(Canary {
             every,
-            script: CanaryScript {
-                name: "count20".to_owned(),
-                prompt: "count, then SENTINEL_WORD".to_owned(),
-                words: vec!["one".to_owned()],
-                sentinels: vec!["kestrel".to_owned()],
-                input_tokens: 500,
-                output_tokens: 100,
-            },
+            script: script.into(),
+            max_tokens: 200,
+            reasoning_tokens: 0,
+            params: serde_json::Map::new(),
         }),
         price: Some(Price {
             input_usd_per_mtok: 1.0,
             output_usd_per_mtok: 5.0,
+            usd_per_request: 0.0,
         }),
-        max_tokens: 200,
-        max_tokens_field: None,
-        params: serde_json::Map::new(),
+        ..Model::new(id.parse().unwrap())
     }
 }

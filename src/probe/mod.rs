@@ -7,6 +7,7 @@ pub mod budget;
 mod canary;
 mod classify;
 mod client;
+mod credential;
 mod deadlines;
 mod exchange;
 #[cfg(test)]
@@ -23,7 +24,7 @@ mod wire;
 
 pub use anchor::{ANCHOR_LIMIT, Anchors, MAX_NAMES};
 pub use budget::Budget;
-pub use canary::{SENTINEL_WORD, TAIL_CHARS};
+pub use canary::TAIL_CHARS;
 pub use client::{ClientError, ReqwestTransport, http_client};
 pub use marks::{Marks, Seen};
 pub use plan::Plan;

@@ -3,19 +3,22 @@
 use std::time::Duration;
 
 use crate::{
-    config::{Config, Model},
+    config::{Canary, Config, Model},
     id::{ProviderId, TargetId},
     probe::budget::RESERVE,
+    verdict::CanaryKind,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// One row of the plan.
+/// One row of the plan: one kind of canary at one target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlanRow {
     /// Who.
     pub target: TargetId,
-    /// Interval of the canary; `None` where it is off.
+    /// Which canary. A target without any has one row of the short one.
+    pub kind: CanaryKind,
+    /// Its interval; `None` where it is off.
     pub every: Option<Duration>,
     /// Canaries a day.
     pub per_day: f64,
@@ -26,7 +29,7 @@ pub struct PlanRow {
 /// What would be probed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// Every target, in configured order.
+    /// Every canary of every target, in configured order. At least one row per target.
     pub rows: Vec<PlanRow>,
     /// Reachability per provider: interval, `None` where it is off. Free.
     pub reach: Vec<(ProviderId, Option<Duration>)>,
@@ -39,7 +42,12 @@ pub struct Plan {
 impl Plan {
     /// The plan of that configuration as it is.
     pub fn of(config: &Config) -> Self {
-        let rows: Vec<PlanRow> = config.providers.iter().flat_map(|p| &p.models).map(row).collect();
+        let rows: Vec<PlanRow> = config
+            .providers
+            .iter()
+            .flat_map(|p| &p.models)
+            .flat_map(rows)
+            .collect();
         Self {
             usd_per_day: rows.iter().map(|row| row.usd_per_day).sum(),
             rows,
@@ -53,20 +61,29 @@ impl Plan {
     }
 }
 
-fn row(model: &Model) -> PlanRow {
-    let Some(canary) = &model.canary else {
-        return PlanRow {
+fn rows(model: &Model) -> Vec<PlanRow> {
+    let mut rows: Vec<PlanRow> = model
+        .canaries()
+        .map(|(kind, canary)| row(model, kind, canary))
+        .collect();
+    if rows.is_empty() {
+        rows.push(PlanRow {
             target: model.id.clone(),
+            kind: CanaryKind::Short,
             every: None,
             per_day: 0.0,
             usd_per_day: 0.0,
-        };
-    };
+        });
+    }
+    rows
+}
+
+fn row(model: &Model, kind: CanaryKind, canary: &Canary) -> PlanRow {
     let per_day = DAY.as_secs_f64() / canary.every.as_secs_f64();
-    let script = &canary.script;
-    let tokens = (u64::from(script.input_tokens), u64::from(script.output_tokens));
+    let tokens = (u64::from(canary.script.input_tokens), canary.output_tokens());
     PlanRow {
         target: model.id.clone(),
+        kind,
         every: Some(canary.every),
         per_day,
         usd_per_day: per_day * model.price.map_or(0.0, |price| price.cost(tokens.0, tokens.1)),
@@ -81,7 +98,8 @@ pub fn stretch(config: &mut Config) -> Vec<String> {
     for at in 0..config.providers.len() {
         let provider = &config.providers[at];
         let (limit, id) = (provider.usd_per_day, provider.id.clone());
-        let cost: f64 = provider.models.iter().map(|model| row(model).usd_per_day).sum();
+        let rows = provider.models.iter().flat_map(rows);
+        let cost: f64 = rows.map(|row| row.usd_per_day).sum();
         told.extend(fit(
             &mut config.providers[at..=at],
             cost,
@@ -112,11 +130,15 @@ fn fit(
     }
     let factor = cost / room;
     for model in providers.iter_mut().flat_map(|provider| &mut provider.models) {
-        let paid = row(model).usd_per_day > 0.0;
-        if let Some(canary) = model.canary.as_mut().filter(|_| paid) {
-            // Rounded up to a millisecond, so that the stretched plan really fits.
-            let millis = (canary.every.as_secs_f64() * 1e3 * factor).ceil();
-            canary.every = Duration::from_millis(millis as u64);
+        if !model.price.is_some_and(|price| price.cost(1, 1) > 0.0) {
+            continue;
+        }
+        for kind in CanaryKind::ALL {
+            if let Some(canary) = model.slot_mut(kind) {
+                // Rounded up to a millisecond, so that the stretched plan really fits.
+                let millis = (canary.every.as_secs_f64() * 1e3 * factor).ceil();
+                canary.every = Duration::from_millis(millis as u64);
+            }
         }
     }
     Some(format!(
@@ -162,6 +184,7 @@ mod tests {
         config.providers[0].models[1].price = Some(Price {
             input_usd_per_mtok: 0.0,
             output_usd_per_mtok: 0.0,
+            usd_per_request: 0.0,
         });
         let told = stretch(&mut config);
         assert_eq!(

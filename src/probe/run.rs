@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     Call, ClientError, ReqwestTransport, Transport, canary,
+    credential::Credentials,
     exchange::{Outcome, Plan, exchange},
     reach,
     scrub::Scrub,
@@ -19,7 +20,7 @@ use crate::{
     health::{Deadlines, Length},
     id::{ProviderId, TargetId},
     protocol::ErrorClass,
-    verdict::{Connection, Ending, Flags, Judgement, Observation, Purpose, Timeline},
+    verdict::{CanaryKind, Connection, Ending, Flags, Judgement, Observation, Purpose, Timeline},
 };
 
 /// A scheduled probe opens a new connection when the provider's last was opened this long ago: pooled connections
@@ -33,6 +34,55 @@ pub enum ProbeKind {
     Reach,
     /// The short canary.
     Canary,
+    /// The long canary.
+    Long,
+    /// The JSON canary.
+    Json,
+    /// The tool canary.
+    Tool,
+}
+
+impl ProbeKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [Self::Reach, Self::Canary, Self::Long, Self::Json, Self::Tool];
+
+    /// The name on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self.canary() {
+            None => "reach",
+            Some(kind) => kind.as_str(),
+        }
+    }
+
+    /// Which canary it sends; `None` for `reach`.
+    pub const fn canary(self) -> Option<CanaryKind> {
+        match self {
+            Self::Reach => None,
+            Self::Canary => Some(CanaryKind::Short),
+            Self::Long => Some(CanaryKind::Long),
+            Self::Json => Some(CanaryKind::Json),
+            Self::Tool => Some(CanaryKind::Tool),
+        }
+    }
+
+    /// The stream of health that its outcome belongs to.
+    pub const fn length(self) -> Length {
+        match self {
+            Self::Long => Length::Long,
+            Self::Reach | Self::Canary | Self::Json | Self::Tool => Length::Short,
+        }
+    }
+}
+
+impl From<CanaryKind> for ProbeKind {
+    fn from(kind: CanaryKind) -> Self {
+        match kind {
+            CanaryKind::Short => Self::Canary,
+            CanaryKind::Long => Self::Long,
+            CanaryKind::Json => Self::Json,
+            CanaryKind::Tool => Self::Tool,
+        }
+    }
 }
 
 /// One probe to be sent now.
@@ -85,6 +135,7 @@ pub struct ProbeReport {
 pub struct Prober {
     clock: Clock,
     transport: Arc<dyn Transport>,
+    credentials: Credentials,
     /// When each provider last had a new connection opened, as [`Clock::mono`].
     opened: Mutex<HashMap<ProviderId, Duration>>,
 }
@@ -104,6 +155,7 @@ impl Prober {
     /// Over any transport.
     pub fn with_transport(clock: Clock, transport: Arc<dyn Transport>) -> Self {
         Self {
+            credentials: Credentials::new(clock.clone()),
             clock,
             transport,
             opened: Mutex::default(),
@@ -116,20 +168,28 @@ impl Prober {
         let mut on_slow = Some(on_slow);
         let mut told = || {
             if let Some(on_slow) = on_slow.take() {
-                on_slow(job.model.id.clone(), Length::Short);
+                on_slow(job.model.id.clone(), job.kind.length());
             }
         };
         let started = self.clock.now();
-        let sentinel = canary::sentinel(job);
-        let call = match job.kind {
-            ProbeKind::Reach => reach::call(&job.provider),
-            ProbeKind::Canary => canary::call(job, sentinel),
+        let call = match job.kind.canary() {
+            None => reach::call(&job.provider),
+            Some(kind) => canary::call(job, kind),
         };
-        let done = match call {
-            Ok(call) => self.exchange(job, call, &mut told).await,
+        let call = match call {
+            Ok(call) => self.credentials.authorise(&job.provider, call).await,
+            Err(fault) => Err(fault),
+        };
+        let mut scrub = Scrub::new(&job.provider);
+        let mut done = match call {
+            Ok(call) => {
+                scrub.add_sent(&call.headers);
+                self.exchange(job, call, &mut told).await
+            }
             Err(fault) => unsent(Ending::Failed(fault)),
         };
-        self.report(job, started, sentinel, done)
+        scrub.timeline(&mut done.timeline);
+        self.report(job, started, done)
     }
 
     /// Sends, and once more where a kept connection died before the answer began: that is a race with the server's
@@ -142,7 +202,7 @@ impl Prober {
         let plan = |call| Plan {
             call,
             limits: limits(job),
-            stream: (job.kind == ProbeKind::Canary).then_some((job.provider.protocol, job.deadlines)),
+            stream: (job.kind != ProbeKind::Reach).then_some((job.provider.protocol, job.deadlines)),
         };
         let first = exchange(&*self.transport, &self.clock, plan(call.clone()), on_slow).await;
         let retried = !call.fresh && died_stale(&first);
@@ -181,13 +241,12 @@ impl Prober {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn report(&self, job: &ProbeJob, started: Timestamp, sentinel: &str, mut done: Done) -> ProbeReport {
-        Scrub::new(&job.provider).timeline(&mut done.timeline);
+    fn report(&self, job: &ProbeJob, started: Timestamp, done: Done) -> ProbeReport {
         let at = self.clock.now();
-        let (mut observation, judgement) = match job.kind {
-            ProbeKind::Reach => (reach::observe(job, at, &done.timeline), None),
-            ProbeKind::Canary => {
-                let (observation, judgement) = canary::observe(job, sentinel, at, &done.timeline);
+        let (mut observation, judgement) = match job.kind.canary() {
+            None => (reach::observe(job, at, &done.timeline), None),
+            Some(kind) => {
+                let (observation, judgement) = canary::observe(job, kind, at, &done.timeline);
                 (observation, Some(judgement))
             }
         };

@@ -13,13 +13,8 @@ use std::{
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::{
-    clock::Timestamp,
-    config::Config,
-    health::{Length, Subject},
-    id::ProviderId,
-    verdict::Purpose,
-};
+use super::ProbeKind;
+use crate::{clock::Timestamp, config::Config, health::Subject, id::ProviderId, verdict::Purpose};
 
 /// Jitter after the slot, as a share of the interval.
 pub const JITTER: f64 = 0.1;
@@ -39,6 +34,8 @@ const GOLDEN: f64 = 0.618_033_988_749_894_9;
 pub struct Due {
     /// Of whom.
     pub subject: Subject,
+    /// What to send.
+    pub kind: ProbeKind,
     /// When it should have been sent.
     pub at: Timestamp,
 }
@@ -47,6 +44,7 @@ pub struct Due {
 #[derive(Debug)]
 struct Stream {
     subject: Subject,
+    kind: ProbeKind,
     every: Duration,
     /// Slot zero.
     first: Timestamp,
@@ -88,7 +86,7 @@ struct Hold {
 #[derive(Debug)]
 pub struct Schedule {
     streams: Vec<Stream>,
-    in_flight: HashMap<Subject, Timestamp>,
+    in_flight: HashMap<(Subject, ProbeKind), Timestamp>,
     lease: HashMap<ProviderId, Duration>,
     polite: HashSet<ProviderId>,
     holds: HashMap<ProviderId, Hold>,
@@ -118,15 +116,15 @@ impl Schedule {
 
     /// Takes a new configuration. Streams whose interval stays keep their slots; what is in flight stays in flight.
     pub fn reconfigure(&mut self, config: &Config, now: Timestamp) {
-        let mut old: HashMap<Subject, Stream> = self
+        let mut old: HashMap<(Subject, ProbeKind), Stream> = self
             .streams
             .drain(..)
-            .map(|stream| (stream.subject.clone(), stream))
+            .map(|stream| ((stream.subject.clone(), stream.kind), stream))
             .collect();
-        for (subject, every) in rows(config) {
-            let stream = match old.remove(&subject).filter(|stream| stream.every == every) {
+        for (row, every) in rows(config) {
+            let stream = match old.remove(&row).filter(|stream| stream.every == every) {
                 Some(stream) => stream,
-                None => self.stream(subject, every, now),
+                None => self.stream(row, every, now),
             };
             self.streams.push(stream);
         }
@@ -138,10 +136,11 @@ impl Schedule {
         self.holds.retain(|provider, _| self.polite.contains(provider));
     }
 
-    fn stream(&mut self, subject: Subject, every: Duration, now: Timestamp) -> Stream {
+    fn stream(&mut self, (subject, kind): (Subject, ProbeKind), every: Duration, now: Timestamp) -> Stream {
         self.phase = (self.phase + GOLDEN).fract();
         let mut stream = Stream {
             subject,
+            kind,
             every,
             first: now.plus(every.mul_f64(self.phase)),
             slot: 0,
@@ -169,13 +168,17 @@ impl Schedule {
             let late = now.since(due) >= stream.every.min(MAX_LATE);
             let current = stream.current_slot(now).max(slot);
             stream.advance(current + 1, &mut self.rng);
-            let subject = stream.subject.clone();
-            let send =
-                !late && !self.busy(&subject, now) && self.admit(&subject, Purpose::Scheduled, now).is_ok();
+            let row = (stream.subject.clone(), stream.kind);
+            let send = !late && !self.busy(&row, now) && self.admit(&row.0, Purpose::Scheduled, now).is_ok();
             self.skipped += current - slot + u64::from(!send);
             if send {
-                self.in_flight.insert(subject.clone(), now);
-                out.push(Due { subject, at: due });
+                self.in_flight.insert(row.clone(), now);
+                let (subject, kind) = row;
+                out.push(Due {
+                    subject,
+                    kind,
+                    at: due,
+                });
             }
         }
         out
@@ -183,20 +186,20 @@ impl Schedule {
 
     /// Whether the last probe of that stream is still running. One that was not heard of for longer than its
     /// deadlines allow is lost, and doesn't silence its stream for good.
-    fn busy(&self, subject: &Subject, now: Timestamp) -> bool {
+    fn busy(&self, row: &(Subject, ProbeKind), now: Timestamp) -> bool {
         let lease = self
             .lease
-            .get(provider_of(subject))
+            .get(provider_of(&row.0))
             .copied()
             .unwrap_or(LEASE_SLACK);
         self.in_flight
-            .get(subject)
+            .get(row)
             .is_some_and(|since| now.since(*since) < lease)
     }
 
     /// A scheduled probe ended, whatever came of it (also when it was not sent after all, for lack of budget).
-    pub fn finished(&mut self, subject: &Subject) {
-        self.in_flight.remove(subject);
+    pub fn finished(&mut self, subject: &Subject, kind: ProbeKind) {
+        self.in_flight.remove(&(subject.clone(), kind));
     }
 
     /// Whether a probe may be sent now, for orders that come beside the timetable. An admitted scheduled or
@@ -264,15 +267,18 @@ fn provider_of(subject: &Subject) -> &ProviderId {
 }
 
 /// Every stream of a configuration with its interval.
-fn rows(config: &Config) -> impl Iterator<Item = (Subject, Duration)> {
+fn rows(config: &Config) -> impl Iterator<Item = ((Subject, ProbeKind), Duration)> {
     config.providers.iter().flat_map(|provider| {
-        let edge = provider
-            .reach
-            .as_ref()
-            .map(|reach| (Subject::Edge(provider.id.clone()), reach.every));
-        let canaries = provider.models.iter().filter_map(|model| {
-            let canary = model.canary.as_ref()?;
-            Some((Subject::Model(model.id.clone(), Length::Short), canary.every))
+        let edge = provider.reach.as_ref().map(|reach| {
+            let row = (Subject::Edge(provider.id.clone()), ProbeKind::Reach);
+            (row, reach.every)
+        });
+        let canaries = provider.models.iter().flat_map(|model| {
+            model.canaries().map(|(kind, canary)| {
+                let kind = ProbeKind::from(kind);
+                let subject = Subject::Model(model.id.clone(), kind.length());
+                ((subject, kind), canary.every)
+            })
         });
         edge.into_iter().chain(canaries)
     })

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use http::HeaderMap;
 use url::Url;
 
 use crate::{
-    config::{Provider, Secret},
+    config::{CloudCredential, Provider, Secret},
     protocol::StreamEvent,
     verdict::{Ending, Timeline},
 };
@@ -19,8 +20,8 @@ const MIN_CUT_BYTES: usize = 8;
 /// Parts of the names of headers whose values are secrets.
 const SECRET_HEADERS: [&str; 5] = ["auth", "key", "token", "secret", "cookie"];
 
-/// The secrets of one provider: its credential, what stands in its URL's query and password, and the values of its own
-/// headers that are named like a secret.
+/// The secrets of one provider: its credential and what was made from it, what stands in its URL's query and password,
+/// and the values of its own headers that are named like a secret.
 pub(super) struct Scrub {
     secrets: Vec<Secret>,
 }
@@ -28,11 +29,28 @@ pub(super) struct Scrub {
 impl Scrub {
     /// The secrets of that provider.
     pub(super) fn new(provider: &Provider) -> Self {
-        let mut secrets: Vec<Secret> = provider.key.iter().cloned().collect();
-        secrets.extend(url_secrets(&provider.base_url));
-        secrets.extend(header_secrets(&provider.headers));
-        secrets.retain(|secret| secret.expose().len() >= MIN_SECRET_BYTES);
-        Self { secrets }
+        let mut scrub = Self { secrets: Vec::new() };
+        scrub.add(provider.key.iter().cloned());
+        scrub.add(provider.cloud.iter().flat_map(cloud_secrets));
+        scrub.add(url_secrets(&provider.base_url));
+        scrub.add(header_secrets(&provider.headers));
+        scrub
+    }
+
+    /// The secrets of a call: the values of its headers that are marked as sensitive, fetched tokens and signatures
+    /// among them.
+    pub(super) fn add_sent(&mut self, headers: &HeaderMap) {
+        let values = headers.values().filter(|value| value.is_sensitive());
+        let texts = values.filter_map(|value| value.to_str().ok());
+        self.add(texts.flat_map(sent_secrets));
+    }
+
+    fn add(&mut self, secrets: impl IntoIterator<Item = Secret>) {
+        for secret in secrets {
+            if secret.expose().len() >= MIN_SECRET_BYTES && !self.secrets.contains(&secret) {
+                self.secrets.push(secret);
+            }
+        }
     }
 
     /// The text without secrets.
@@ -111,6 +129,60 @@ fn cut_secret(text: &str, secret: &str) -> Option<usize> {
         .take_while(|end| *end >= MIN_CUT_BYTES)
         .find(|end| text.ends_with(&secret[..*end]))
         .map(|end| text.len() - end)
+}
+
+/// What a cloud credential holds that must not be shown.
+fn cloud_secrets(cloud: &CloudCredential) -> Vec<Secret> {
+    match cloud {
+        CloudCredential::AwsKeys {
+            access_key_id,
+            secret_access_key,
+            session_token,
+        } => [
+            Some(access_key_id),
+            Some(secret_access_key),
+            session_token.as_ref(),
+        ]
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect(),
+        CloudCredential::GoogleServiceAccount(file) => file_secrets(file.expose()),
+        CloudCredential::AwsAmbient | CloudCredential::GoogleMetadata => Vec::new(),
+    }
+}
+
+/// The secret members of a Google credential file; of a key every line, because it may be told in either form.
+fn file_secrets(file: &str) -> Vec<Secret> {
+    let Ok(json) = serde_json::from_str::<serde_json::Value>(file) else {
+        return vec![Secret::new(file)];
+    };
+    let members = ["private_key", "private_key_id", "client_secret", "refresh_token"];
+    members
+        .into_iter()
+        .filter_map(|name| json.get(name)?.as_str())
+        .flat_map(str::lines)
+        .map(Secret::new)
+        .collect()
+}
+
+/// The secrets in a header value that was sent: what follows a scheme, and of a signature its own value and key id.
+fn sent_secrets(value: &str) -> Vec<Secret> {
+    let Some((scheme, rest)) = value.split_once(' ') else {
+        return vec![Secret::new(value)];
+    };
+    if !scheme.starts_with("AWS4-") {
+        return vec![Secret::new(rest)];
+    }
+    let parts = rest.split(',').filter_map(|part| part.trim().split_once('='));
+    parts
+        .filter_map(|(name, value)| match name {
+            "Credential" => value.split('/').next(),
+            "Signature" => Some(value),
+            _ => None,
+        })
+        .map(Secret::new)
+        .collect()
 }
 
 fn url_secrets(url: &Url) -> Vec<Secret> {

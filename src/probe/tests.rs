@@ -13,17 +13,22 @@ use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Call, Marks, ProbeJob, ProbeKind, ProbeReport, Prober, Reply, Transport};
+use super::{
+    Call, Marks, ProbeJob, ProbeKind, ProbeReport, Prober, Reply, Transport, fixture::reach as models,
+};
 use crate::{
     clock::{Clock, Timestamp},
-    config::{Auth, Canary, CanaryScript, Model, Price, ProbeLimits, Provider, Reach, Secret},
+    config::{Answer, Auth, Canary, CanaryScript, Model, Price, ProbeLimits, Provider, Secret},
     health::Deadlines,
     id::ProviderId,
-    protocol::{ErrorClass, Protocol},
+    protocol::{ErrorClass, Protocol, request::Endpoint},
     verdict::{
         Connection, Ending, FailedAt, Failure, Fault, Flags, Observation, Purpose, Truncation, Verdict,
     },
 };
+
+mod kinds;
+mod others;
 
 const START: Timestamp = Timestamp::from_millis(1_000_000);
 const KEY: &str = "sk-marked-0123456789";
@@ -140,47 +145,47 @@ fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-fn job(kind: ProbeKind) -> ProbeJob {
+/// Counts to three; the seed draws the sentinel.
+fn counting() -> Model {
     let words = ["one", "two", "three"].map(str::to_owned).to_vec();
     let script = CanaryScript {
         name: "count3".to_owned(),
         prompt: "Count to three, then SENTINEL_WORD.".to_owned(),
-        words,
+        answer: Answer::Words(words),
         sentinels: vec!["amber".to_owned(), "kestrel".to_owned()],
         input_tokens: 100,
         output_tokens: 10,
     };
-    let model = Model {
-        id: "sim/claude".parse().unwrap(),
+    Model {
         canary: Some(Canary {
             every: ms(60_000),
-            script,
+            script: script.into(),
+            max_tokens: 64,
+            reasoning_tokens: 0,
+            params: serde_json::Map::new(),
         }),
         price: Some(Price {
             input_usd_per_mtok: 1.0,
             output_usd_per_mtok: 10.0,
+            usd_per_request: 0.0,
         }),
-        max_tokens: 64,
-        max_tokens_field: None,
-        params: serde_json::Map::new(),
-    };
+        ..Model::new("sim/claude".parse().unwrap())
+    }
+}
+
+fn job(kind: ProbeKind) -> ProbeJob {
     let provider = Provider {
         id: ProviderId::new("sim").unwrap(),
         preset: "anthropic".to_owned(),
         protocol: Protocol::Anthropic,
         dialect: None,
+        endpoint: Endpoint::Native,
         base_url: "http://sim.test/base".parse().unwrap(),
         auth: Auth::Header("x-api-key".to_owned()),
         key: Some(Secret::new(KEY)),
         cloud: None,
         headers: vec![("x-team".to_owned(), "red".to_owned())],
-        reach: Some(Reach {
-            every: ms(5000),
-            method: "GET".to_owned(),
-            path: "/v1/models".to_owned(),
-            expect_with_key: vec![200],
-            expect_without_key: vec![401],
-        }),
+        reach: Some(models(ms(5000))),
         strict_terminal: true,
         polite: true,
         usd_per_day: None,
@@ -198,7 +203,7 @@ fn job(kind: ProbeKind) -> ProbeJob {
     ProbeJob {
         connect: None,
         provider: Arc::new(provider),
-        model: Arc::new(model),
+        model: Arc::new(counting()),
         kind,
         purpose: Purpose::Scheduled,
         deadlines: Deadlines {
@@ -536,155 +541,4 @@ async fn dropping_a_probe_closes_its_exchange() {
     let canary = job(ProbeKind::Canary);
     let cancelled = tokio::time::timeout(ms(100), prober.run(&canary, |_, _| {})).await;
     assert!(cancelled.is_err() && closed.load(Ordering::SeqCst));
-}
-
-async fn reach(key: bool, steps: Vec<Step>) -> Observation {
-    let mut job = job(ProbeKind::Reach);
-    let mut provider = (*job.provider).clone();
-    provider.key = provider.key.filter(|_| key);
-    job.provider = Arc::new(provider);
-    let seen = play_job(&job, vec![steps]).await;
-    assert_eq!(seen.calls[0].url, "http://sim.test/base/v1/models");
-    assert_eq!(seen.slow, 0, "no token is awaited");
-    assert_eq!(seen.report.observation.with_key, key);
-    assert!(seen.report.observation.cost_usd.abs() < 1e-12);
-    seen.report.observation
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_reach_probe_is_judged_by_its_head() {
-    const JSON: &str = "content-type: application/json";
-    let answer = |status, kind, body: &str| {
-        vec![
-            Connecting,
-            Connected,
-            Wait(50),
-            Head(status, kind),
-            Say(body.to_owned()),
-        ]
-    };
-    let status = |class, status| errored(class, FailedAt::Status(status));
-    let table = [
-        (true, answer(200, JSON, "{}"), Verdict::Complete),
-        (false, answer(401, JSON, "{}"), Verdict::Complete),
-        (true, answer(401, JSON, "{}"), status(ErrorClass::Auth, 401)),
-        (
-            false,
-            answer(200, JSON, "{}"),
-            errored(ErrorClass::Protocol, FailedAt::Stream),
-        ),
-        (true, answer(503, JSON, "{}"), status(ErrorClass::Overloaded, 503)),
-        (
-            true,
-            answer(200, "content-type: text/html", "<p>"),
-            errored(ErrorClass::Protocol, FailedAt::Stream),
-        ),
-        (
-            true,
-            answer(200, JSON, "  <!doctype html>"),
-            errored(ErrorClass::Protocol, FailedAt::Stream),
-        ),
-        (
-            true,
-            vec![Connecting, Fail(ErrorClass::Tls)],
-            errored(ErrorClass::Tls, FailedAt::Transport),
-        ),
-        (
-            true,
-            vec![Connecting, Connected, Hang],
-            errored(ErrorClass::Timeout, FailedAt::Transport),
-        ),
-        // A body that breaks or never ends is no matter of the edge.
-        (
-            true,
-            vec![Head(200, JSON), Fail(ErrorClass::Reset)],
-            Verdict::Complete,
-        ),
-        (true, vec![Head(200, JSON), Hang], Verdict::Complete),
-    ];
-    for (key, steps, verdict) in table {
-        let told = format!("{key} {steps:?}");
-        let got = reach(key, steps).await;
-        assert_eq!(got.verdict, verdict, "{told}");
-        assert_eq!(got.expected, verdict == Verdict::Complete, "{told}");
-        assert_eq!(got.detail.is_some(), !got.expected, "{told}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_key_that_http_cannot_carry_is_told_without_being_shown() {
-    let mut job = job(ProbeKind::Canary);
-    let mut provider = (*job.provider).clone();
-    provider.key = Some(Secret::new("sk-\u{1}bad"));
-    job.provider = Arc::new(provider);
-    let seen = play_job(&job, Vec::new()).await;
-    assert!(seen.calls.is_empty(), "nothing was sent");
-    let got = &seen.report.observation;
-    assert_eq!(
-        got.verdict,
-        errored(ErrorClass::InvalidRequest, FailedAt::Transport)
-    );
-    assert!(!format!("{:?}", seen.report).contains("bad\""));
-    assert_eq!(got.connection, None);
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_tail_keeps_the_last_characters() {
-    let long = "ä".repeat(200);
-    let seen = play(vec![
-        Handed,
-        Head(200, SSE),
-        begin(),
-        text(&long),
-        Fail(ErrorClass::Reset),
-    ])
-    .await;
-    assert_eq!(seen.report.observation.tail, Some("ä".repeat(super::TAIL_CHARS)));
-    assert_eq!(
-        seen.report.timeline.ending,
-        Some(Ending::Failed(fault(ErrorClass::Reset)))
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_200_that_is_no_stream_is_read_whole() {
-    const JSON: &str = "content-type: application/json";
-    let busy = "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}";
-    let (first, rest) = busy.split_at(20);
-    let body = |text: &str| Say(text.to_owned());
-    let table = [
-        (vec![body(first), Wait(100), body(rest)], ErrorClass::Overloaded),
-        (vec![body("hello")], ErrorClass::Protocol),
-        (vec![body("{"), Hang], ErrorClass::Timeout),
-    ];
-    for (rest, class) in table {
-        let told = format!("{rest:?}");
-        let seen = play([vec![Handed, Head(200, JSON)], rest].concat()).await;
-        assert_eq!(
-            seen.report.observation.verdict,
-            errored(class, FailedAt::Stream),
-            "{told}"
-        );
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn every_secret_of_a_provider_is_scrubbed() {
-    let mut job = job(ProbeKind::Canary);
-    let mut provider = (*job.provider).clone();
-    provider.base_url = "http://user:pass-1234@sim.test/base?sig=query-5678"
-        .parse()
-        .unwrap();
-    provider.headers = vec![
-        ("X-Proxy-Token".to_owned(), "header-9012".to_owned()),
-        ("x-team".to_owned(), "red team".to_owned()),
-    ];
-    job.provider = Arc::new(provider);
-    let text = format!("{{\"error\":{{\"message\":\"{KEY} pass-1234 query-5678 header-9012 red team\"}}}}");
-    let seen = play_job(&job, vec![vec![Handed, Head(403, SSE), Say(text)]]).await;
-    assert_eq!(
-        seen.report.observation.detail.as_deref(),
-        Some("*** *** *** *** red team")
-    );
-    assert!(!String::from_utf8_lossy(&seen.report.timeline.raw).contains(KEY));
 }

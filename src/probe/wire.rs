@@ -10,7 +10,11 @@ use crate::{
 
 /// Whether a probe of that provider carries a credential.
 pub(super) fn sends_key(provider: &Provider) -> bool {
-    provider.key.is_some() && provider.auth != Auth::None
+    match provider.auth {
+        Auth::None => false,
+        Auth::Bearer | Auth::Header(_) => provider.key.is_some(),
+        Auth::SigV4 { .. } | Auth::GoogleToken => provider.cloud.is_some(),
+    }
 }
 
 /// A request that we can't send.
@@ -36,8 +40,9 @@ fn header_name(name: &str) -> Result<HeaderName, Fault> {
     HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid(format!("{name:?} is no header name")))
 }
 
-/// What every probe needs, the provider's own headers, then the credential. The body must come unpacked: a packing
-/// proxy turns the time to the first token into the time to the last.
+/// What every probe needs, the provider's own headers, then the credential where it is sent as it is; what is signed or
+/// fetched follows when the call is whole. The body must come unpacked: a packing proxy turns the time to the first
+/// token into the time to the last.
 pub(super) fn provider_headers(headers: &mut HeaderMap, provider: &Provider) -> Result<(), Fault> {
     for (name, value) in &provider.headers {
         header(headers, name, value)?;

@@ -4,16 +4,18 @@ use serde::Deserialize;
 
 use super::{
     Channel, Note, Protocol, StopReason, StreamEvent, Usage,
-    emit::{Said, call, delta},
+    emit::{Said, delta},
     error_body,
-    lenient::{Count, List, Obj, Text, object},
+    lenient::{Count, Json, List, Obj, Text, object},
     stop_reason,
+    tools::{Calls, Piece},
 };
 
 /// What has to be remembered between events.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     said: Said,
+    calls: Calls,
     input: Option<u64>,
     /// A `message_delta` came.
     closing: bool,
@@ -24,6 +26,8 @@ pub(super) struct Reader {
 struct Event<'a> {
     #[serde(borrow, default, rename = "type")]
     kind: Text<'a>,
+    #[serde(default)]
+    index: Count,
     #[serde(borrow, default)]
     message: Obj<Message<'a>>,
     #[serde(borrow, default)]
@@ -63,6 +67,9 @@ struct Block<'a> {
     partial_json: Text<'a>,
     #[serde(borrow, default)]
     name: Text<'a>,
+    /// A call's whole arguments; an empty object where they are streamed.
+    #[serde(borrow, default)]
+    input: Json<'a>,
     #[serde(borrow, default)]
     stop_reason: Text<'a>,
 }
@@ -111,12 +118,12 @@ impl Reader {
         match kind.unwrap_or_default() {
             "content_block_delta" => {
                 if let Some(block) = event.delta.0 {
-                    self.block(block, out);
+                    self.block(block, event.index.0, out);
                 }
             }
             "content_block_start" => {
                 if let Some(block) = event.content_block.0 {
-                    self.block(block, out);
+                    self.block(block, event.index.0, out);
                 }
             }
             "ping" => out.push(StreamEvent::KeepAlive),
@@ -137,9 +144,10 @@ impl Reader {
                 if self.closing && !self.stopped {
                     self.stop("null", out);
                 }
+                self.calls.flush(out);
                 out.push(StreamEvent::Terminal);
             }
-            "content_block_stop" => {}
+            "content_block_stop" => self.calls.close(event.index.0, out),
             _ => match error_body::from_payload(Protocol::Anthropic, data) {
                 Some(error) => out.push(StreamEvent::Error(error)),
                 None => self.said.note(Note::UnknownEvent, out),
@@ -157,8 +165,9 @@ impl Reader {
             return false;
         }
         self.said.meta(message.model.get(), message.id.get(), out);
-        for block in message.content.0 {
-            self.block(block, out);
+        for (index, block) in (0..).zip(message.content.0) {
+            self.block(block, Some(index), out);
+            self.calls.close(Some(index), out);
         }
         self.usage(message.usage.0, false, out);
         if let Some(reason) = message.stop_reason.get() {
@@ -168,19 +177,41 @@ impl Reader {
         true
     }
 
-    fn block(&mut self, block: Block<'_>, out: &mut Vec<StreamEvent>) {
+    fn block(&mut self, block: Block<'_>, index: Option<u64>, out: &mut Vec<StreamEvent>) {
         match block.kind.get().unwrap_or_default() {
             "text_delta" | "text" => delta(Channel::Text, block.text.take(), out),
             "thinking_delta" | "thinking" => delta(Channel::Reasoning, block.thinking.take(), out),
-            "input_json_delta" => delta(Channel::Tool, block.partial_json.take(), out),
-            "tool_use" => call(block.name.get(), out),
+            "input_json_delta" => {
+                let piece = Piece {
+                    index,
+                    arguments: block.partial_json.take(),
+                    ..Piece::default()
+                };
+                self.calls.piece(piece, out);
+            }
+            // The server's own tools are called in the same way.
+            "tool_use" | "server_tool_use" | "mcp_tool_use" => {
+                let piece = Piece {
+                    index,
+                    name: block.name.get(),
+                    ..Piece::default()
+                };
+                self.calls.piece(piece, out);
+                self.calls.fallback(index, block.input.take());
+            }
             "signature_delta" | "citations_delta" | "redacted_thinking" => {}
             _ => self.said.note(Note::UnknownEvent, out),
         }
     }
 
+    /// The body ended: calls that waited go out.
+    pub(super) fn finish(&mut self, out: &mut Vec<StreamEvent>) {
+        self.calls.flush(out);
+    }
+
     fn stop(&mut self, reason: &str, out: &mut Vec<StreamEvent>) {
         self.stopped = true;
+        self.calls.flush(out);
         out.push(StreamEvent::Stop(StopReason {
             raw: reason.to_owned(),
             class: stop_reason::class(Protocol::Anthropic, reason),

@@ -3,15 +3,16 @@
 use serde::de::IgnoredAny;
 
 use super::{
-    ErrorClass, Limits, MAX_MESSAGE_BYTES, Note, Protocol, ProviderError, StreamEvent, anthropic, error_body,
-    gemini, openai_chat, openai_responses,
-    sse::{Frame, Framer},
+    ErrorClass, Limits, MAX_MESSAGE_BYTES, Note, Protocol, ProviderError, StreamEvent, anthropic, bedrock,
+    cohere, error_body, eventstream,
+    frame::{Broken, Frame, Tail},
+    gemini, ndjson, ollama, openai_chat, openai_responses, sse,
 };
 
 /// Incremental decoder of one streamed reply.
 #[derive(Debug)]
 pub struct Decoder {
-    framer: Framer,
+    framing: Framing,
     reader: Reader,
     bounds: Bounds,
 }
@@ -26,6 +27,17 @@ struct Bounds {
     capped: bool,
 }
 
+/// How a protocol cuts its stream into frames.
+#[derive(Debug)]
+enum Framing {
+    /// Server-sent events.
+    Sse(sse::Framer),
+    /// One JSON value a line.
+    Lines(ndjson::Framer),
+    /// Binary frames with checksums.
+    Binary(eventstream::Framer),
+}
+
 /// A protocol's reading of dispatched events.
 #[derive(Debug)]
 enum Reader {
@@ -33,13 +45,16 @@ enum Reader {
     OpenaiChat(openai_chat::Reader),
     OpenaiResponses(openai_responses::Reader),
     Gemini(gemini::Reader),
+    Ollama(ollama::Reader),
+    Bedrock(bedrock::Reader),
+    Cohere(cohere::Reader),
 }
 
 impl Decoder {
     /// A decoder for one reply.
     pub fn new(protocol: Protocol, limits: Limits) -> Self {
         Self {
-            framer: Framer::new(limits.line_bytes),
+            framing: Framing::new(protocol, limits.line_bytes),
             reader: Reader::new(protocol),
             bounds: Bounds {
                 limits,
@@ -54,7 +69,7 @@ impl Decoder {
     /// error of class `protocol` is appended once, and everything later is ignored.
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<StreamEvent>) {
         let Self {
-            framer,
+            framing,
             reader,
             bounds,
         } = self;
@@ -64,15 +79,15 @@ impl Decoder {
         let room = bounds.limits.body_bytes - bounds.bytes;
         let fitting = &bytes[..bytes.len().min(room)];
         bounds.bytes += fitting.len();
-        let pushed = framer.push(fitting, &mut |frame| {
+        let pushed = framing.push(fitting, &mut |frame| {
             if bounds.admit(out) {
                 reader.frame(frame, out);
             }
         });
-        if pushed.is_err() {
-            bounds.cap("line", "bytes", bounds.limits.line_bytes, out);
+        if let Err(broken) = pushed {
+            bounds.cap(broken.to_string(), out);
         } else if fitting.len() < bytes.len() {
-            bounds.cap("body", "bytes", bounds.limits.body_bytes, out);
+            bounds.cap(over("body", "bytes", bounds.limits.body_bytes), out);
         }
     }
 
@@ -82,7 +97,7 @@ impl Decoder {
         if self.bounds.capped {
             return;
         }
-        let tail = self.framer.finish();
+        let tail = self.framing.finish();
         let mut dropped = tail.loose;
         if let Some(data) = tail.data {
             match std::str::from_utf8(&data) {
@@ -101,9 +116,7 @@ impl Decoder {
         if dropped {
             out.push(StreamEvent::Note(Note::Residue));
         }
-        if let Reader::Gemini(reader) = &mut self.reader {
-            reader.finish(out);
-        }
+        self.reader.finish(out);
     }
 
     /// Whether a limit was reached: reading on is of no use.
@@ -116,16 +129,50 @@ impl Bounds {
     /// Counts one frame; false once there are too many.
     fn admit(&mut self, out: &mut Vec<StreamEvent>) -> bool {
         if !self.capped && self.frames == self.limits.events {
-            self.cap("stream", "events", self.limits.events, out);
+            self.cap(over("stream", "events", self.limits.events), out);
         }
         self.frames += 1;
         !self.capped
     }
 
-    fn cap(&mut self, what: &str, unit: &str, limit: usize, out: &mut Vec<StreamEvent>) {
+    fn cap(&mut self, why: String, out: &mut Vec<StreamEvent>) {
         if !self.capped {
             self.capped = true;
-            out.push(protocol_error(format!("{what} has more than {limit} {unit}")));
+            out.push(protocol_error(why));
+        }
+    }
+}
+
+fn over(what: &str, unit: &str, limit: usize) -> String {
+    format!("{what} has more than {limit} {unit}")
+}
+
+impl Framing {
+    fn new(protocol: Protocol, longest: usize) -> Self {
+        match protocol {
+            Protocol::Anthropic
+            | Protocol::OpenaiChat
+            | Protocol::OpenaiResponses
+            | Protocol::Gemini
+            | Protocol::Cohere => Self::Sse(sse::Framer::new(longest)),
+            Protocol::Ollama => Self::Lines(ndjson::Framer::new(longest)),
+            Protocol::Bedrock => Self::Binary(eventstream::Framer::new(longest)),
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8], sink: &mut impl FnMut(Frame<'_>)) -> Result<(), Broken> {
+        match self {
+            Self::Sse(framer) => framer.push(bytes, sink),
+            Self::Lines(framer) => framer.push(bytes, sink),
+            Self::Binary(framer) => framer.push(bytes, sink),
+        }
+    }
+
+    fn finish(&mut self) -> Tail {
+        match self {
+            Self::Sse(framer) => framer.finish(),
+            Self::Lines(framer) => framer.finish(),
+            Self::Binary(framer) => framer.finish(),
         }
     }
 }
@@ -134,11 +181,12 @@ impl Reader {
     fn new(protocol: Protocol) -> Self {
         match protocol {
             Protocol::Anthropic => Self::Anthropic(anthropic::Reader::default()),
-            Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => {
-                Self::OpenaiChat(openai_chat::Reader::default())
-            }
+            Protocol::OpenaiChat => Self::OpenaiChat(openai_chat::Reader::default()),
             Protocol::OpenaiResponses => Self::OpenaiResponses(openai_responses::Reader::default()),
             Protocol::Gemini => Self::Gemini(gemini::Reader::default()),
+            Protocol::Ollama => Self::Ollama(ollama::Reader::default()),
+            Protocol::Bedrock => Self::Bedrock(bedrock::Reader::default()),
+            Protocol::Cohere => Self::Cohere(cohere::Reader::default()),
         }
     }
 
@@ -148,12 +196,16 @@ impl Reader {
             Self::OpenaiChat(_) => Protocol::OpenaiChat,
             Self::OpenaiResponses(_) => Protocol::OpenaiResponses,
             Self::Gemini(_) => Protocol::Gemini,
+            Self::Ollama(_) => Protocol::Ollama,
+            Self::Bedrock(_) => Protocol::Bedrock,
+            Self::Cohere(_) => Protocol::Cohere,
         }
     }
 
     fn frame(&mut self, frame: Frame<'_>, out: &mut Vec<StreamEvent>) {
         match frame {
             Frame::Comment => out.push(StreamEvent::KeepAlive),
+            Frame::Failure { name, data } => bedrock::Reader::failure(name, data, out),
             Frame::Event { name, data } => match std::str::from_utf8(data) {
                 Ok(text) => self.event(name, text, out),
                 Err(error) => out.push(garbled(&error)),
@@ -169,11 +221,21 @@ impl Reader {
     }
 
     fn event(&mut self, name: &[u8], data: &str, out: &mut Vec<StreamEvent>) {
+        // An error may come wrapped in a list; no event does.
+        if data.starts_with("[{")
+            && let Some(error) = error_body::from_payload(self.protocol(), data)
+        {
+            out.push(StreamEvent::Error(error));
+            return;
+        }
         let read = match self {
             Self::Anthropic(reader) => reader.event(name, data, out),
             Self::OpenaiChat(reader) => reader.event(data, out),
             Self::OpenaiResponses(reader) => reader.event(name, data, out),
             Self::Gemini(reader) => reader.event(data, out),
+            Self::Ollama(reader) => reader.event(data, out),
+            Self::Bedrock(reader) => reader.event(name, data, out),
+            Self::Cohere(reader) => reader.event(name, data, out),
         };
         if let Err(error) = read {
             out.push(garbled(&error));
@@ -210,6 +272,22 @@ impl Reader {
             Self::OpenaiChat(reader) => reader.body(text, out),
             Self::OpenaiResponses(reader) => reader.body(text, out),
             Self::Gemini(reader) => reader.body(text, out),
+            Self::Ollama(reader) => reader.body(text, out),
+            Self::Bedrock(reader) => reader.body(text, out),
+            Self::Cohere(reader) => reader.body(text, out),
+        }
+    }
+
+    /// The body ended: what the reader held back comes out.
+    fn finish(&mut self, out: &mut Vec<StreamEvent>) {
+        match self {
+            Self::Anthropic(reader) => reader.finish(out),
+            Self::OpenaiChat(reader) => reader.finish(out),
+            Self::OpenaiResponses(reader) => reader.finish(out),
+            Self::Gemini(reader) => reader.finish(out),
+            Self::Bedrock(reader) => reader.finish(out),
+            Self::Cohere(reader) => reader.finish(out),
+            Self::Ollama(_) => {}
         }
     }
 }
@@ -223,10 +301,7 @@ pub fn decode_body(protocol: Protocol, body: &[u8]) -> Vec<StreamEvent> {
     if text.is_empty() {
         return out;
     }
-    if [&b"data:"[..], b"event:", b":"]
-        .iter()
-        .any(|start| text.starts_with(start))
-    {
+    if is_stream(protocol, text) {
         let mut decoder = Decoder::new(protocol, Limits::default());
         decoder.push(body, &mut out);
         decoder.finish(&mut out);
@@ -235,12 +310,12 @@ pub fn decode_body(protocol: Protocol, body: &[u8]) -> Vec<StreamEvent> {
     match serde_json::from_slice::<IgnoredAny>(text) {
         Ok(_) => {
             let mut reader = Reader::new(protocol);
-            if !reader.document(text, &mut out) {
+            if reader.document(text, &mut out) {
+                reader.finish(&mut out);
+            } else {
                 out.push(protocol_error(
                     "the body is JSON, but neither an error nor an answer".to_owned(),
                 ));
-            } else if let Reader::Gemini(reader) = &mut reader {
-                reader.finish(&mut out);
             }
         }
         Err(error) if error.is_eof() => out.push(StreamEvent::Garbled {
@@ -249,6 +324,20 @@ pub fn decode_body(protocol: Protocol, body: &[u8]) -> Vec<StreamEvent> {
         Err(_) => out.push(not_a_stream()),
     }
     out
+}
+
+/// Whether a body under a wrong content type is the protocol's stream after all.
+fn is_stream(protocol: Protocol, text: &[u8]) -> bool {
+    match Framing::new(protocol, 0) {
+        Framing::Sse(_) => [&b"data:"[..], b"event:", b":"]
+            .iter()
+            .any(|start| text.starts_with(start)),
+        // More than one value, the first of them whole.
+        Framing::Lines(_) => memchr::memchr(b'\n', text)
+            .is_some_and(|end| serde_json::from_slice::<IgnoredAny>(&text[..end]).is_ok()),
+        // No text begins with a zero, and no frame is so long that it doesn't.
+        Framing::Binary(_) => text.first().is_some_and(|first| *first <= 1),
+    }
 }
 
 fn is_whole(text: &str) -> bool {
@@ -281,3 +370,5 @@ fn garbled(error: &dyn std::fmt::Display) -> StreamEvent {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vendor_tests;

@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr};
 use super::{
     ErrorClass::{Overloaded, ServerError},
     Protocol,
-    StopClass::{self, Complete, Error, Limit},
+    StopClass::{self, Complete, Error, Limit, Unknown},
 };
 
 /// One dialect of Chat Completions.
@@ -20,7 +20,7 @@ pub struct Dialect {
     pub strict_terminal: bool,
     /// The comment that keeps its connections alive, colon included; `None`: none known.
     pub keep_alive: Option<&'static str>,
-    /// The members of a delta that carry reasoning, the present one first.
+    /// The members of a delta that carry reasoning, the present one first; empty where it has no member of its own.
     pub reasoning: &'static [&'static str],
     /// Where token counts come.
     pub usage: UsageAt,
@@ -97,6 +97,7 @@ pub static DIALECTS: [Dialect; 12] = [
     },
     Dialect {
         name: "fireworks",
+        usage: UsageAt::Finish,
         ..PLAIN
     },
     Dialect {
@@ -113,6 +114,8 @@ pub static DIALECTS: [Dialect; 12] = [
     },
     Dialect {
         name: "mistral",
+        // Thinking comes as typed parts of `content`.
+        reasoning: &[],
         usage: UsageAt::Finish,
         stops: &[("model_length", Limit), ("error", Error(ServerError))],
         ..PLAIN
@@ -121,11 +124,17 @@ pub static DIALECTS: [Dialect; 12] = [
         name: "vllm",
         reasoning: &["reasoning", "reasoning_content"],
         error: ErrorAt::EventThenDone,
-        stops: &[("abort", Error(ServerError)), ("error", Error(ServerError))],
+        stops: &[
+            ("abort", Error(ServerError)),
+            ("error", Error(ServerError)),
+            // Its guard against loops: neither an end nor a failure.
+            ("repetition", Unknown),
+        ],
         ..PLAIN
     },
     Dialect {
         name: "llamacpp",
+        // It sends `[DONE]` since September 2024 (ggml-org/llama.cpp pull request 9459); forks of it only when told to.
         strict_terminal: false,
         keep_alive: Some(":"),
         ..PLAIN
@@ -141,6 +150,8 @@ pub static DIALECTS: [Dialect; 12] = [
         name: "ollama-openai",
         reasoning: &["reasoning"],
         error: ErrorAt::Swallowed,
+        // Of a model, not of a reply.
+        stops: &[("load", Unknown), ("unload", Unknown)],
         ..PLAIN
     },
     Dialect {
@@ -224,5 +235,28 @@ mod tests {
             assert_eq!(names.iter().filter(|other| other == &name).count(), 1, "{name}");
         }
         assert!("chat-openai".parse::<Wire>().unwrap_err().contains("openrouter"));
+    }
+
+    #[test]
+    fn the_documentation_has_a_row_for_every_dialect() {
+        let text = include_str!("../../docs/verdicts.md");
+        for dialect in &DIALECTS {
+            let start = format!("| `{}` |", dialect.name);
+            let row = text.lines().find(|line| line.starts_with(&start));
+            let row = row.unwrap_or_else(|| panic!("docs/verdicts.md has no row {start}"));
+            let missing = dialect
+                .stops
+                .iter()
+                .find(|(reason, _)| !row.contains(&format!("`{reason}`")));
+            assert_eq!(missing, None, "{row}");
+            assert_eq!(row.contains("not required"), !dialect.strict_terminal, "{row}");
+            assert_eq!(row.contains("gateway"), dialect.gateway, "{row}");
+            for member in dialect.reasoning {
+                assert!(row.contains(&format!("`{member}`")), "{row}");
+            }
+            if let Some(comment) = dialect.keep_alive {
+                assert!(row.contains(&format!("`{comment}`")), "{row}");
+            }
+        }
     }
 }

@@ -62,12 +62,3 @@ pub(super) fn delta<'a>(
         });
     }
 }
-
-/// Emits that a tool is called, if it has a name.
-pub(super) fn call(name: Option<&str>, out: &mut Vec<StreamEvent>) {
-    if let Some(name) = name.filter(|name| !name.is_empty()) {
-        out.push(StreamEvent::ToolCall {
-            name: name.to_owned(),
-        });
-    }
-}

@@ -20,11 +20,20 @@ pub fn classify(protocol: Protocol, status: u16, headers: &[(String, String)], b
         .ok()
         .and_then(|json| Info::of_body(&json))
         .unwrap_or_else(|| Info::of_text(&text));
+    let header = |name: &str| {
+        headers
+            .iter()
+            .find(|(have, _)| have == name)
+            .map(|(_, value)| value)
+    };
+    let info = match header("x-amzn-errortype") {
+        // `ValidationException:http://..`
+        Some(kind) => info.named(kind.split(':').next().unwrap_or_default().trim()),
+        None => info,
+    };
     let class = class_of(protocol, Some(status), &info);
-    let now = headers
-        .iter()
-        .find(|(name, _)| name == "date")
-        .and_then(|(_, value)| retry::http_date(value));
+    let info = info.with_clock();
+    let now = header("date").and_then(|value| retry::http_date(value));
     let hint = retry_hint(headers, info.delay(), class, now);
     ProviderError {
         class,
@@ -42,7 +51,11 @@ pub fn classify(protocol: Protocol, status: u16, headers: &[(String, String)], b
 /// that it is an error.
 pub(super) fn from_payload(protocol: Protocol, text: &str) -> Option<ProviderError> {
     let json = serde_json::from_str(text).ok()?;
-    Some(in_stream(protocol, Info::of_payload(&json)?))
+    let info = match protocol {
+        Protocol::Cohere | Protocol::Bedrock => Info::of_payload(&json).or_else(|| Info::of_message(&json)),
+        _ => Info::of_payload(&json),
+    };
+    Some(in_stream(protocol, info?))
 }
 
 /// The error inside a Responses object, bare or as the `response` member of an event.
@@ -50,6 +63,28 @@ pub(super) fn from_response(protocol: Protocol, text: &str) -> Option<ProviderEr
     let json: serde_json::Value = serde_json::from_str(text).ok()?;
     let response = json.get("response").unwrap_or(&json);
     Some(in_stream(protocol, Info::of_payload(response)?))
+}
+
+/// An error of which only its words are known; `otherwise` if they tell no class.
+pub(super) fn from_words(protocol: Protocol, words: &str, otherwise: ErrorClass) -> ProviderError {
+    let info = Info::of_text(words);
+    let class = by_code(protocol, None, &info).or_else(|| by_phrase(&info));
+    ProviderError {
+        class: class
+            .filter(|_| otherwise == ErrorClass::ServerError)
+            .unwrap_or(otherwise),
+        ..in_stream(protocol, info)
+    }
+}
+
+/// The error that a frame tells of: its type or code by name, and a payload that is JSON with a message or the message.
+pub(super) fn from_exception(protocol: Protocol, name: &str, payload: &[u8]) -> ProviderError {
+    let text = String::from_utf8_lossy(payload);
+    let info = serde_json::from_str(&text)
+        .ok()
+        .and_then(|json| Info::of_body(&json))
+        .unwrap_or_else(|| Info::of_text(&text));
+    in_stream(protocol, info.named(name))
 }
 
 fn in_stream(protocol: Protocol, info: Info) -> ProviderError {
@@ -124,6 +159,7 @@ const AUTH: [Rule; 2] = [
             "unauthorized",
             "unrecognizedclient",
             "invalidsignature",
+            "incompletesignature",
             "expiredtoken",
         ],
         |_| true,
@@ -137,10 +173,22 @@ const AUTH: [Rule; 2] = [
 ];
 
 /// After authentication and quota, in the order of the master classification.
-const BY_CODE: [Rule; 11] = [
+const BY_CODE: [Rule; 16] = [
+    // Bedrock's words for any malformed request; its message may speak of models.
+    Rule::codes(ErrorClass::InvalidRequest, &["validationexception"], |_| true),
+    Rule::codes(ErrorClass::Overloaded, &["modelnotready"], |_| true),
+    // OpenRouter's words for a broken provider behind it.
+    Rule::codes(ErrorClass::ServerError, &["provider_unavailable"], |_| true),
     Rule::codes(
         ErrorClass::ContentPolicy,
-        &["content_filter", "content_policy", "bio_policy", "moderation"],
+        &[
+            "content_filter",
+            "content_policy",
+            "bio_policy",
+            "moderation",
+            "refusal",
+            "responsibleai",
+        ],
         |_| true,
     ),
     Rule::phrases(ErrorClass::ContentPolicy, &["moderation", "flagged"], |status| {
@@ -157,6 +205,8 @@ const BY_CODE: [Rule; 11] = [
         ],
         |_| true,
     ),
+    // OpenRouter's; its status 412 is Fireworks' word for a suspended account.
+    Rule::codes(ErrorClass::InvalidRequest, &["precondition_failed"], |_| true),
     Rule::codes(
         ErrorClass::ModelNotFound,
         &["deploymentnotfound", "invalid_model", "not_found"],
@@ -193,7 +243,8 @@ const BY_CODE: [Rule; 11] = [
             "throttling",
             "ramp_limit",
         ],
-        |_| true,
+        // Groq says so of one request that is larger than a minute's tokens.
+        |status| status != Some(413),
     ),
     Rule::codes(
         ErrorClass::Overloaded,
@@ -208,6 +259,10 @@ const BY_CODE: [Rule; 11] = [
     // A 429 whose own type is an overload speaks of the provider's load, not of our limit.
     Rule::codes(ErrorClass::Overloaded, &["overloaded"], |status| {
         status == Some(429)
+    }),
+    // Azure's words for the same.
+    Rule::phrases(ErrorClass::Overloaded, &["high demand"], |status| {
+        matches!(status, None | Some(429))
     }),
     Rule::codes(ErrorClass::Timeout, &["timeout", "deadline_exceeded"], |status| {
         status != Some(429)
@@ -231,6 +286,10 @@ fn by_code(protocol: Protocol, status: Option<u16>, info: &Info) -> Option<Error
     if protocol == Protocol::OpenaiResponses && info.has_code(&["invalid_prompt"]) {
         return Some(ErrorClass::ContentPolicy);
     }
+    // Azure's answer to a wrong path or version; a deployment that is missing has a code of its own.
+    if status == Some(404) && info.has_code(&["404"]) && info.says(&["resource not found"]) {
+        return Some(ErrorClass::InvalidRequest);
+    }
     first(&BY_CODE)
 }
 
@@ -249,7 +308,7 @@ fn is_quota(status: Option<u16>, info: &Info) -> bool {
     match (status, info.quota_per_day) {
         // Gemini names the exhausted quota; its message speaks of billing for the quota of a minute too.
         (Some(429) | None, Some(per_day)) => per_day,
-        (Some(429), None) => info.says(&["billing", "credits", "monthly"]),
+        (Some(429), None) => info.says(&["billing", "credits", "monthly", "/ month", "per month"]),
         (Some(400 | 403), None) => {
             info.says(&["credit balance", "spend limit", "api usage limits", "credits"])
         }

@@ -6,16 +6,18 @@ use serde::Deserialize;
 
 use super::{
     Channel, Note, Protocol, StopClass, StopReason, StreamEvent, Usage,
-    emit::{Said, call, delta},
+    emit::{Said, delta},
     error_body,
-    lenient::{Count, Flag, List, Obj, Present, Text, object},
+    lenient::{Count, Flag, Json, List, Obj, Present, Text, object},
     stop_reason,
+    tools::Calls,
 };
 
 /// What has to be remembered between chunks.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     said: Said,
+    calls: Calls,
     stopped: bool,
     called_tool: bool,
     ended: bool,
@@ -70,6 +72,8 @@ struct Part<'a> {
 struct FunctionCall<'a> {
     #[serde(borrow, default)]
     name: Text<'a>,
+    #[serde(borrow, default)]
+    args: Json<'a>,
 }
 
 #[derive(Deserialize)]
@@ -183,7 +187,7 @@ impl Reader {
         {
             if let Some(called) = part.function_call.0 {
                 self.called_tool = true;
-                call(called.name.get(), out);
+                self.calls.whole(called.name.get(), called.args.take(), out);
             }
             let channel = if part.thought.0 {
                 Channel::Reasoning

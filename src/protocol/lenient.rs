@@ -7,6 +7,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
+use serde_json::value::RawValue;
 
 /// Visitor methods that read a value of another type as absent.
 macro_rules! absent {
@@ -75,6 +76,33 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             }
         }
         deserializer.deserialize_any(Read)
+    }
+}
+
+/// Any JSON value as its text, except that a string is its own content: arguments come in both forms.
+#[derive(Debug, Default)]
+pub(super) struct Json<'a>(Option<&'a RawValue>);
+
+impl<'a> Json<'a> {
+    /// The text; `None` when absent, null or empty.
+    pub(super) fn take(self) -> Option<Cow<'a, str>> {
+        let raw = self.0?.get();
+        let text = match raw.as_bytes().first() {
+            Some(b'"') => content(raw)?,
+            _ => Cow::Borrowed(raw),
+        };
+        Some(text).filter(|text| !text.is_empty())
+    }
+}
+
+/// A JSON string's content.
+fn content(raw: &str) -> Option<Cow<'_, str>> {
+    serde_json::from_str::<Text<'_>>(raw).ok()?.take()
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::<&RawValue>::deserialize(deserializer).map(Json)
     }
 }
 
@@ -210,6 +238,38 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
                     push(&mut list, item);
                 }
                 Ok(List(list))
+            }
+        }
+        deserializer.deserialize_any(Read(PhantomData))
+    }
+}
+
+/// One object or the objects of a list: what is one in a stream is often a list in a whole answer.
+#[derive(Debug)]
+pub(super) struct OneOrMore<T>(pub(super) Vec<T>);
+
+impl<T> Default for OneOrMore<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMore<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Read<T> {
+            type Value = OneOrMore<T>;
+            expecting!();
+            absent!(unit bool number text);
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(|value| OneOrMore(vec![value]))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = seq.next_element::<Obj<T>>()? {
+                    push(&mut list, item);
+                }
+                Ok(OneOrMore(list))
             }
         }
         deserializer.deserialize_any(Read(PhantomData))

@@ -4,17 +4,24 @@
 //! for the verdict is decided in [`crate::verdict`], by one judge for all protocols.
 
 mod anthropic;
+mod bedrock;
+mod cohere;
 mod decoder;
 mod dialect;
 mod emit;
 pub mod error_body;
+mod eventstream;
+mod frame;
 mod gemini;
 mod lenient;
+mod ndjson;
+mod ollama;
 mod openai_chat;
 mod openai_responses;
 pub mod request;
 mod sse;
 pub mod stop_reason;
+mod tools;
 mod types;
 
 pub use decoder::{Decoder, decode_body};

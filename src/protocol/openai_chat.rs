@@ -6,16 +6,18 @@ use serde::Deserialize;
 
 use super::{
     Channel, Note, Protocol, StopClass, StopReason, StreamEvent, Usage,
-    emit::{Said, call, delta},
+    emit::{Said, delta},
     error_body,
-    lenient::{Count, List, Obj, Present, Text, TextOrList, object},
+    lenient::{Count, Json, List, Obj, Present, Text, TextOrList, object},
     stop_reason,
+    tools::{Calls, Piece},
 };
 
 /// What has to be remembered between chunks.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     said: Said,
+    calls: Calls,
     stopped: bool,
 }
 
@@ -88,6 +90,10 @@ struct ThinkingPart<'a> {
 
 #[derive(Deserialize)]
 struct ToolCall<'a> {
+    #[serde(default)]
+    index: Count,
+    #[serde(borrow, default)]
+    id: Text<'a>,
     #[serde(borrow, default)]
     function: Obj<Function<'a>>,
 }
@@ -96,8 +102,9 @@ struct ToolCall<'a> {
 struct Function<'a> {
     #[serde(borrow, default)]
     name: Text<'a>,
+    /// Pieces of JSON in strings; some servers give the object itself.
     #[serde(borrow, default)]
-    arguments: Text<'a>,
+    arguments: Json<'a>,
 }
 
 #[derive(Deserialize)]
@@ -203,19 +210,46 @@ impl Reader {
                 TextOrList::List(parts) => parts.into_iter().for_each(|part| part.emit(out)),
             }
             delta(Channel::Refusal, piece.refusal.take(), out);
-            let calls = piece.tool_calls.0.into_iter().filter_map(|call| call.function.0);
-            for called in calls.chain(piece.function_call.0) {
-                call(called.name.get(), out);
-                delta(Channel::Tool, called.arguments.take(), out);
+            // The older name of a call; llama-cpp-python sends each piece of a call under both.
+            let older = piece.function_call.0.filter(|_| piece.tool_calls.0.is_empty());
+            for call in piece.tool_calls.0 {
+                if let Some(function) = call.function.0 {
+                    self.call(call.index.0, call.id.get(), function, out);
+                }
+            }
+            if let Some(function) = older {
+                self.call(Some(0), None, function, out);
             }
         }
         if let Some(reason) = choice.finish_reason.get() {
             self.stopped = true;
+            self.calls.flush(out);
             out.push(StreamEvent::Stop(finish(
                 reason,
                 choice.native_finish_reason.get(),
             )));
         }
+    }
+
+    fn call(
+        &mut self,
+        index: Option<u64>,
+        id: Option<&str>,
+        function: Function<'_>,
+        out: &mut Vec<StreamEvent>,
+    ) {
+        let piece = Piece {
+            index,
+            id,
+            name: function.name.get(),
+            arguments: function.arguments.take(),
+        };
+        self.calls.piece(piece, out);
+    }
+
+    /// The body ended: calls that waited go out.
+    pub(super) fn finish(&mut self, out: &mut Vec<StreamEvent>) {
+        self.calls.flush(out);
     }
 }
 

@@ -5,10 +5,11 @@ use serde::Deserialize;
 
 use super::{
     Channel, ErrorClass, Note, Protocol, StopClass, StopReason, StreamEvent, Usage,
-    emit::{Said, call, delta},
+    emit::{Said, delta},
     error_body,
-    lenient::{Count, List, Obj, Text, object},
+    lenient::{Count, Json, List, Obj, Text, object},
     stop_reason,
+    tools::{Calls, Piece},
 };
 
 /// Most content parts whose text is compared with its repetition; later ones are not.
@@ -18,6 +19,7 @@ const MAX_PARTS: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     said: Said,
+    calls: Calls,
     sequence: Option<u64>,
     parts: Vec<PartSum>,
     called_tool: bool,
@@ -83,6 +85,12 @@ struct Item<'a> {
     kind: Text<'a>,
     #[serde(borrow, default)]
     name: Text<'a>,
+    /// Of a function's call.
+    #[serde(borrow, default)]
+    arguments: Json<'a>,
+    /// Of a custom tool's call.
+    #[serde(borrow, default)]
+    input: Json<'a>,
     #[serde(borrow, default)]
     content: List<Content<'a>>,
 }
@@ -152,7 +160,14 @@ impl Reader {
             }
             "response.output_item.added" => {
                 if let Some(item) = event.item.0 {
-                    self.item_began(&item, out);
+                    self.call(&item, event.output_index.0, out);
+                }
+            }
+            "response.output_item.done" => {
+                if let Some(item) = event.item.0 {
+                    let arguments = item.arguments.take().or_else(|| item.input.take());
+                    self.calls.fallback(event.output_index.0, arguments);
+                    self.calls.close(event.output_index.0, out);
                 }
             }
             "response.completed" | "response.incomplete" | "response.failed" | "response.cancelled" => {
@@ -166,7 +181,12 @@ impl Reader {
                     self.said.meta(response.model.get(), response.id.get(), out);
                 }
                 if kind.contains("_call") {
-                    delta(Channel::Tool, event.delta.take(), out);
+                    let piece = Piece {
+                        index: event.output_index.0,
+                        arguments: event.delta.take(),
+                        ..Piece::default()
+                    };
+                    self.calls.piece(piece, out);
                 }
             }
             "keepalive" | "ping" => out.push(StreamEvent::KeepAlive),
@@ -186,8 +206,8 @@ impl Reader {
         if response.object.get() != Some("response") {
             return false;
         }
-        for item in std::mem::take(&mut response.output.0) {
-            for content in item.content.0 {
+        for (index, mut item) in (0..).zip(std::mem::take(&mut response.output.0)) {
+            for content in std::mem::take(&mut item.content.0) {
                 match content.kind.get().unwrap_or_default() {
                     "refusal" => {
                         self.refused = true;
@@ -197,10 +217,19 @@ impl Reader {
                     _ => delta(Channel::Text, content.text.take(), out),
                 }
             }
-            self.called_tool |= waits_for_us(item.kind.get());
+            let arguments = std::mem::take(&mut item.arguments).take();
+            let arguments = arguments.or_else(|| std::mem::take(&mut item.input).take());
+            self.call(&item, Some(index), out);
+            self.calls.fallback(Some(index), arguments);
+            self.calls.close(Some(index), out);
         }
         self.ended("", Some(&response), text, out);
         true
+    }
+
+    /// The body ended: calls that waited go out.
+    pub(super) fn finish(&mut self, out: &mut Vec<StreamEvent>) {
+        self.calls.flush(out);
     }
 
     /// Sequence numbers grow by one; a skip proves lost events. They need not begin at zero behind a gateway.
@@ -212,10 +241,17 @@ impl Reader {
         self.sequence = Some(number);
     }
 
-    fn item_began(&mut self, item: &Item<'_>, out: &mut Vec<StreamEvent>) {
-        if waits_for_us(item.kind.get()) {
-            self.called_tool = true;
-            call(item.name.get(), out);
+    /// An output item that may be a call. Its arguments are streamed, or come with the item's end.
+    fn call(&mut self, item: &Item<'_>, index: Option<u64>, out: &mut Vec<StreamEvent>) {
+        let kind = item.kind.get().unwrap_or_default();
+        if kind.ends_with("_call") || waits_for_us(item.kind.get()) {
+            self.called_tool |= waits_for_us(item.kind.get());
+            let piece = Piece {
+                index,
+                name: Some(item.name.get().unwrap_or(kind)),
+                ..Piece::default()
+            };
+            self.calls.piece(piece, out);
         }
     }
 
@@ -302,6 +338,7 @@ impl Reader {
             Some(reason) => format!("status={status}/{reason}"),
             None => format!("status={status}"),
         };
+        self.calls.flush(out);
         out.push(StreamEvent::Stop(StopReason { raw, class }));
         out.extend(error.map(StreamEvent::Error));
         out.push(StreamEvent::Terminal);

@@ -1,22 +1,32 @@
 //! A probe's request in each protocol's words.
 
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use serde_json::{Map, Value, json};
+mod body;
+mod url;
 
-use super::Protocol;
+use serde_json::{Map, Value};
+
+use super::{Dialect, Protocol};
 
 /// What is asked, protocol apart.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RequestSpec<'a> {
     /// Wire protocol.
     pub protocol: Protocol,
-    /// Base URL. For the `OpenAI` protocols it ends where `/chat/completions` or `/responses` begins, version included
-    /// (`https://api.openai.com/v1`); for Anthropic and Gemini the version may be left out.
+    /// In whose manner it is spoken; `None`: the protocol's own.
+    pub dialect: Option<&'a Dialect>,
+    /// Whose front door it goes through.
+    pub endpoint: Endpoint,
+    /// Base URL: where the protocol's own path begins. For the `OpenAI` protocols that is before `/chat/completions` or
+    /// `/responses`, version included (`https://api.openai.com/v1`); for Anthropic, Gemini and Cohere the version may be
+    /// left out; for Vertex it ends with `/locations/REGION`. `{model}` in it, also as `%7Bmodel%7D`, stands for the
+    /// percent-encoded model id. A query is kept behind the protocol's own path.
     pub base_url: &'a str,
     /// Model id.
     pub model: &'a str,
     /// The one user message.
     pub prompt: &'a str,
+    /// A tool that the model is to call, forced where the protocol can.
+    pub tool: Option<&'a ToolSpec>,
     /// Token limit.
     pub max_tokens: u32,
     /// Name of the token-limit member where it differs from the protocol's own.
@@ -24,6 +34,65 @@ pub struct RequestSpec<'a> {
     /// Further members, merged over the protocol's own as a JSON merge patch (RFC 7396): objects are merged, anything
     /// else replaces, `null` removes.
     pub params: &'a Map<String, Value>,
+}
+
+/// Whose front door a protocol is spoken through, where that changes the path or the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Endpoint {
+    /// The protocol's own.
+    #[default]
+    Native,
+    /// Gemini on Vertex AI: `/publishers/google/models/MODEL:streamGenerateContent`.
+    VertexGemini,
+    /// Claude on Vertex AI: `/publishers/anthropic/models/MODEL:streamRawPredict`, the model's id only there and the
+    /// version in the body.
+    VertexClaude,
+}
+
+impl Endpoint {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Native, Self::VertexGemini, Self::VertexClaude];
+
+    /// The name used in presets.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::VertexGemini => "vertex-gemini",
+            Self::VertexClaude => "vertex-claude",
+        }
+    }
+
+    /// Itself, where that protocol is spoken through it; else the protocol's own.
+    #[must_use]
+    pub const fn speaking(self, protocol: Protocol) -> Self {
+        match (self, protocol) {
+            (Self::VertexGemini, Protocol::Gemini) | (Self::VertexClaude, Protocol::Anthropic) => self,
+            _ => Self::Native,
+        }
+    }
+}
+
+impl std::str::FromStr for Endpoint {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|e| e.as_str() == text).ok_or_else(|| {
+            let known = Self::ALL.map(Self::as_str).join(", ");
+            format!("unknown endpoint {text:?}, known are {known}")
+        })
+    }
+}
+
+/// A tool that is offered to the model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolSpec {
+    /// Its name: letters, digits, `_`, at most 64, which every protocol takes.
+    pub name: String,
+    /// What it does, for the model.
+    pub description: String,
+    /// JSON schema of its arguments. `type`, `properties`, `required`, `items`, `enum` and `description` are what every
+    /// protocol takes; Gemini refuses `additionalProperties`.
+    pub parameters: Value,
 }
 
 /// A request ready to be sent, credential apart.
@@ -43,90 +112,41 @@ pub struct HttpRequest {
 /// one is understood by every model and every compatible server.
 pub const ANTHROPIC_VERSION: &str = "2023-06-01";
 
+/// The version that a request for Claude on Vertex AI names in its body: the one that every model there takes.
+pub const VERTEX_ANTHROPIC_VERSION: &str = "vertex-2023-10-16";
+
 /// Builds a streaming generation request. No sampling parameter is ever sent: they are the commonest refusals of current
 /// models, and the prompt alone makes the answer certain.
 pub fn build(spec: &RequestSpec<'_>) -> HttpRequest {
-    let base = spec.base_url.trim_end_matches('/');
-    let limit = |own: &'static str| spec.max_tokens_field.unwrap_or(own).to_owned();
     let mut headers = vec![
         ("content-type", "application/json".to_owned()),
-        ("accept", "text/event-stream".to_owned()),
+        ("accept", accept(spec.protocol).to_owned()),
         // A compressing proxy on the way would buffer the stream, and the first token's time with it.
         ("accept-encoding", "identity".to_owned()),
     ];
-    let messages = json!([{"role": "user", "content": spec.prompt}]);
-    let (url, mut body) = match spec.protocol {
-        Protocol::Anthropic => {
-            headers.push(("anthropic-version", ANTHROPIC_VERSION.to_owned()));
-            let mut body = json!({"model": spec.model, "stream": true, "messages": messages});
-            body[limit("max_tokens")] = spec.max_tokens.into();
-            (format!("{}/messages", versioned(base, "v1")), body)
-        }
-        Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => {
-            let mut body = json!({
-                "model": spec.model,
-                "messages": messages,
-                "stream": true,
-                "stream_options": {"include_usage": true},
-            });
-            body[limit("max_completion_tokens")] = spec.max_tokens.into();
-            (format!("{base}/chat/completions"), body)
-        }
-        Protocol::OpenaiResponses => {
-            let mut body = json!({"model": spec.model, "input": spec.prompt, "stream": true, "store": false});
-            body[limit("max_output_tokens")] = spec.max_tokens.into();
-            (format!("{base}/responses"), body)
-        }
-        Protocol::Gemini => {
-            let mut config = Map::new();
-            config.insert(limit("maxOutputTokens"), spec.max_tokens.into());
-            let body = json!({
-                "contents": [{"role": "user", "parts": [{"text": spec.prompt}]}],
-                "generationConfig": config,
-            });
-            let model = spec.model.strip_prefix("models/").unwrap_or(spec.model);
-            let model = utf8_percent_encode(model, PATH);
-            let base = versioned(base, "v1beta");
-            (
-                format!("{base}/models/{model}:streamGenerateContent?alt=sse"),
-                body,
-            )
-        }
-    };
-    if let Value::Object(members) = &mut body {
-        merge(members, spec.params);
+    if spec.protocol == Protocol::Anthropic && spec.endpoint != Endpoint::VertexClaude {
+        headers.push(("anthropic-version", ANTHROPIC_VERSION.to_owned()));
     }
+    let mut body = body::build(spec);
+    merge(&mut body, spec.params);
     HttpRequest {
         method: "POST",
-        url,
+        url: url::build(spec),
         headers,
-        body: body.to_string().into_bytes(),
+        body: Value::Object(body).to_string().into_bytes(),
     }
 }
 
-/// What may not stand raw in a path.
-const PATH: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'%')
-    .add(b'<')
-    .add(b'>')
-    .add(b'?')
-    .add(b'`')
-    .add(b'{')
-    .add(b'}');
-
-/// The base with `version` appended unless it names a version itself.
-fn versioned(base: &str, version: &str) -> String {
-    let last = base.rsplit('/').next().unwrap_or_default();
-    let names_version = last
-        .strip_prefix('v')
-        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    if names_version {
-        base.to_owned()
-    } else {
-        format!("{base}/{version}")
+/// What kind of stream is asked for.
+const fn accept(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Anthropic
+        | Protocol::OpenaiChat
+        | Protocol::OpenaiResponses
+        | Protocol::Gemini
+        | Protocol::Cohere => "text/event-stream",
+        Protocol::Ollama => "application/x-ndjson",
+        Protocol::Bedrock => "application/vnd.amazon.eventstream",
     }
 }
 

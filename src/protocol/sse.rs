@@ -8,35 +8,9 @@ use std::mem;
 
 use memchr::memchr2;
 
+use super::frame::{Broken, Frame, Tail};
+
 const BOM: [u8; 3] = [0xEF, 0xBB, 0xBF];
-
-/// What one or more lines amounted to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Frame<'a> {
-    /// A dispatched event; `name` is empty where none was given.
-    Event { name: &'a [u8], data: &'a [u8] },
-    /// A comment line.
-    Comment,
-    /// Lines that are no SSE fields and look like a document of their own.
-    Raw(&'a [u8]),
-}
-
-/// What was left when the body ended.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Tail {
-    /// Name of the event under way.
-    pub(super) name: Vec<u8>,
-    /// Data of the event that lacks its blank line.
-    pub(super) data: Option<Vec<u8>>,
-    /// Lines that are no SSE.
-    pub(super) raw: Vec<u8>,
-    /// Something else was cut: part of a field, or an event's name without its data.
-    pub(super) loose: bool,
-}
-
-/// A line is longer than allowed.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct LineTooLong;
 
 /// Incremental framer. Work is linear in the bytes pushed, however they are split.
 #[derive(Debug)]
@@ -79,7 +53,7 @@ impl Framer {
 
     /// Feeds bytes; `sink` gets the frames that they complete. An event whose lines lie within `bytes` is handed out
     /// without a copy.
-    pub(super) fn push(&mut self, bytes: &[u8], sink: &mut impl FnMut(Frame<'_>)) -> Result<(), LineTooLong> {
+    pub(super) fn push(&mut self, bytes: &[u8], sink: &mut impl FnMut(Frame<'_>)) -> Result<(), Broken> {
         let mut rest = if self.bom < BOM.len() {
             self.skip_bom(bytes)
         } else {
@@ -99,7 +73,7 @@ impl Framer {
                 rest = rest.strip_prefix(b"\n").unwrap_or(rest);
             }
             if self.line.len() + head.len() > self.max_line {
-                return Err(LineTooLong);
+                return Err(self.too_long());
             }
             if self.line.is_empty() {
                 self.borrowed_line(head, &mut held, sink);
@@ -114,10 +88,17 @@ impl Framer {
         }
         self.keep(held);
         if self.line.len() + rest.len() > self.max_line {
-            return Err(LineTooLong);
+            return Err(self.too_long());
         }
         self.line.extend_from_slice(rest);
         Ok(())
+    }
+
+    fn too_long(&self) -> Broken {
+        Broken::TooLong {
+            what: "line",
+            limit: self.max_line,
+        }
     }
 
     /// The body ended: hands out what was under way and leaves the framer empty.

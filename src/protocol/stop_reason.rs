@@ -1,14 +1,17 @@
 //! What a provider's stop reason means. The provider's own string is kept beside our class everywhere.
 
-use super::{ErrorClass, Protocol, StopClass};
+use super::{DIALECTS, ErrorClass, Protocol, StopClass};
 
 /// The class of a stop reason in that protocol. Sources: the vendors' API references and SDK types of November 2026.
 pub fn class(protocol: Protocol, raw: &str) -> StopClass {
     match protocol {
         Protocol::Anthropic => anthropic(raw),
-        Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => openai_chat(raw),
+        Protocol::OpenaiChat => openai_chat(raw),
         Protocol::OpenaiResponses => openai_responses(raw),
         Protocol::Gemini => gemini(raw),
+        Protocol::Ollama => ollama(raw),
+        Protocol::Bedrock => bedrock(raw),
+        Protocol::Cohere => cohere(raw),
     }
 }
 
@@ -24,6 +27,8 @@ pub fn abnormal(native: &str) -> Option<StopClass> {
         openai_chat(&lower),
         openai_responses(&lower),
         gemini(&upper),
+        bedrock(&lower),
+        cohere(&upper),
     ]
     .into_iter()
     .find(|class| *class != StopClass::Unknown)
@@ -41,15 +46,18 @@ fn anthropic(raw: &str) -> StopClass {
     }
 }
 
+/// The protocol's own reasons, then those of its dialects, whoever speaks: gateways pass on each other's words.
 fn openai_chat(raw: &str) -> StopClass {
     match raw {
-        "stop" | "eos" => StopClass::Complete,
-        "length" | "model_length" => StopClass::Limit,
+        "stop" => StopClass::Complete,
+        "length" => StopClass::Limit,
         "content_filter" => StopClass::Refused,
         "tool_calls" | "function_call" => StopClass::Tool,
-        "error" | "abort" => StopClass::Error(ErrorClass::ServerError),
-        "insufficient_system_resource" => StopClass::Error(ErrorClass::Overloaded),
-        _ => StopClass::Unknown,
+        _ => DIALECTS
+            .iter()
+            .flat_map(|dialect| dialect.stops)
+            .find(|(reason, _)| *reason == raw)
+            .map_or(StopClass::Unknown, |(_, class)| *class),
     }
 }
 
@@ -89,13 +97,45 @@ fn gemini(raw: &str) -> StopClass {
     }
 }
 
+/// `load` and `unload` answer a request that generates nothing: no end of a reply.
+fn ollama(raw: &str) -> StopClass {
+    match raw {
+        "stop" => StopClass::Complete,
+        "length" => StopClass::Limit,
+        _ => StopClass::Unknown,
+    }
+}
+
+fn bedrock(raw: &str) -> StopClass {
+    match raw {
+        "end_turn" | "stop_sequence" => StopClass::Complete,
+        "max_tokens" | "model_context_window_exceeded" => StopClass::Limit,
+        "guardrail_intervened" | "content_filtered" => StopClass::Refused,
+        "tool_use" => StopClass::Tool,
+        "malformed_model_output" | "malformed_tool_use" => StopClass::Error(ErrorClass::ServerError),
+        _ => StopClass::Unknown,
+    }
+}
+
+fn cohere(raw: &str) -> StopClass {
+    match raw {
+        "COMPLETE" | "STOP_SEQUENCE" => StopClass::Complete,
+        "MAX_TOKENS" | "ERROR_LIMIT" => StopClass::Limit,
+        "ERROR_TOXIC" => StopClass::Refused,
+        "TOOL_CALL" => StopClass::Tool,
+        "ERROR" => StopClass::Error(ErrorClass::ServerError),
+        "TIMEOUT" => StopClass::Error(ErrorClass::Timeout),
+        _ => StopClass::Unknown,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_reason_of_the_tables_has_its_class() {
-        use Protocol::{Anthropic, Gemini, OpenaiChat, OpenaiResponses};
+        use Protocol::{Anthropic, Bedrock, Cohere, Gemini, Ollama, OpenaiChat, OpenaiResponses};
         use StopClass::{Complete, Error, Limit, Paused, Refused, Tool, Unknown};
         let rows = [
             (Anthropic, "end_turn", Complete),
@@ -131,9 +171,47 @@ mod tests {
             (Gemini, "MALFORMED_RESPONSE", Error(ErrorClass::ServerError)),
             (Gemini, "OTHER", Unknown),
             (Gemini, "stop", Unknown),
+            (Ollama, "stop", Complete),
+            (Ollama, "length", Limit),
+            (Ollama, "load", Unknown),
+            (Ollama, "unload", Unknown),
+            (Ollama, "", Unknown),
+            (Bedrock, "end_turn", Complete),
+            (Bedrock, "stop_sequence", Complete),
+            (Bedrock, "max_tokens", Limit),
+            (Bedrock, "model_context_window_exceeded", Limit),
+            (Bedrock, "tool_use", Tool),
+            (Bedrock, "guardrail_intervened", Refused),
+            (Bedrock, "content_filtered", Refused),
+            (Bedrock, "malformed_model_output", Error(ErrorClass::ServerError)),
+            (Bedrock, "malformed_tool_use", Error(ErrorClass::ServerError)),
+            (Bedrock, "COMPLETE", Unknown),
+            (Cohere, "COMPLETE", Complete),
+            (Cohere, "STOP_SEQUENCE", Complete),
+            (Cohere, "MAX_TOKENS", Limit),
+            (Cohere, "TOOL_CALL", Tool),
+            (Cohere, "ERROR", Error(ErrorClass::ServerError)),
+            (Cohere, "TIMEOUT", Error(ErrorClass::Timeout)),
+            (Cohere, "ERROR_TOXIC", Refused),
+            (Cohere, "ERROR_LIMIT", Limit),
+            (Cohere, "complete", Unknown),
         ];
         for (protocol, raw, expected) in rows {
             assert_eq!(class(protocol, raw), expected, "{protocol} {raw}");
+        }
+    }
+
+    #[test]
+    fn dialects_agree_on_every_reason() {
+        for dialect in &DIALECTS {
+            for (reason, expected) in dialect.stops {
+                assert_eq!(
+                    class(Protocol::OpenaiChat, reason),
+                    *expected,
+                    "{} {reason}",
+                    dialect.name
+                );
+            }
         }
     }
 

@@ -45,6 +45,26 @@ impl Protocol {
             Self::Cohere => "cohere",
         }
     }
+
+    /// Whether token counts regularly come after the terminal event.
+    pub const fn usage_follows_terminal(self) -> bool {
+        matches!(self, Self::Bedrock)
+    }
+
+    /// Whether a 200 of that content type is the protocol's stream; otherwise it is read whole, as an error object or
+    /// a non-streaming answer. A missing content type counts as a stream: the decoder tells.
+    pub fn is_stream(self, content_type: Option<&str>) -> bool {
+        let Some(given) = content_type else { return true };
+        let given = given.trim().to_ascii_lowercase();
+        let kinds: &[&str] = match self {
+            Self::Anthropic | Self::OpenaiChat | Self::OpenaiResponses | Self::Gemini | Self::Cohere => {
+                &["text/event-stream"]
+            }
+            Self::Ollama => &["application/x-ndjson", "application/ndjson", "application/jsonl"],
+            Self::Bedrock => &["application/vnd.amazon.eventstream"],
+        };
+        kinds.iter().any(|kind| given.starts_with(kind))
+    }
 }
 
 impl fmt::Display for Protocol {
@@ -323,6 +343,46 @@ impl Default for Limits {
             line_bytes: 1 << 20,
             body_bytes: 8 << 20,
             events: 20_000,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_protocol_knows_its_stream_by_content_type() {
+        let sse = "text/event-stream";
+        let rows = [
+            (Protocol::Anthropic, Some(sse), true),
+            (Protocol::Gemini, Some("text/event-stream"), true),
+            (
+                Protocol::OpenaiChat,
+                Some("Text/Event-Stream; charset=utf-8"),
+                true,
+            ),
+            (Protocol::OpenaiChat, Some("application/json"), false),
+            (Protocol::OpenaiResponses, Some("text/html"), false),
+            (Protocol::Cohere, Some(sse), true),
+            (Protocol::Ollama, Some("application/x-ndjson"), true),
+            (Protocol::Ollama, Some("application/json; charset=utf-8"), false),
+            (Protocol::Ollama, Some(sse), false),
+            (
+                Protocol::Bedrock,
+                Some("application/vnd.amazon.eventstream"),
+                true,
+            ),
+            (Protocol::Bedrock, Some("application/json"), false),
+            (Protocol::Bedrock, Some(""), false),
+            (Protocol::Bedrock, None, true),
+        ];
+        for (protocol, content_type, expected) in rows {
+            assert_eq!(
+                protocol.is_stream(content_type),
+                expected,
+                "{protocol} {content_type:?}"
+            );
         }
     }
 }

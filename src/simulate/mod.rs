@@ -5,12 +5,14 @@
 //! built by pure code from the request, the fault and a seeded generator; only the body that plays it touches time.
 
 mod body;
+mod catalog;
 mod control;
 mod endpoint;
 mod fault;
 mod fault_spec;
 mod faults;
 mod log;
+mod manner;
 mod pace;
 mod prompt;
 mod scenario;
@@ -28,7 +30,27 @@ pub use pace::Pace;
 pub use scenario::{Action, DEMO_PHASES, MAX_STEPS, Phase, Scenario, ScenarioError, ScenarioStep};
 pub use server::{MAX_CONNECTIONS, Options, Simulator};
 pub use service::MAX_REQUEST_BYTES;
-pub use status_page::{ComponentStatus, PageState, StatusPages};
+pub use status_page::{ComponentStatus, PageFault, PageState, StatusPages};
+
+/// Every base URL below the simulator's address as a path, with what is spoken there, one a line.
+pub fn base_urls() -> Vec<String> {
+    let line = |(path, spoken): (String, Vec<crate::protocol::Protocol>)| {
+        let spoken: Vec<&str> = spoken
+            .into_iter()
+            .map(crate::protocol::Protocol::as_str)
+            .collect();
+        format!("{path:<58}{}", spoken.join(", "))
+    };
+    catalog::base_urls().into_iter().map(line).collect()
+}
 
 /// The providers that are simulated, as their base paths name them.
-pub const PROVIDERS: [&str; 3] = ["anthropic", "openai", "gemini"];
+pub const PROVIDERS: [&str; catalog::VENDORS.len()] = {
+    let mut names = [""; catalog::VENDORS.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = catalog::VENDORS[at].name;
+        at += 1;
+    }
+    names
+};

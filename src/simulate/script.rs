@@ -9,9 +9,10 @@ use rand_chacha::ChaCha8Rng;
 use super::{
     fault::{Cut, FaultKind, HUGE_LINE_BYTES},
     pace::Pace,
-    vendor::{self, Ask, Encoder, Facts, Finish},
+    prompt::{Answer, Token},
+    vendor::{self, Ask, Encoder, Facts, Finish, Refusal, Speaker, Whole},
 };
-use crate::protocol::Protocol;
+use crate::protocol::{Channel, Protocol};
 
 /// Bytes of one write of a huge line.
 const HUGE_STEP_BYTES: usize = 64 << 10;
@@ -62,7 +63,7 @@ impl Endless {
         self.due += self.gap;
         Step {
             due: self.due,
-            bytes: self.encoder.delta(word, self.tokens).into(),
+            bytes: self.encoder.delta(Channel::Text, word, self.tokens).into(),
             tokens: 1,
         }
     }
@@ -78,18 +79,20 @@ pub(crate) struct Script {
     pub(crate) end: End,
     /// Length of the whole body where it is announced.
     pub(crate) content_length: Option<usize>,
+    /// What the body is.
+    pub(crate) content_type: &'static str,
 }
 
 /// What a script is made from.
 pub(crate) struct Order<'a> {
-    /// Wire protocol.
-    pub(crate) protocol: Protocol,
+    /// Who answers.
+    pub(crate) speaker: Speaker,
     /// The request.
     pub(crate) ask: &'a Ask,
     /// The reply's facts.
     pub(crate) facts: Facts,
     /// The right answer.
-    pub(crate) answer: Vec<String>,
+    pub(crate) answer: Answer,
     /// The fault that strikes.
     pub(crate) fault: Option<&'a FaultKind>,
     /// Timings.
@@ -108,7 +111,7 @@ fn tokens_before(at: f64, tokens: usize) -> usize {
 /// The script of a reply under HTTP 200.
 pub(crate) fn write(order: Order<'_>, rng: &mut ChaCha8Rng) -> Script {
     let Order {
-        protocol,
+        speaker,
         ask,
         facts,
         mut answer,
@@ -123,36 +126,47 @@ pub(crate) fn write(order: Order<'_>, rng: &mut ChaCha8Rng) -> Script {
         },
         _ => pace,
     };
-    let mut finish = Finish::Stop;
+    let natural = if answer.tool.is_empty() {
+        Finish::Stop
+    } else {
+        Finish::Tool
+    };
+    let mut finish = natural;
     if let Some(max) = ask.max_tokens.and_then(|max| usize::try_from(max).ok())
-        && max < answer.len()
+        && max < answer.tokens.len()
     {
-        answer.truncate(max);
+        answer.tokens.truncate(max);
         finish = Finish::Limit;
     }
     let first = pace.draw_ttft(rng);
     let writer = Writer {
-        encoder: vendor::encoder(protocol, facts.clone()),
+        encoder: vendor::encoder(speaker, facts.clone()),
         answer,
+        natural,
         finish,
-        chunked: protocol == Protocol::Gemini,
+        chunked: speaker.protocol() == Protocol::Gemini,
         pace,
         rng,
         due: first,
         head_due: first.mul_f64(HEAD_SHARE),
         sent: 0,
+        unwritten: 0,
         steps: VecDeque::new(),
     };
-    if ask.stream {
+    let instead = matches!(fault, Some(FaultKind::ErrorEvent { .. })) && speaker.errs_instead();
+    if ask.stream && !instead {
         writer.stream(fault)
     } else {
-        writer.whole(protocol, &facts, fault)
+        writer.whole(speaker, &facts, fault)
     }
 }
 
 struct Writer<'a> {
     encoder: Box<dyn Encoder>,
-    answer: Vec<String>,
+    answer: Answer,
+    /// How the answer ends by itself.
+    natural: Finish,
+    /// How it ends here.
     finish: Finish,
     /// Several tokens to a chunk.
     chunked: bool,
@@ -160,14 +174,16 @@ struct Writer<'a> {
     rng: &'a mut ChaCha8Rng,
     due: Duration,
     head_due: Duration,
-    /// Tokens written.
+    /// Tokens handed to the encoder.
     sent: usize,
+    /// Tokens of them that it has kept to itself.
+    unwritten: u32,
     steps: VecDeque<Step>,
 }
 
 impl Writer<'_> {
     fn stream(mut self, fault: Option<&FaultKind>) -> Script {
-        let all = self.answer.len();
+        let all = self.answer.tokens.len();
         if matches!(fault, Some(FaultKind::Empty)) {
             return self.finish(End::Clean);
         }
@@ -203,24 +219,20 @@ impl Writer<'_> {
     }
 
     fn truncated(mut self, at: f64, how: Cut) -> Script {
-        let all = self.answer.len();
+        let all = self.answer.tokens.len();
         let through = tokens_before(at, all);
         self.tokens_to(through);
-        let whole = through == all;
         match how {
-            Cut::Silent => return self.stop_and_end(Finish::Stop, all),
+            Cut::Silent => {
+                let natural = self.natural;
+                return self.stop_and_end(natural, all);
+            }
             Cut::MidEvent => {
-                let next = if whole {
-                    self.encoder.stop(self.finish, all as u64)
-                } else {
-                    let text = self.answer[through].clone();
-                    self.encoder.delta(&text, through as u64 + 1)
-                };
-                let half = half_event(&next);
+                let next = self.next_event();
+                let half = self.encoder.framing().half(&next);
                 self.push(half);
             }
-            // Where the stop reason is the end itself there is nothing to send between text and end.
-            Cut::Fin | Cut::Reset | Cut::NoTerminal if whole && !self.chunked => {
+            Cut::Fin | Cut::Reset | Cut::NoTerminal if through == all => {
                 let stop = self.encoder.stop(self.finish, all as u64);
                 self.push(stop);
             }
@@ -233,23 +245,40 @@ impl Writer<'_> {
         })
     }
 
-    /// Half of the next token's event, closed as if it were whole: its payload is cut JSON.
-    fn garbage(&mut self) {
-        let through = self.answer.len() / 2;
-        self.tokens_to(through);
-        if let Some(text) = self.answer.get(through).cloned() {
-            let event = self.encoder.delta(&text, through as u64 + 1);
-            let close = if self.chunked { "\r\n\r\n" } else { "\n\n" };
-            let cut = half_event(&event) + close;
-            self.push(cut);
+    /// The event that carries the next token, or what is held of a call, or the stop reason where no token is left.
+    fn next_event(&mut self) -> Vec<u8> {
+        if let Some(Token { channel, text }) = self.answer.tokens.get(self.sent).cloned() {
             self.sent += 1;
+            let event = self.encoder.delta(channel, &text, self.sent as u64);
+            if !event.is_empty() {
+                return event;
+            }
+        }
+        let held = self.encoder.held();
+        if !held.is_empty() {
+            return held;
+        }
+        let stop = self.encoder.stop(self.finish, self.sent as u64);
+        if stop.is_empty() {
+            self.encoder.terminal()
+        } else {
+            stop
         }
     }
 
+    /// The next token's event spoilt, and what follows healthy.
+    fn garbage(&mut self) {
+        self.tokens_to(self.answer.tokens.len() / 2);
+        let event = self.next_event();
+        let spoilt = self.encoder.framing().garbled(&event);
+        self.push(spoilt);
+    }
+
     fn huge_line(&mut self) {
-        let through = self.answer.len() / 2;
+        let through = self.answer.tokens.len() / 2;
         self.tokens_to(through);
-        let event = Bytes::from(self.encoder.delta(&"a".repeat(HUGE_LINE_BYTES), through as u64));
+        let text = "a".repeat(HUGE_LINE_BYTES);
+        let event = Bytes::from(self.encoder.delta(Channel::Text, &text, through as u64));
         for from in (0..event.len()).step_by(HUGE_STEP_BYTES) {
             let piece = event.slice(from..event.len().min(from + HUGE_STEP_BYTES));
             self.steps.push_back(Step {
@@ -261,31 +290,33 @@ impl Writer<'_> {
     }
 
     fn endless(mut self) -> Script {
-        self.tokens_to(self.answer.len());
-        let mut words = std::mem::take(&mut self.answer);
-        if let Some(first) = words.first_mut() {
-            first.insert(0, ' ');
-        } else {
-            words.push(" on".to_owned());
+        self.tokens_to(self.answer.tokens.len());
+        let tokens = std::mem::take(&mut self.answer.tokens);
+        let text = tokens.into_iter().filter(|token| token.channel == Channel::Text);
+        let mut words: Vec<String> = text.map(|token| token.text).collect();
+        match words.first_mut() {
+            Some(first) => first.insert(0, ' '),
+            None => words.push(" on".to_owned()),
         }
-        let endless = Endless {
-            encoder: self.encoder,
-            tokens: self.sent as u64,
-            words,
-            gap: self.pace.itl.max(ENDLESS_GAP),
-            due: self.due,
-        };
         Script {
             head_due: self.head_due,
             steps: self.steps,
-            end: End::Endless(endless),
+            content_type: self.encoder.framing().content_type(),
+            end: End::Endless(Endless {
+                encoder: self.encoder,
+                tokens: self.sent as u64,
+                words,
+                gap: self.pace.itl.max(ENDLESS_GAP),
+                due: self.due,
+            }),
             content_length: None,
         }
     }
 
     fn stop_and_end(mut self, finish: Finish, tokens: usize) -> Script {
-        let stop = self.encoder.stop(finish, tokens as u64) + &self.encoder.terminal();
-        self.push(stop);
+        let stop = self.encoder.stop(finish, tokens as u64);
+        let terminal = self.encoder.terminal();
+        self.push([stop, terminal].concat());
         self.finish(End::Clean)
     }
 
@@ -295,10 +326,11 @@ impl Writer<'_> {
             steps: self.steps,
             end,
             content_length: None,
+            content_type: self.encoder.framing().content_type(),
         }
     }
 
-    /// Writes tokens until `upto` have been written.
+    /// Writes tokens until `upto` have been written. Several go into one chunk only where they share a channel.
     fn tokens_to(&mut self, upto: usize) {
         while self.sent < upto {
             let most = if self.chunked {
@@ -306,37 +338,47 @@ impl Writer<'_> {
             } else {
                 1
             };
-            let take = most.min(upto - self.sent);
-            let text = self.answer[self.sent..self.sent + take].concat();
+            let rest = &self.answer.tokens[self.sent..upto];
+            let channel = rest[0].channel;
+            let chunk = rest
+                .iter()
+                .take(most)
+                .take_while(|token| token.channel == channel);
+            let texts: Vec<&str> = chunk.map(|token| token.text.as_str()).collect();
+            let (text, take) = (texts.concat(), texts.len());
             self.sent += take;
-            let event = self.encoder.delta(&text, self.sent as u64);
-            self.push_at(self.due, event, take as u32);
+            let event = self.encoder.delta(channel, &text, self.sent as u64);
+            self.unwritten += take as u32;
+            self.push(event);
             for _ in 0..take {
                 self.due += self.pace.draw_itl(self.rng);
             }
         }
     }
 
-    fn push(&mut self, text: String) {
-        self.push_at(self.due, text, 0);
+    fn push(&mut self, bytes: Vec<u8>) {
+        if !bytes.is_empty() {
+            let tokens = std::mem::take(&mut self.unwritten);
+            self.push_at(self.due, bytes, tokens);
+        }
     }
 
-    fn push_at(&mut self, due: Duration, text: String, tokens: u32) {
-        if !text.is_empty() {
+    fn push_at(&mut self, due: Duration, bytes: Vec<u8>, tokens: u32) {
+        if !bytes.is_empty() {
             self.steps.push_back(Step {
                 due,
-                bytes: text.into(),
+                bytes: bytes.into(),
                 tokens,
             });
         }
     }
 
     /// The reply in one piece, after the time that its tokens take.
-    fn whole(mut self, protocol: Protocol, facts: &Facts, fault: Option<&FaultKind>) -> Script {
-        let all = self.answer.len();
+    fn whole(mut self, speaker: Speaker, facts: &Facts, fault: Option<&FaultKind>) -> Script {
+        let all = self.answer.tokens.len();
         let (shown, finish, tokens) = match fault {
             Some(FaultKind::Truncate { at, how: Cut::Silent }) => {
-                (tokens_before(*at, all), Finish::Stop, all)
+                (tokens_before(*at, all), self.natural, all)
             }
             Some(FaultKind::Length) => (all / 2, Finish::Limit, all / 2),
             Some(FaultKind::Refusal) => (0, Finish::Refused, 0),
@@ -345,8 +387,13 @@ impl Writer<'_> {
         for _ in 0..shown {
             self.due += self.pace.draw_itl(self.rng);
         }
-        let text = self.answer[..shown].concat();
-        let json = vendor::whole(protocol, facts, &text, finish, tokens as u64);
+        let text = |channel| self.answer.text(channel, shown);
+        let said = Whole {
+            reasoning: text(Channel::Reasoning).unwrap_or_default(),
+            text: text(Channel::Text).unwrap_or_default(),
+            arguments: text(Channel::Tool).filter(|_| finish != Finish::Refused),
+        };
+        let json = vendor::whole(speaker, facts, &said, finish, tokens as u64);
         let announced = json.len();
         let (body, end, length) = match fault {
             Some(FaultKind::Truncate { at, how }) if *how != Cut::Silent => {
@@ -364,7 +411,7 @@ impl Writer<'_> {
             Some(FaultKind::Empty) => (String::new(), End::Clean, 0),
             // Under HTTP 200, as gateways pass a broken upstream on.
             Some(FaultKind::ErrorEvent { .. }) => {
-                let body = vendor::refusal(protocol, &vendor::Refusal::Status(500), &facts.request_id).1;
+                let body = vendor::refusal(speaker, &Refusal::Status(500), &facts.request_id).body;
                 let length = body.len();
                 (body, End::Clean, length)
             }
@@ -374,21 +421,11 @@ impl Writer<'_> {
             self.due += *pause;
         }
         self.head_due = self.due;
-        self.push_at(self.due, body, shown as u32);
+        self.push_at(self.due, body.into_bytes(), shown as u32);
         Script {
             content_length: Some(length),
+            content_type: "application/json",
             ..self.finish(end)
         }
     }
-}
-
-/// The first half of the last `data:` line of an event, with what stands before it.
-fn half_event(event: &str) -> String {
-    let event = event.trim_end();
-    let from = event.rfind("data: ").unwrap_or(0);
-    let mut half = from + (event.len() - from) / 2;
-    while !event.is_char_boundary(half) {
-        half -= 1;
-    }
-    event[..half].to_owned()
 }

@@ -8,16 +8,18 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::{
+    PROVIDERS,
     body::{Kill, Play, Reply, Start},
+    catalog::Vendor,
     control,
-    endpoint::{self, Endpoint, Kind},
+    endpoint::{self, Endpoint, Kind, Place},
     fault::{Fault, FaultKind, Scope},
     fault_spec,
     faults::Faults,
@@ -26,7 +28,7 @@ use super::{
     script::{self, Order},
     server::Options,
     status_page::StatusPages,
-    vendor::{self, Ask, Facts, Refusal},
+    vendor::{self, Ask, Denial, Facts, Refusal, Speaker},
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -114,32 +116,29 @@ impl State {
         let Some(endpoint) = endpoint::of_path(&path) else {
             return Ok(control::problem(
                 StatusCode::NOT_FOUND,
-                "no such provider; known are anthropic, openai, gemini",
+                &format!("no such provider; known are {}", PROVIDERS.join(", ")),
             ));
         };
-        let ticket = self.log.open(arrival, endpoint.provider, endpoint.kind.name());
+        let vendor = endpoint.vendor;
+        let ticket = self.log.open(arrival, vendor.name, endpoint.kind.name());
         let right_method = head.method == endpoint.kind.method();
         if endpoint.kind == Kind::StatusPage && right_method {
-            return Ok(self.status_page(endpoint.provider, ticket));
+            return Ok(self.status_page(vendor.name, &path, &head.headers, ticket).await);
         }
         let body = read(body, MAX_REQUEST_BYTES).await?;
+        let protocol = endpoint.door.protocol();
         let ask = match (&endpoint.kind, &body) {
-            (Kind::Generate(path), Some(body)) => {
-                let path = path.as_ref().map(|(model, stream)| (model.as_str(), *stream));
-                Some(vendor::parse(endpoint.protocol, body, path))
-            }
-            (Kind::CountTokens(model), Some(body)) => {
-                Some(count_ask(endpoint.protocol, body, model.as_deref()))
-            }
+            (Kind::Generate(place), Some(body)) => Some(vendor::parse(protocol, body, place)),
+            (Kind::CountTokens(place), Some(body)) => Some(count_ask(protocol, body, place)),
             _ => None,
         };
         let target = match &ask {
-            Some(Ok(ask)) => format!("{}/{}", endpoint.provider, ask.model),
-            _ => format!("{}/", endpoint.provider),
+            Some(Ok(ask)) => format!("{}/{}", vendor.name, ask.model),
+            _ => format!("{}/", vendor.name),
         };
         let mut rng = pace::generator(self.options.seed, &target, self.count(&target));
         let call = Call {
-            has_key: has_key(endpoint.protocol, &head.headers, head.uri.query()),
+            has_key: vendor.open || has_key(vendor, &head.headers, head.uri.query()),
             right_method,
             request_id: format!("req_011{}", vendor::random_id(&mut rng, 21)),
             endpoint,
@@ -193,7 +192,7 @@ impl State {
             Some(Refusal::NoPath(call.path.clone()))
         } else if !call.right_method {
             Some(Refusal::Method)
-        } else if !call.has_key {
+        } else if !call.has_key && !matches!(call.endpoint.kind, Kind::Info(info) if info.open) {
             Some(Refusal::NoKey)
         } else if let Some(Err(message)) = &call.ask {
             Some(Refusal::Invalid(message.clone()))
@@ -206,11 +205,13 @@ impl State {
         match (&call.endpoint.kind, call.ask.take()) {
             (Kind::Generate(_), Some(Ok(ask))) => Ok(self.generate(call, &ask, kind.as_ref(), kill).await),
             (Kind::CountTokens(_), Some(Ok(ask))) => {
-                let body = vendor::token_count(call.endpoint.protocol, vendor::input_tokens(&ask.prompt));
+                let tokens = vendor::input_tokens(&ask.prompt);
+                let body = vendor::token_count(call.speaker().protocol(), tokens);
                 Ok(self.fixed(call, 200, body, None).await)
             }
+            (&Kind::Info(info), _) => Ok(self.fixed(call, 200, info.body.to_owned(), None).await),
             _ => {
-                let body = vendor::models(call.endpoint.protocol);
+                let body = vendor::models(call.speaker());
                 Ok(self.fixed(call, 200, body, None).await)
             }
         }
@@ -230,7 +231,7 @@ impl State {
             Some(model) => fault_spec::of_model(model).map_err(|error| error.to_string())?,
             None => None,
         };
-        let fault = own.or_else(|| self.faults.rule(call.endpoint.provider, model));
+        let fault = own.or_else(|| self.faults.rule(call.endpoint.vendor.name, model));
         // Drawn in any case: a rule that comes or goes doesn't shift the timings of a seed.
         let draw: f64 = call.rng.random();
         Ok(fault.filter(|fault| (generates || fault.scope == Scope::All) && draw < fault.rate))
@@ -243,7 +244,7 @@ impl State {
         fault: Option<&FaultKind>,
         kill: Kill,
     ) -> Response<Reply> {
-        let protocol = call.endpoint.protocol;
+        let answer = prompt::answer(&ask.model, &ask.prompt, &ask.tools);
         let facts = Facts {
             model: if matches!(fault, Some(FaultKind::WrongModel)) {
                 WRONG_MODEL.to_owned()
@@ -254,27 +255,27 @@ impl State {
             request_id: call.request_id.clone(),
             created: self.clock.now(),
             input_tokens: vendor::input_tokens(&ask.prompt),
+            reasoning_tokens: answer.reasoning_tokens() as u64,
+            tool: answer.tool.clone(),
             max_tokens: ask.max_tokens,
             include_usage: ask.include_usage,
             obfuscation: ask.obfuscation,
         };
         let order = Order {
-            protocol,
+            speaker: call.speaker(),
             ask,
             facts,
-            answer: prompt::answer(&ask.prompt),
+            answer,
             fault,
             pace: self.options.pace,
         };
         let script = script::write(order, &mut call.rng);
         call.start.wait(script.head_due).await;
-        let content_type = match (ask.stream, protocol) {
-            (false, _) => "application/json",
-            (true, Protocol::Gemini) => "text/event-stream",
-            (true, _) => "text/event-stream; charset=utf-8",
-        };
-        let mut headers = self.headers(protocol, &call.request_id);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        let mut headers = self.headers(&call);
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static(script.content_type),
+        );
         if ask.stream {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         }
@@ -286,8 +287,8 @@ impl State {
     }
 
     async fn refuse(&self, call: Call, what: &Refusal, retry_after: Option<u64>) -> Response<Reply> {
-        let (status, body) = vendor::refusal(call.endpoint.protocol, what, &call.request_id);
-        self.fixed(call, status, body, retry_after).await
+        let denial = vendor::refusal(call.speaker(), what, &call.request_id);
+        self.deny(call, denial, retry_after).await
     }
 
     async fn status(
@@ -297,9 +298,21 @@ impl State {
         body: Option<&str>,
         retry_after: Option<u64>,
     ) -> Response<Reply> {
-        let usual = || vendor::refusal(call.endpoint.protocol, &Refusal::Status(code), &call.request_id).1;
-        let body = body.map_or_else(usual, str::to_owned);
-        self.fixed(call, code, body, retry_after).await
+        let mut denial = vendor::refusal(call.speaker(), &Refusal::Status(code), &call.request_id);
+        if let Some(body) = body {
+            body.clone_into(&mut denial.body);
+        }
+        self.deny(call, denial, retry_after).await
+    }
+
+    async fn deny(&self, call: Call, denial: Denial, retry_after: Option<u64>) -> Response<Reply> {
+        let mut response = self.fixed(call, denial.status, denial.body, retry_after).await;
+        if let Some((name, value)) = denial.header
+            && let Ok(value) = HeaderValue::from_str(&value)
+        {
+            response.headers_mut().insert(name, value);
+        }
+        response
     }
 
     async fn fixed(
@@ -312,12 +325,11 @@ impl State {
         let due = self.options.pace.draw_ttft(&mut call.rng).mul_f64(QUICK_SHARE);
         call.start.wait(due).await;
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut headers = self.headers(call.endpoint.protocol, &call.request_id);
-        let json = body.trim_start().starts_with(['{', '[']);
-        let content_type = if json {
-            "application/json"
-        } else {
-            "text/html; charset=utf-8"
+        let mut headers = self.headers(&call);
+        let content_type = match body.trim_start().bytes().next() {
+            Some(b'{' | b'[' | b'"') => "application/json",
+            Some(b'<') => "text/html; charset=utf-8",
+            _ => "text/plain; charset=utf-8",
         };
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         if let Some(seconds) = retry_after {
@@ -331,63 +343,42 @@ impl State {
         response
     }
 
-    fn status_page(&self, provider: &str, ticket: Ticket) -> Response<Reply> {
-        let body = self.pages.summary(provider, self.clock.now()).to_string();
+    async fn status_page(
+        &self,
+        provider: &str,
+        path: &str,
+        headers: &HeaderMap,
+        ticket: Ticket,
+    ) -> Response<Reply> {
+        let known = headers.get(header::IF_NONE_MATCH);
+        let Some(served) = self.pages.serve(provider, path, known, self.clock.now()) else {
+            return std::future::pending().await;
+        };
         ticket.note(|entry, now| {
-            entry.status = Some(200);
+            entry.status = Some(served.status().as_u16());
             entry.head = Some(now);
             entry.played = true;
         });
-        let mut response = Response::new(Reply::fixed(body.into(), Some(ticket)));
-        response.headers_mut().insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json; charset=utf-8"),
-        );
-        response
+        served.map(|body| Reply::fixed(body, Some(ticket)))
     }
 
     /// Request id and rate-limit headers, as each vendor names them.
-    fn headers(&self, protocol: Protocol, request_id: &str) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        let mut put = |name: &'static str, value: &str| {
-            if let Ok(value) = HeaderValue::from_str(value) {
-                headers.insert(name, value);
-            }
-        };
-        match protocol {
-            Protocol::Anthropic => {
-                let reset = reset_time(self.clock.now());
-                put("request-id", request_id);
-                put(
-                    "anthropic-organization-id",
-                    "00000000-0000-4000-8000-000000000000",
-                );
-                put("anthropic-ratelimit-requests-limit", "4000");
-                put("anthropic-ratelimit-requests-remaining", "3999");
-                put("anthropic-ratelimit-requests-reset", &reset);
-                put("anthropic-ratelimit-tokens-limit", "400000");
-                put("anthropic-ratelimit-tokens-remaining", "399000");
-                put("anthropic-ratelimit-tokens-reset", &reset);
-            }
-            Protocol::OpenaiChat
-            | Protocol::OpenaiResponses
-            | Protocol::Ollama
-            | Protocol::Bedrock
-            | Protocol::Cohere => {
-                put("x-request-id", request_id);
-                put("openai-organization", "org-simulated");
-                put("openai-version", "2020-10-01");
-                put("openai-processing-ms", "1");
-                put("x-ratelimit-limit-requests", "10000");
-                put("x-ratelimit-remaining-requests", "9999");
-                put("x-ratelimit-reset-requests", "6ms");
-                put("x-ratelimit-limit-tokens", "200000");
-                put("x-ratelimit-remaining-tokens", "199000");
-                put("x-ratelimit-reset-tokens", "300ms");
-            }
-            Protocol::Gemini => put("x-gemini-service-tier", "standard"),
+    fn headers(&self, call: &Call) -> HeaderMap {
+        let reset = reset_time(self.clock.now());
+        let headers = call.endpoint.vendor.headers.iter().filter_map(|(name, value)| {
+            let value = value.replace("{id}", &call.request_id).replace("{reset}", &reset);
+            Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?))
+        });
+        headers.collect()
+    }
+}
+
+impl Call {
+    fn speaker(&self) -> Speaker {
+        Speaker {
+            vendor: self.endpoint.vendor,
+            door: self.endpoint.door,
         }
-        headers
     }
 }
 
@@ -417,44 +408,34 @@ async fn read(body: Incoming, limit: usize) -> io::Result<Option<Bytes>> {
 }
 
 /// A token count asks as generation does, but needs no limit.
-fn count_ask(protocol: Protocol, body: &[u8], model: Option<&str>) -> Result<Ask, String> {
+fn count_ask(protocol: Protocol, body: &[u8], place: &Place) -> Result<Ask, String> {
     let mut json: serde_json::Value =
         serde_json::from_slice(body).map_err(|error| format!("the body is not valid JSON: {error}"))?;
     if let Some(members) = json.as_object_mut() {
         members.insert("max_tokens".to_owned(), 1.into());
     }
-    let body = json.to_string();
-    vendor::parse(protocol, body.as_bytes(), model.map(|model| (model, false)))
+    vendor::parse(protocol, json.to_string().as_bytes(), place)
 }
 
-fn has_key(protocol: Protocol, headers: &HeaderMap, query: Option<&str>) -> bool {
+/// Any credential will do: a token or a signature in `Authorization`, a key in the vendor's own header, or, where that
+/// header is Google's, in the query.
+fn has_key(vendor: &Vendor, headers: &HeaderMap, query: Option<&str>) -> bool {
     let header = |name: &str| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| !value.trim().is_empty())
+        let value = headers.get(name).and_then(|value| value.to_str().ok());
+        value.unwrap_or("").trim()
     };
-    let bearer = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .is_some_and(|token| !token.trim().is_empty());
-    bearer
-        || match protocol {
-            Protocol::Anthropic => header("x-api-key"),
-            Protocol::OpenaiChat
-            | Protocol::OpenaiResponses
-            | Protocol::Ollama
-            | Protocol::Bedrock
-            | Protocol::Cohere => false,
-            Protocol::Gemini => {
-                header("x-goog-api-key")
-                    || query.is_some_and(|query| {
-                        url::form_urlencoded::parse(query.as_bytes())
-                            .any(|(name, value)| name == "key" && !value.is_empty())
-                    })
-            }
-        }
+    let authorized = header("authorization")
+        .split_once(' ')
+        .is_some_and(|(scheme, rest)| {
+            ["Bearer", "AWS4-HMAC-SHA256"].contains(&scheme) && !rest.trim().is_empty()
+        });
+    let in_query = || {
+        url::form_urlencoded::parse(query.unwrap_or("").as_bytes())
+            .any(|(name, value)| name == "key" && !value.is_empty())
+    };
+    authorized
+        || vendor.keys.iter().any(|name| !header(name).is_empty())
+        || (vendor.keys.contains(&"x-goog-api-key") && in_query())
 }
 
 /// Whether `method` is one that changes nothing.

@@ -1,20 +1,27 @@
-//! Each provider's official status page, in the Statuspage v2 shape.
+//! Each provider's official status page, in whichever vendor's format its path asks for.
+
+mod shape;
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError, RwLock},
 };
 
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
+use self::shape::Shape;
 use crate::clock::Timestamp;
 
 /// Longest incident name in bytes.
 const MAX_NAME_BYTES: usize = 200;
+/// A day in milliseconds.
+const DAY_MS: i64 = 86_400_000;
 
 /// What a page says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PageState {
     /// The component's status, in Statuspage's words.
@@ -22,13 +29,31 @@ pub struct PageState {
     /// Name of an unresolved incident, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<String>,
+    /// What is wrong with the page itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<PageFault>,
+}
+
+/// What can be wrong with a status page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PageFault {
+    /// HTTP 200 with something that is no status page.
+    Garbage,
+    /// HTTP 404.
+    Missing,
+    /// HTTP 503 with `Retry-After: 1`.
+    Unavailable,
+    /// It never answers.
+    Hang,
 }
 
 /// Statuspage's component states.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ComponentStatus {
     /// All well.
+    #[default]
     Operational,
     /// Slow or flaky.
     DegradedPerformance,
@@ -92,54 +117,62 @@ impl StatusPages {
             .remove(provider);
     }
 
-    /// `summary.json`.
-    pub(crate) fn summary(&self, provider: &str, now: Timestamp) -> Value {
-        let pages = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let (state, since) = pages.get(provider).cloned().unwrap_or((
-            PageState {
-                status: ComponentStatus::Operational,
-                incident: None,
-            },
-            now,
-        ));
-        let since = since.to_rfc3339();
-        let (indicator, description) = state.status.indicator();
-        let page_id = format!("sim{provider}");
-        let component = format!("{provider} API");
-        let incidents: Vec<Value> = state
-            .incident
-            .iter()
-            .map(|name| {
-                json!({
-                    "id": format!("{page_id}incident"), "name": name, "status": "investigating",
-                    "created_at": since, "updated_at": since, "started_at": since, "monitoring_at": null,
-                    "resolved_at": null, "impact": if indicator == "none" { "minor" } else { indicator },
-                    "shortlink": null, "page_id": page_id, "components": [],
-                    "incident_updates": [{
-                        "id": format!("{page_id}update"), "status": "investigating", "body": name,
-                        "created_at": since, "display_at": since,
-                        "affected_components": [{
-                            "code": format!("{page_id}api"), "name": component,
-                            "old_status": "operational", "new_status": state.status.as_str(),
-                        }],
-                    }],
-                })
-            })
-            .collect();
-        json!({
-            "page": {
-                "id": page_id, "name": provider, "url": format!("/{provider}/status"),
-                "time_zone": "Etc/UTC", "updated_at": since,
-            },
-            "components": [{
-                "id": format!("{page_id}api"), "name": component, "status": state.status.as_str(),
-                "created_at": since, "updated_at": since, "position": 1, "description": null, "showcase": true,
-                "start_date": null, "group_id": null, "page_id": page_id, "group": false,
-                "only_show_if_degraded": false,
-            }],
-            "incidents": incidents,
-            "scheduled_maintenances": [],
-            "status": {"indicator": indicator, "description": description},
-        })
+    /// What a request for a page is answered with; `None`: nothing, ever.
+    pub(crate) fn serve(
+        &self,
+        provider: &str,
+        path: &str,
+        known: Option<&HeaderValue>,
+        now: Timestamp,
+    ) -> Option<Response<Bytes>> {
+        let told = self
+            .0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(provider)
+            .cloned();
+        // A page that nobody set says the same all day.
+        let today = Timestamp::from_millis(now.as_millis() - now.as_millis().rem_euclid(DAY_MS));
+        let (state, since) = told.unwrap_or((PageState::default(), today));
+        let mut response = Response::new(Bytes::new());
+        match state.fault {
+            Some(PageFault::Hang) => return None,
+            Some(PageFault::Missing) => *response.status_mut() = StatusCode::NOT_FOUND,
+            Some(PageFault::Unavailable) => {
+                *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+                response
+                    .headers_mut()
+                    .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Some(PageFault::Garbage) => {
+                *response.body_mut() = Bytes::from_static(b"<html><body>All systems go");
+            }
+            None => {
+                let shape = Shape::of_path(path)?;
+                let body = shape.write(provider, &state, since);
+                let tag = Sha256::digest(&body)
+                    .iter()
+                    .take(8)
+                    .fold(String::new(), |tag, byte| tag + &format!("{byte:02x}"));
+                let tag = HeaderValue::from_str(&format!("\"{tag}\"")).ok()?;
+                if known == Some(&tag) {
+                    *response.status_mut() = StatusCode::NOT_MODIFIED;
+                } else {
+                    *response.body_mut() = body.into();
+                }
+                let headers = response.headers_mut();
+                headers.insert(header::ETAG, tag);
+                headers.insert(
+                    header::CONTENT_TYPE,
+                    HeaderValue::from_static(shape.content_type()),
+                );
+            }
+        }
+        Some(response)
     }
+}
+
+/// Whether a path below a provider's base is one of its status page.
+pub(crate) fn is_page(rest: &str) -> bool {
+    rest.starts_with("status/") && Shape::of_path(rest).is_some()
 }

@@ -296,12 +296,13 @@ impl Memory {
         run(
             connection,
             "INSERT INTO incidents (id, target, started, detected, opened, recovered, closed, worst, reason_code,
-               reason_text, sources, timeline) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+               reason_text, sources, timeline, lead_s)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
              ON CONFLICT (id) DO UPDATE SET
                target = excluded.target, started = excluded.started, detected = excluded.detected,
                opened = excluded.opened, recovered = excluded.recovered, closed = excluded.closed,
                worst = excluded.worst, reason_code = excluded.reason_code, reason_text = excluded.reason_text,
-               sources = excluded.sources, timeline = excluded.timeline",
+               sources = excluded.sources, timeline = excluded.timeline, lead_s = excluded.lead_s",
             params![
                 i.id,
                 target,
@@ -315,6 +316,7 @@ impl Memory {
                 i.reason.text,
                 text::sources(&i.reason.sources),
                 text::timeline(&i.timeline),
+                i.lead_s,
             ],
         )
     }

@@ -13,12 +13,12 @@ use crate::{
     id::TargetId,
     protocol::{ErrorClass, Usage},
     verdict::{
-        Connection, FailedAt, Failure, Flags, Observation, OffScript, Phases, Source, Truncation, Trust,
-        Verdict,
+        CanaryKind, Connection, FailedAt, Failure, Flags, Observation, OffScript, Phases, Source, Truncation,
+        Trust, Verdict,
     },
 };
 
-use codes::{class_code, off_script_code, purpose_code, purpose_of, truncation_code};
+use codes::{class_code, off_script_code, origin_code, purpose_code, purpose_of, truncation_code};
 pub(super) use codes::{code_of_verdict, kind, kind_of_family, source_code, verdict_of_code};
 
 /// Dictionary numbers or texts that go beside the packed row.
@@ -71,8 +71,18 @@ pub(super) const MAX_BYTES: usize = 256;
 
 /// Who saw the packed observation, from its first byte.
 pub(super) fn source_of(data: &[u8]) -> Option<Source> {
+    Some(origin_of(data)?.0)
+}
+
+/// Who saw the packed observation and with which canary, from its first byte.
+fn origin_of(data: &[u8]) -> Option<(Source, Option<CanaryKind>)> {
     let code = data.first()? & 0b111;
-    Source::ALL.into_iter().find(|s| source_code(*s) == code)
+    let special = [CanaryKind::Json, CanaryKind::Tool].map(|kind| (Source::Canary, Some(kind)));
+    let mut known = Source::ALL
+        .into_iter()
+        .map(|source| (source, None))
+        .chain(special);
+    known.find(|(source, canary)| origin_code(*source, *canary) == code)
 }
 
 pub(super) fn put(out: &mut Vec<u8>, mut number: u64) {
@@ -127,7 +137,7 @@ const fn marks(phases: &Phases) -> [Option<Duration>; MARKS] {
 pub(super) fn pack(o: &Observation, base: Timestamp, words: Words, has_texts: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(64);
     out.push(
-        source_code(o.source)
+        origin_code(o.source, o.canary)
             | purpose_code(o.purpose) << 3
             | u8::from(o.trust == Trust::Corroborate) << 5
             | u8::from(o.with_key) << 6
@@ -280,7 +290,9 @@ pub(super) fn unpack(target: TargetId, base: Timestamp, kind: u8, data: &[u8]) -
     let mut c = Cursor { rest, has };
     let verdict = verdict(kind, &mut c)?;
     let before_at = unzigzag(c.number()?);
-    let mut o = Observation::new(target, base, source_of(data)?, verdict);
+    let (source, canary) = origin_of(data)?;
+    let mut o = Observation::new(target, base, source, verdict);
+    o.canary = canary;
     o.phases = phases(&mut c)?;
     o.purpose = purpose_of(small >> 3);
     o.trust = if small & 1 << 5 == 0 {

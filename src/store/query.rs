@@ -96,7 +96,7 @@ pub struct StoredState {
 }
 
 const INCIDENT_COLUMNS: &str = "seq, id, target, started, detected, opened, recovered, closed, worst, reason_code, \
-                                reason_text, sources, timeline";
+                                reason_text, sources, timeline, lead_s";
 
 impl Reader {
     /// Observations, newest first. **Blocks.**
@@ -488,6 +488,7 @@ impl RawIncident {
                 worst,
                 reason,
                 timeline,
+                lead_s: row.get(13)?,
             }),
             _ => None,
         };

@@ -9,13 +9,14 @@ use crate::{
 };
 
 /// Kinds of timeline entries that come back by name; any other becomes `note`.
-const ENTRY_KINDS: [&str; 7] = [
+const ENTRY_KINDS: [&str; 8] = [
     "first_evidence",
     "transition",
     "opened",
     "updated",
     "recovered",
     "closed",
+    "official",
     "note",
 ];
 

@@ -1,230 +1,164 @@
-//! Whether a text is the right answer of a canary, and if not, how it differs.
+//! Whether a reply is the right answer of a canary, and if not, how it differs.
 //!
-//! Words are compared, never raw text: replies of one model differ in spaces, quotes, case and fences.
+//! Meaning is compared, never raw text: replies of one model differ in spaces, quotes, case and fences.
 
-use unicode_normalization::UnicodeNormalization;
+mod json;
+mod words;
 
-use super::{Expected, Flags};
+use serde_json::Value;
 
-/// How a text compares with the expected words.
+use super::{Flags, ToolCall};
+
+/// The right answer of a canary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// What it is.
+    pub answer: ExpectedAnswer,
+    /// All words that a sentinel may be, to tell a cached answer.
+    pub sentinels: Vec<String>,
+    /// Visible tokens that the answer is planned with; token counts are held against it.
+    pub tokens: u32,
+}
+
+/// What a right answer is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExpectedAnswer {
+    /// These words in order, the sentinel last. A hyphen joins two words to one.
+    Words(Vec<String>),
+    /// This JSON document, whatever the order of its members.
+    Json(Value),
+    /// One call of a tool.
+    Tool {
+        /// The tool's name.
+        name: String,
+        /// Its arguments, whatever their order.
+        arguments: Value,
+    },
+}
+
+impl Expected {
+    /// Words, planned with the tokens that number words take: 32 for the 21 of the standard canary.
+    pub fn words(words: Vec<String>, sentinels: Vec<String>) -> Self {
+        let tokens = u32::try_from(words.len()).map_or(u32::MAX, |n| n.saturating_mul(32).div_ceil(21));
+        Self {
+            answer: ExpectedAnswer::Words(words),
+            sentinels,
+            tokens,
+        }
+    }
+}
+
+/// How a reply compares with the expected answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Match {
-    /// All words stand there in one run, the sentinel last.
+    /// The right answer, sentinel included.
     Found,
     /// The text ends inside the expected words.
     Prefix {
         /// Whole expected words that came.
         words: usize,
     },
+    /// JSON that ends before it is whole.
+    Unfinished {
+        /// Bytes of it that came, spaces between its parts not counted.
+        bytes: usize,
+    },
     /// First and last words are there, some between are not.
     Gap {
         /// How many.
         missing: usize,
     },
-    /// No word at all.
+    /// Nothing at all.
     Empty,
-    /// Another text.
+    /// Another text where a text was expected, or instead of a call.
     Other,
+    /// Another call than the one expected.
+    OtherCall,
 }
 
-/// Compares the visible text with the expected words and sets the flags that it earns. `chunks` are byte offsets into
-/// `text` where chunks of the stream began.
-pub fn match_words(text: &str, chunks: &[u32], expected: &Expected, flags: &mut Flags) -> Match {
+/// Compares a reply with the expected answer and sets the flags that it earns. `chunks` are byte offsets into `text`
+/// where chunks of the stream began.
+pub fn match_answer(
+    text: &str,
+    chunks: &[u32],
+    tools: &[ToolCall],
+    expected: &Expected,
+    flags: &mut Flags,
+) -> Match {
     let (body, think) = without_think_block(text);
     flags.set(Flags::THINK_BLOCK, think);
-    let plain = words(body, Digits::Vanish);
-    let mut found = compare(&plain, &expected.words, flags);
-    if found != Match::Found && body.bytes().any(|b| b.is_ascii_digit()) {
-        let spelled = words(body, Digits::Spell);
-        let second = compare(&spelled, &expected.words, flags);
-        if rank(second) > rank(found) {
-            found = second;
-        }
-    }
+    let found = match &expected.answer {
+        ExpectedAnswer::Words(words) => words::compare(body, text.len() - body.len(), chunks, words, flags),
+        ExpectedAnswer::Json(document) => json::document(body, document, flags),
+        ExpectedAnswer::Tool { name, arguments } => json::calls(tools, body, name, arguments),
+    };
     if found != Match::Found {
-        let own = expected.words.last();
-        let foreign = |word: &String| Some(word) != own && expected.sentinels.contains(word);
-        flags.set(Flags::CACHED_ANSWER, plain.iter().any(foreign));
-    }
-    if matches!(found, Match::Gap { .. }) {
-        let start = text.len() - body.len();
+        let calls = tools.iter().map(|call| call.arguments.as_str());
         flags.set(
-            Flags::LOST_CHUNK,
-            gap_on_boundary(body, start, chunks, &expected.words),
+            Flags::CACHED_ANSWER,
+            [body]
+                .into_iter()
+                .chain(calls)
+                .any(|text| foreign(text, expected)),
         );
     }
     found
 }
 
-/// Words of a text, for holding token counts against them.
-pub(super) fn count_words(text: &str) -> usize {
-    text.split_whitespace().count()
+/// Where a cut answer ends, in words. `None` where it isn't cut.
+pub(super) fn place(found: Match, expected: &Expected) -> Option<String> {
+    match (found, &expected.answer) {
+        (Match::Prefix { words: came }, ExpectedAnswer::Words(words)) => Some(format!(
+            "the text ends after {came} of {} expected words",
+            words.len()
+        )),
+        (Match::Unfinished { bytes }, ExpectedAnswer::Json(document)) => Some(format!(
+            "the JSON document ends after {bytes} of {} bytes",
+            document.to_string().len()
+        )),
+        (Match::Unfinished { bytes }, ExpectedAnswer::Tool { arguments, .. }) => Some(format!(
+            "tool arguments end after {bytes} of {} bytes",
+            arguments.to_string().len()
+        )),
+        _ => None,
+    }
 }
 
-/// Whether the visible tokens that the provider counted cannot belong to the text that came. `full` is the number of
-/// expected words if all were found; then 12 to 80 tokens are plausible for the 21 words of the standard canary, in
-/// proportion for others. Otherwise more than two tokens a word and eight: text was generated but lost on the way.
-pub(super) fn usage_mismatch(visible: u64, full: Option<usize>, received: usize) -> bool {
-    match full {
-        Some(words) => {
-            let words = words as u64;
-            let visible = visible.saturating_mul(21);
-            visible < 12 * words || visible > 80 * words
+/// Pieces of a reply that a tokenizer tells apart at least: runs of letters and digits, and marks. For holding token
+/// counts against them.
+pub(super) fn count_pieces(text: &str) -> u64 {
+    let mut pieces = 0;
+    let mut inside = false;
+    for c in text.chars() {
+        let part = c.is_alphanumeric();
+        pieces += u64::from(if part { !inside } else { !c.is_whitespace() });
+        inside = part;
+    }
+    pieces
+}
+
+/// Whether the visible tokens that the provider counted cannot belong to the reply that came. The whole answer is
+/// plausible with 3/8 to 5/2 of the tokens that it is planned with: 12 to 80 for the 32 of the standard canary. For
+/// anything else more than two tokens a piece and eight are too many: text was generated but lost on the way.
+pub(super) fn usage_mismatch(visible: u64, planned: Option<u32>, pieces: u64) -> bool {
+    match planned {
+        Some(planned) => {
+            let planned = u64::from(planned);
+            visible.saturating_mul(8) < 3 * planned || visible.saturating_mul(2) > 5 * planned
         }
-        None => visible > 2 * received as u64 + 8,
+        None => visible > pieces.saturating_mul(2).saturating_add(8),
     }
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Digits {
-    /// A numbered list: the words beside the numbers count.
-    Vanish,
-    /// Numbers in place of words.
-    Spell,
-}
-
-const NUMBERS: [&str; 20] = [
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-    "twenty",
-];
-
-/// Lower-case words of a text after compatibility normalisation; everything but letters separates.
-fn words(text: &str, digits: Digits) -> Vec<String> {
-    let folded: String = text.nfkc().flat_map(char::to_lowercase).collect();
-    folded
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .flat_map(pieces)
-        .filter_map(|piece| match piece {
-            Piece::Letters(word) => Some(word.to_owned()),
-            Piece::Digits(number) if digits == Digits::Spell => {
-                let number: usize = number.parse().ok()?;
-                NUMBERS.get(number.checked_sub(1)?).map(|word| (*word).to_owned())
-            }
-            Piece::Digits(_) => None,
-        })
-        .collect()
-}
-
-enum Piece<'a> {
-    Letters(&'a str),
-    Digits(&'a str),
-}
-
-/// Runs of letters and runs of digits of an alphanumeric token.
-fn pieces(token: &str) -> impl Iterator<Item = Piece<'_>> {
-    let mut rest = token;
-    std::iter::from_fn(move || {
-        let is_digit = rest.chars().next()?.is_ascii_digit();
-        let end = rest
-            .find(|c: char| c.is_ascii_digit() != is_digit)
-            .unwrap_or(rest.len());
-        let (piece, after) = rest.split_at(end);
-        rest = after;
-        Some(if is_digit {
-            Piece::Digits(piece)
-        } else {
-            Piece::Letters(piece)
-        })
-    })
-}
-
-fn compare(words: &[String], expected: &[String], flags: &mut Flags) -> Match {
-    if words.is_empty() || expected.is_empty() {
-        return Match::Empty;
-    }
-    if words.len() >= expected.len() && words.windows(expected.len()).any(|run| run == expected) {
-        flags.set(Flags::EXTRA_WORDS, words.len() > expected.len());
-        return Match::Found;
-    }
-    match (prefix(words, expected), gap(words, expected)) {
-        (Some(words), _) => Match::Prefix { words },
-        (None, Some(missing)) => Match::Gap { missing },
-        (None, None) => Match::Other,
-    }
-}
-
-/// Better explanations rank higher; among cuts, the later one.
-fn rank(found: Match) -> usize {
-    match found {
-        Match::Found => usize::MAX,
-        Match::Prefix { words } => words.saturating_add(2),
-        Match::Gap { .. } => 2,
-        Match::Other => 1,
-        Match::Empty => 0,
-    }
-}
-
-/// Length of the longest run at the end of the text that begins the expected words. A last word that was cut itself
-/// belongs to the run, but is not counted.
-fn prefix(words: &[String], expected: &[String]) -> Option<usize> {
-    let longest = words.len().min(expected.len());
-    (1..=longest).rev().find_map(|len| {
-        let run = &words[words.len() - len..];
-        let (last, whole) = run.split_last()?;
-        if whole != &expected[..len - 1] {
-            return None;
-        }
-        if *last == expected[len - 1] {
-            return (len < expected.len()).then_some(len);
-        }
-        (len > 1 && expected[len - 1].starts_with(last.as_str())).then_some(len - 1)
-    })
-}
-
-/// Number of missing words if the rest stand there in order, from among the first to the sentinel at the end.
-fn gap(words: &[String], expected: &[String]) -> Option<usize> {
-    let places = places(words.iter().map(String::as_str), expected);
-    let in_order = places.windows(2).all(|pair| pair[0] < pair[1]);
-    let whole_ends = places.len() >= 2 && places.last() == Some(&(expected.len() - 1));
-    (in_order && whole_ends && places.len() < expected.len()).then(|| expected.len() - places.len())
-}
-
-fn places<'a>(words: impl Iterator<Item = &'a str>, expected: &[String]) -> Vec<usize> {
-    words
-        .filter_map(|word| expected.iter().position(|known| known == word))
-        .collect()
-}
-
-/// Whether a chunk began between the two words around a gap.
-fn gap_on_boundary(text: &str, start: usize, chunks: &[u32], expected: &[String]) -> bool {
+/// Whether a text holds another probe's sentinel.
+fn foreign(text: &str, expected: &Expected) -> bool {
+    let own = match &expected.answer {
+        ExpectedAnswer::Words(words) => words.last().cloned().unwrap_or_default(),
+        ExpectedAnswer::Json(value) | ExpectedAnswer::Tool { arguments: value, .. } => value.to_string(),
+    };
     let lower = text.to_ascii_lowercase();
-    let mut before: Option<(usize, usize)> = None;
-    let tokens = lower
-        .split(|c: char| !c.is_ascii_alphabetic())
-        .filter(|word| !word.is_empty());
-    for word in tokens {
-        let at = word.as_ptr() as usize - lower.as_ptr() as usize;
-        let Some(place) = expected.iter().position(|known| known == word) else {
-            continue;
-        };
-        let (last, end) = before.map_or((None, 0), |(place, end)| (Some(place), end));
-        if last.map_or(0, |last| last + 1) < place {
-            let between = start + end..=start + at;
-            if chunks.iter().any(|chunk| between.contains(&(*chunk as usize))) {
-                return true;
-            }
-        }
-        before = Some((place, at + word.len()));
-    }
-    false
+    let mut words = lower.split(|c: char| !c.is_ascii_alphabetic());
+    words.any(|word| expected.sentinels.iter().any(|known| known == word) && !own.contains(word))
 }
 
 /// The text after one leading think block, and whether there was one. An unclosed block is left in place.
@@ -238,5 +172,7 @@ fn without_think_block(text: &str) -> (&str, bool) {
     }
 }
 
+#[cfg(test)]
+mod kinds;
 #[cfg(test)]
 mod tests;

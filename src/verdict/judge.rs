@@ -7,7 +7,7 @@ use evidence::Evidence;
 pub use model::same_model;
 
 use super::{
-    Ending, FailedAt, Failure, Flags, OffScript, Timeline, Truncation, Verdict,
+    Ending, Expected, ExpectedAnswer, FailedAt, Failure, Flags, OffScript, Timeline, Truncation, Verdict,
     canary::{self, Match},
 };
 use crate::protocol::{ErrorClass, Protocol, StopClass, StopReason, Usage, error_body};
@@ -23,15 +23,6 @@ pub struct Expectation {
     pub expected: Option<Expected>,
     /// The model asked for; `None`: don't compare.
     pub model: Option<String>,
-}
-
-/// The words of a canary's right answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expected {
-    /// Words in order, the sentinel last.
-    pub words: Vec<String>,
-    /// All words that a sentinel may be, to tell a cached answer.
-    pub sentinels: Vec<String>,
 }
 
 /// One call of a tool.
@@ -64,8 +55,10 @@ pub struct Judgement {
     pub fingerprint: Option<String>,
     /// The reply's id in its body.
     pub response_id: Option<String>,
-    /// Words of the expected text that came before a silent cut.
+    /// Words of the expected text that came, where it is truncated and ends inside them.
     pub cut_after: Option<usize>,
+    /// Bytes of the expected JSON that came, where it is truncated and ends inside it.
+    pub cut_at_byte: Option<usize>,
     /// Why, in one line.
     pub detail: Option<String>,
     /// The wait that the provider asked for.
@@ -129,6 +122,7 @@ fn bare(verdict: Verdict, detail: String) -> Judgement {
         served_model: None,
         response_id: None,
         cut_after: None,
+        cut_at_byte: None,
         detail: Some(detail),
         retry_after: None,
     }
@@ -137,19 +131,21 @@ fn bare(verdict: Verdict, detail: String) -> Judgement {
 /// A 200 response: what its events say, held against how it ended.
 fn stream(timeline: &Timeline, expectation: &Expectation) -> Judgement {
     let mut evidence = Evidence::gather(timeline, expectation.protocol);
-    let found = expectation
-        .expected
-        .as_ref()
-        .map(|expected| canary::match_words(&evidence.text, &evidence.chunks, expected, &mut evidence.flags));
-    let (verdict, detail) = decide(&evidence, timeline, expectation, found.as_ref());
+    let expected = expectation.expected.as_ref();
+    let found = expected.map(|expected| {
+        let (text, chunks, tools) = (&evidence.text, &evidence.chunks, &evidence.tools);
+        canary::match_answer(text, chunks, tools, expected, &mut evidence.flags)
+    });
+    let (verdict, mut detail) = decide(&evidence, timeline, expectation, found);
+    if let (Verdict::Truncated(kind), Some(detail)) = (verdict, &mut detail) {
+        tell_place(detail, kind, found.zip(expected));
+    }
     let mut flags = evidence.flags;
-    flags.set(
-        Flags::FORGED,
-        matches!(
-            verdict,
-            Verdict::Truncated(Truncation::Silent | Truncation::SilentEmpty)
-        ),
+    let silent = matches!(
+        verdict,
+        Verdict::Truncated(Truncation::Silent | Truncation::SilentEmpty)
     );
+    flags.set(Flags::FORGED, silent);
     flags.set(Flags::SENTINEL_FOUND, found == Some(Match::Found));
     flags.set(
         Flags::TERMINAL_LAX,
@@ -162,21 +158,24 @@ fn stream(timeline: &Timeline, expectation: &Expectation) -> Judgement {
     if evidence.stop.is_some() {
         flags.set(Flags::USAGE_MISSING, evidence.usage.visible().is_none());
     }
-    if let (Some(expected), Some(visible)) = (&expectation.expected, evidence.usage.visible()) {
-        let full = (found == Some(Match::Found)).then_some(expected.words.len());
-        flags.set(
-            Flags::USAGE_MISMATCH,
-            canary::usage_mismatch(visible, full, canary::count_words(&evidence.text)),
-        );
+    if let (Some(expected), Some(visible)) = (expected, evidence.usage.visible()) {
+        let planned = (found == Some(Match::Found)).then_some(expected.tokens);
+        let mismatch = canary::usage_mismatch(visible, planned, evidence.pieces());
+        flags.set(Flags::USAGE_MISMATCH, mismatch);
     }
     if let (Some(asked), Some(served)) = (&expectation.model, &evidence.model) {
         flags.set(Flags::MODEL_MISMATCH, !same_model(asked, served));
     }
+    let cut = found.filter(|_| matches!(verdict, Verdict::Truncated(_)));
     Judgement {
         verdict,
         flags,
-        cut_after: match (verdict, found) {
-            (Verdict::Truncated(Truncation::Silent), Some(Match::Prefix { words })) => Some(words),
+        cut_after: match cut {
+            Some(Match::Prefix { words }) => Some(words),
+            _ => None,
+        },
+        cut_at_byte: match cut {
+            Some(Match::Unfinished { bytes }) => Some(bytes),
             _ => None,
         },
         stop_reason: evidence.stop,
@@ -191,12 +190,25 @@ fn stream(timeline: &Timeline, expectation: &Expectation) -> Judgement {
     }
 }
 
+/// A cut that the protocol itself shows is told with its place in the expected answer.
+fn tell_place(detail: &mut String, kind: Truncation, found: Option<(Match, &Expected)>) {
+    let shown = matches!(
+        kind,
+        Truncation::Cut | Truncation::Stall | Truncation::TerminalMissing
+    );
+    let place = found.and_then(|(found, expected)| canary::place(found, expected));
+    if let Some(place) = place.filter(|_| shown) {
+        detail.push_str("; ");
+        detail.push_str(&place);
+    }
+}
+
 /// The order in which evidence speaks. The first that applies is the verdict.
 fn decide(
     seen: &Evidence,
     timeline: &Timeline,
     expectation: &Expectation,
-    found: Option<&Match>,
+    found: Option<Match>,
 ) -> (Verdict, Option<String>) {
     let failed = |class| {
         Verdict::Errored(Failure {
@@ -255,9 +267,9 @@ fn decide(
         };
     };
     if !seen.terminal {
-        let lax = !expectation.strict_terminal
-            && stop.class == StopClass::Complete
-            && found.is_none_or(|found| *found == Match::Found);
+        let natural = stop.class == StopClass::Complete
+            || (stop.class == StopClass::Tool && expectation.expected.as_ref().is_none_or(asks_for_tool));
+        let lax = !expectation.strict_terminal && natural && found.is_none_or(|found| found == Match::Found);
         if !lax {
             return because(
                 Verdict::Truncated(Truncation::TerminalMissing),
@@ -273,7 +285,7 @@ fn by_stop(
     stop: &StopReason,
     seen: &Evidence,
     expectation: &Expectation,
-    found: Option<&Match>,
+    found: Option<Match>,
 ) -> (Verdict, Option<String>) {
     let reason = || Some(format!("stop reason {}", stop.raw));
     match stop.class {
@@ -284,6 +296,7 @@ fn by_stop(
         StopClass::Tool | StopClass::Paused if expectation.expected.is_none() => {
             return (Verdict::Complete, None);
         }
+        StopClass::Tool if expectation.expected.as_ref().is_some_and(asks_for_tool) => {}
         StopClass::Tool => return (Verdict::OffScript(OffScript::ToolUse), reason()),
         StopClass::Paused => return (Verdict::OffScript(OffScript::Paused), reason()),
         StopClass::Complete => {}
@@ -291,29 +304,54 @@ fn by_stop(
     if seen.refusal {
         return (Verdict::Refused, Some("the model refused in words".to_owned()));
     }
-    let empty = (
-        Verdict::Truncated(Truncation::SilentEmpty),
-        Some("a natural stop without any text".to_owned()),
-    );
+    match (found, &expectation.expected) {
+        (Some(found), Some(expected)) => by_answer(found, expected, stop),
+        _ if seen.text.trim().is_empty() && seen.tools.is_empty() => (
+            Verdict::Truncated(Truncation::SilentEmpty),
+            Some("a natural stop without any text".to_owned()),
+        ),
+        _ => (Verdict::Complete, None),
+    }
+}
+
+/// A natural end: the answer decides.
+fn by_answer(found: Match, expected: &Expected, stop: &StopReason) -> (Verdict, Option<String>) {
+    let off_script = |kind, why: &str| (Verdict::OffScript(kind), Some(why.to_owned()));
     match found {
-        None if seen.text.trim().is_empty() && seen.tools.is_empty() => empty,
-        None | Some(Match::Found) => (Verdict::Complete, None),
-        Some(Match::Empty) => empty,
-        Some(Match::Prefix { words }) => (
+        Match::Found => (Verdict::Complete, None),
+        Match::Empty if stop.class == StopClass::Tool => (
             Verdict::Truncated(Truncation::Silent),
             Some(format!(
-                "the text ends after {words} expected words, under a natural stop"
+                "stop reason {} tells of a tool call, and none came",
+                stop.raw
             )),
         ),
-        Some(Match::Gap { missing }) => (
+        Match::Empty => (
+            Verdict::Truncated(Truncation::SilentEmpty),
+            Some("a natural stop without any text".to_owned()),
+        ),
+        Match::Prefix { .. } | Match::Unfinished { .. } => (
+            Verdict::Truncated(Truncation::Silent),
+            canary::place(found, expected).map(|place| format!("{place}, under a natural stop")),
+        ),
+        Match::Gap { missing } => (
             Verdict::OffScript(OffScript::Gap),
             Some(format!("{missing} expected words are missing in the middle")),
         ),
-        Some(Match::Other) => (
-            Verdict::OffScript(OffScript::Text),
-            Some("another text than the canary asked for".to_owned()),
+        Match::OtherCall => off_script(
+            OffScript::ToolUse,
+            "another call, or other arguments, than the canary asked for",
         ),
+        Match::Other if asks_for_tool(expected) => off_script(
+            OffScript::Text,
+            "text instead of the call that the canary asked for",
+        ),
+        Match::Other => off_script(OffScript::Text, "another text than the canary asked for"),
     }
+}
+
+fn asks_for_tool(expected: &Expected) -> bool {
+    matches!(expected.answer, ExpectedAnswer::Tool { .. })
 }
 
 fn cut_detail(timeline: &Timeline) -> String {
@@ -330,5 +368,7 @@ fn empty_detail(timeline: &Timeline) -> String {
     }
 }
 
+#[cfg(test)]
+mod answers;
 #[cfg(test)]
 mod tests;

@@ -6,8 +6,8 @@ mod observation;
 mod timeline;
 mod types;
 
-pub use canary::{Match, match_words};
-pub use judge::{Expectation, Expected, Judgement, ToolCall, judge, same_model};
+pub use canary::{Expected, ExpectedAnswer, Match, match_answer};
+pub use judge::{Expectation, Judgement, ToolCall, judge, same_model};
 pub use observation::*;
 pub use timeline::{Ending, Fault, Timeline};
 pub use types::*;

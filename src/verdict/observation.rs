@@ -35,6 +35,15 @@ impl Source {
         }
     }
 
+    /// The canary that such observations come from unless they say otherwise.
+    pub const fn canary(self) -> Option<CanaryKind> {
+        match self {
+            Self::Canary => Some(CanaryKind::Short),
+            Self::Long => Some(CanaryKind::Long),
+            Self::Reach | Self::Report | Self::Tap => None,
+        }
+    }
+
     /// Whether we generated the request ourselves.
     pub const fn is_probe(self) -> bool {
         matches!(self, Self::Reach | Self::Canary | Self::Long)
@@ -42,6 +51,53 @@ impl Source {
 }
 
 impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Which canary a generation probe asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CanaryKind {
+    /// A counted sequence of some 30 tokens.
+    Short,
+    /// The same over some 400 tokens.
+    Long,
+    /// A JSON document.
+    Json,
+    /// A forced call of a tool.
+    Tool,
+}
+
+impl CanaryKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Short, Self::Long, Self::Json, Self::Tool];
+
+    /// The name in the configuration, on the command line, in the store and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Short => "canary",
+            Self::Long => "long",
+            Self::Json => "json",
+            Self::Tool => "tool",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// The source of its observations.
+    pub const fn source(self) -> Source {
+        match self {
+            Self::Long => Source::Long,
+            Self::Short | Self::Json | Self::Tool => Source::Canary,
+        }
+    }
+}
+
+impl fmt::Display for CanaryKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -133,6 +189,8 @@ pub struct Observation {
     pub started: Timestamp,
     /// Who saw it.
     pub source: Source,
+    /// Which canary it was, where the source alone doesn't tell: [`Observation::canary_kind`] does.
+    pub canary: Option<CanaryKind>,
     /// Why it was sent.
     pub purpose: Purpose,
     /// How much it weighs.
@@ -181,6 +239,7 @@ impl Observation {
             at,
             started: at,
             source,
+            canary: None,
             purpose: Purpose::Scheduled,
             trust: Trust::Full,
             verdict,
@@ -201,6 +260,12 @@ impl Observation {
             with_key: true,
             expected: false,
         }
+    }
+
+    /// Which canary it was; `None` for what is none.
+    pub fn canary_kind(&self) -> Option<CanaryKind> {
+        let own = self.canary.filter(|kind| kind.source() == self.source);
+        own.or(self.source.canary())
     }
 
     /// Time to first token of any channel.

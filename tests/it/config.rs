@@ -121,11 +121,26 @@ fn without_a_file_the_keys_decide() {
             )
         })
         .collect();
-    let expected = BTreeMap::from([
-        ("anthropic", (true, true, true)),
-        ("gemini", (true, false, false)),
-        ("openai", (true, false, false)),
-    ]);
+    // Everybody with one address for all; nobody's own server, nothing that needs a region, project or resource.
+    let reached = [
+        "alibaba-qwen",
+        "cerebras",
+        "cohere",
+        "deepseek",
+        "fireworks",
+        "gemini",
+        "groq",
+        "mistral",
+        "moonshot",
+        "nvidia-nim",
+        "openai",
+        "openrouter",
+        "perplexity",
+        "together",
+        "xai",
+    ];
+    let mut expected = BTreeMap::from(reached.map(|id| (id, (true, false, false))));
+    expected.insert("anthropic", (true, true, true));
     assert_eq!(seen, expected);
     assert_eq!(
         loaded.config.store.path,
@@ -538,7 +553,7 @@ fn files_of_the_operator_win_over_shipped_presets() {
     for provider in &config.providers {
         assert_eq!(provider.base_url.host_str(), Some("proxy.example"));
         assert_eq!(provider.reach.as_ref().unwrap().method, "HEAD");
-        assert_eq!(provider.models[0].max_tokens, 64);
+        assert_eq!(provider.models[0].canary.as_ref().unwrap().max_tokens, 64);
     }
     // A broken one stops the start, with its own file named.
     place.write(
@@ -569,6 +584,13 @@ fn a_planted_key_never_comes_out() {
         "headers = { authorization = \"Bearer KEY\" }",
         "headers = { x-api-key = \"KEY\" }",
         "headers = [\"KEY\"]",
+        "aws = \"KEY\"",
+        "aws = { access_key_id = \"KEY\", secret_access_key = 'KEY' }",
+        "aws = { secret_acess_key = \"KEY\" }",
+        "aws = { session_token = KEY }",
+        "google = { service_account = \"KEY\" }",
+        "google = { service_account = { json = \"KEY\" } }",
+        "google = { metadata = \"KEY\" }",
         "base_url = \"https://KEY@example.com\"",
         "base_url = \"https://example.com/?key=KEY\"",
         "models = [\"m\"] # api_key = KEY",

@@ -94,6 +94,7 @@ pub(crate) fn target(text: &str, state: State) -> TargetView {
         flags: vec!["model_changed"],
         incident: None,
         spent_usd_today: 0.031,
+        official: None,
     }
 }
 
@@ -150,6 +151,7 @@ pub(crate) fn incident(text: &str, number: u32) -> Incident {
             state: State::Operational,
             text: "a canary's reply was cut".to_owned(),
         }],
+        lead_s: None,
     }
 }
 

@@ -71,6 +71,7 @@ impl Fake {
                 flags: Vec::new(),
                 incident: None,
                 spent_usd_today: 0.0,
+                official: None,
             }],
         };
         let identity = Identity {

@@ -4,102 +4,53 @@
 mod client;
 mod control;
 mod faults;
+mod presets;
+mod replies;
+mod shapes;
+mod vendors;
 mod verdicts;
+mod ways;
 
 use std::time::Duration;
 
-use client::{ANSWER, Ending, Running, generate, key, request};
+use client::{ANSWER, Ending, Running, request};
 use endturn::{
     protocol::Protocol,
     simulate::{Options, Pace},
 };
 use serde_json::Value;
+use shapes::{events, is_over, usage, visible};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-
-/// What the simulator speaks.
-const SPOKEN: [Protocol; 4] = [
-    Protocol::Anthropic,
-    Protocol::OpenaiChat,
-    Protocol::OpenaiResponses,
-    Protocol::Gemini,
-];
-
-/// The JSON of every `data:` line, `[DONE]` apart.
-fn events(body: &str) -> Vec<Value> {
-    body.lines()
-        .filter_map(|line| line.strip_prefix("data: "))
-        .filter(|data| !data.starts_with("[DONE]"))
-        .map(|data| serde_json::from_str(data).unwrap())
-        .collect()
-}
-
-/// Visible text of a stream's events.
-fn text(protocol: Protocol, events: &[Value]) -> String {
-    events
-        .iter()
-        .filter_map(|event| match protocol {
-            Protocol::Anthropic => event.pointer("/delta/text"),
-            Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => {
-                event.pointer("/choices/0/delta/content")
-            }
-            Protocol::OpenaiResponses => event.get("delta"),
-            Protocol::Gemini => event.pointer("/candidates/0/content/parts/0/text"),
-        })
-        .filter_map(Value::as_str)
-        .collect()
-}
-
-/// Where the last event tells how many tokens were generated, and a member that the vendor's stream ends with.
-fn usage(protocol: Protocol, events: &[Value]) -> Option<u64> {
-    let place = match protocol {
-        Protocol::Anthropic => "/usage/output_tokens",
-        Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => {
-            "/usage/completion_tokens"
-        }
-        Protocol::OpenaiResponses => "/response/usage/output_tokens",
-        Protocol::Gemini => "/usageMetadata/candidatesTokenCount",
-    };
-    events
-        .iter()
-        .rev()
-        .find_map(|event| event.pointer(place).and_then(Value::as_u64))
-}
-
-fn last_bytes(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Anthropic => "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
-        Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => {
-            "\n\ndata: [DONE]\n\n"
-        }
-        Protocol::OpenaiResponses => ",\"user\":null,\"metadata\":{}}}\n\n",
-        Protocol::Gemini => "\"}\r\n\r\n",
-    }
-}
+use ways::Way;
 
 #[tokio::test]
 async fn healthy_streams_are_whole() {
     let sim = Running::instant(1).await;
-    for protocol in SPOKEN {
+    for protocol in Protocol::ALL {
         let exchange = sim.canary(protocol, "model-1").await;
-        let body = exchange.text();
-        let events = events(&body);
+        let body = exchange.body.as_slice();
+        let events = events(protocol, body);
         assert_eq!(exchange.status, 200, "{protocol}");
         assert_eq!(exchange.ending, Ending::Whole, "{protocol}");
-        assert!(
-            exchange
-                .header("content-type")
-                .unwrap()
-                .starts_with("text/event-stream"),
-            "{protocol}"
-        );
-        assert_eq!(text(protocol, &events), ANSWER, "{protocol}");
+        let content_type = match protocol {
+            Protocol::Ollama => "application/x-ndjson",
+            Protocol::Bedrock => "application/vnd.amazon.eventstream",
+            Protocol::Gemini => "text/event-stream",
+            _ => "text/event-stream; charset=utf-8",
+        };
+        assert_eq!(exchange.header("content-type"), Some(content_type), "{protocol}");
+        assert_eq!(visible(protocol, &events), ANSWER, "{protocol}");
         assert_eq!(usage(protocol, &events), Some(21), "{protocol}");
-        assert!(body.ends_with(last_bytes(protocol)), "{protocol}: {body}");
+        assert!(is_over(protocol, body), "{protocol}: {}", exchange.text());
+        if protocol == Protocol::Bedrock {
+            continue;
+        }
         // Named events name their payload's type, numbered ones skip nothing, and only Gemini ends lines with CRLF.
-        for (line, data) in body.lines().zip(body.lines().skip(1)) {
+        let text = exchange.text();
+        for (line, data) in text.lines().zip(text.lines().skip(1)) {
             if let Some(name) = line.strip_prefix("event: ") {
                 assert!(
                     data.starts_with(&format!("data: {{\"type\":\"{name}\"")),
@@ -114,8 +65,8 @@ async fn healthy_streams_are_whole() {
                 .collect();
             assert!(numbers.iter().copied().eq(0..numbers.len() as u64));
         }
-        let crlf = body.matches("\r\n").count();
-        let lines = body.matches('\n').count();
+        let crlf = text.matches("\r\n").count();
+        let lines = text.matches('\n').count();
         assert_eq!(
             crlf,
             if protocol == Protocol::Gemini { lines } else { 0 },
@@ -133,13 +84,17 @@ async fn token_limits_hold() {
         (Protocol::OpenaiChat, "\"finish_reason\":\"length\""),
         (Protocol::OpenaiResponses, "{\"reason\":\"max_output_tokens\"}"),
         (Protocol::Gemini, "\"finishReason\":\"MAX_TOKENS\""),
+        (Protocol::Ollama, "\"done_reason\":\"length\""),
+        (Protocol::Bedrock, "\"stopReason\":\"max_tokens\""),
+        (Protocol::Cohere, "\"finish_reason\":\"MAX_TOKENS\""),
     ] {
         for stream in [true, false] {
-            let exchange = sim.send(&generate(protocol, "model-1", stream, Some(20))).await;
+            let way = Way::of(protocol);
+            let exchange = sim.send(&way.generate("model-1", stream, Some(20))).await;
             let body = exchange.text();
             assert!(body.contains(member), "{protocol}: {body}");
             assert!(!body.contains("kestrel"), "{protocol}");
-            let exact = sim.send(&generate(protocol, "model-1", stream, Some(21))).await;
+            let exact = sim.send(&way.generate("model-1", stream, Some(21))).await;
             assert!(
                 !exact.text().contains(member),
                 "{protocol}: the limit itself is enough"
@@ -157,8 +112,13 @@ async fn whole_answers_come_without_stream() {
         (Protocol::OpenaiChat, "/choices/0/message/content"),
         (Protocol::OpenaiResponses, "/output/0/content/0/text"),
         (Protocol::Gemini, "/candidates/0/content/parts/0/text"),
+        (Protocol::Ollama, "/message/content"),
+        (Protocol::Bedrock, "/output/message/content/0/text"),
+        (Protocol::Cohere, "/message/content/0/text"),
     ] {
-        let exchange = sim.send(&generate(protocol, "model-1", false, None)).await;
+        let exchange = sim
+            .send(&Way::of(protocol).generate("model-1", false, None))
+            .await;
         assert_eq!(exchange.header("content-type"), Some("application/json"));
         assert_eq!(exchange.ending, Ending::Whole);
         let json: Value = serde_json::from_slice(&exchange.body).unwrap();
@@ -172,31 +132,9 @@ async fn whole_answers_come_without_stream() {
 }
 
 #[tokio::test]
-async fn free_endpoints_want_a_key() {
-    let sim = Running::instant(1).await;
-    for (protocol, path, refused, member) in [
-        (Protocol::Anthropic, "/anthropic/v1/models", 401, "data"),
-        (Protocol::OpenaiChat, "/openai/v1/models", 401, "data"),
-        (Protocol::Gemini, "/gemini/v1beta/models", 403, "models"),
-    ] {
-        let without = sim.send(&request("GET", path, "", "")).await;
-        assert_eq!(without.status, refused, "{path}");
-        let with = sim.send(&request("GET", path, key(protocol), "")).await;
-        let json: Value = serde_json::from_slice(&with.body).unwrap();
-        assert_eq!(with.status, 200, "{path}");
-        assert!(!json[member].as_array().unwrap().is_empty(), "{path}");
-    }
-    let query = sim
-        .send(&request("GET", "/gemini/v1beta/models?key=k", "", ""))
-        .await;
-    assert_eq!(query.status, 200);
-    sim.stop().await;
-}
-
-#[tokio::test]
 async fn bad_requests_get_the_vendors_own_words() {
     let sim = Running::instant(1).await;
-    let post = |protocol, path: &str, body: &str| request("POST", path, key(protocol), body);
+    let post = |protocol, path: &str, body: &str| request("POST", path, Way::of(protocol).key, body);
     for (raw, status, member) in [
         (
             post(Protocol::Anthropic, "/anthropic/v1/messages", "{"),
@@ -233,7 +171,12 @@ async fn bad_requests_get_the_vendors_own_words() {
             "Invalid URL",
         ),
         (
-            request("GET", "/anthropic/v1/messages", key(Protocol::Anthropic), ""),
+            request(
+                "GET",
+                "/anthropic/v1/messages",
+                Way::of(Protocol::Anthropic).key,
+                "",
+            ),
             405,
             "Method Not Allowed",
         ),
@@ -259,7 +202,7 @@ async fn request_bodies_are_limited() {
         request(
             "POST",
             "/openai/v1/responses",
-            key(Protocol::OpenaiResponses),
+            Way::of(Protocol::OpenaiResponses).key,
             body,
         )
     };
@@ -275,7 +218,7 @@ async fn request_bodies_are_limited() {
 #[tokio::test]
 async fn connections_are_kept_alive() {
     let sim = Running::instant(1).await;
-    let raw = String::from_utf8(generate(Protocol::OpenaiChat, "model-1", true, None)).unwrap();
+    let raw = String::from_utf8(Way::of(Protocol::OpenaiChat).canary("model-1")).unwrap();
     let raw = raw.replace("connection: close\r\n", "");
     let mut stream = TcpStream::connect(sim.addr).await.unwrap();
     for _ in 0..3 {
@@ -298,7 +241,7 @@ async fn the_log_tells_the_times() {
         itl_sigma: 0.0,
     };
     let sim = Running::with(Options { seed: 1, pace }).await;
-    for protocol in SPOKEN {
+    for protocol in Protocol::ALL {
         let exchange = sim.canary(protocol, "model-1").await;
         let entry = sim.logged(|entry| entry.end.is_some()).await;
         let offset = |time: Option<Duration>| time.unwrap().checked_sub(entry.arrival).unwrap();
@@ -313,12 +256,14 @@ async fn the_log_tells_the_times() {
             (entry.model.as_deref(), entry.fault.as_deref()),
             (Some("model-1"), None)
         );
-        let request_id = exchange
-            .header("request-id")
-            .or_else(|| exchange.header("x-request-id"));
-        if protocol != Protocol::Gemini {
-            assert_eq!(request_id, entry.request_id.as_deref());
-        }
+        let name = match protocol {
+            Protocol::Anthropic => "request-id",
+            Protocol::OpenaiChat | Protocol::OpenaiResponses => "x-request-id",
+            Protocol::Bedrock => "x-amzn-requestid",
+            Protocol::Cohere => "x-debug-trace-id",
+            Protocol::Gemini | Protocol::Ollama => continue,
+        };
+        assert_eq!(exchange.header(name), entry.request_id.as_deref(), "{protocol}");
     }
     sim.stop().await;
 }
@@ -354,7 +299,7 @@ async fn it_stops_with_requests_in_flight() {
     let sim = Running::instant(1).await;
     let mut stream = TcpStream::connect(sim.addr).await.unwrap();
     stream
-        .write_all(&generate(Protocol::Gemini, "m!hang", true, None))
+        .write_all(&Way::of(Protocol::Gemini).canary("m!hang"))
         .await
         .unwrap();
     sim.logged(|entry| entry.fault.as_deref() == Some("hang")).await;

@@ -1,10 +1,11 @@
 #!/bin/sh
-# The vendors' official Python SDKs against the simulator: they must stream from it without noticing, and see its
-# errors as their own. Usage: tests/real/sdks.sh [BINARY [ARG..]]
+# The vendors' official Python SDKs against the simulator: they must stream from it without noticing, see its errors as
+# their own, and docs/sdk-truncation.md must say which of them take which broken reply for a whole one.
+# Usage: tests/real/sdks.sh [--write] [BINARY [ARG..]]
 #
 # BINARY is started with `--listen 127.0.0.1:PORT` after its arguments; without one, `endturn simulate` of the debug
-# build is used. The virtual environment is kept in $ENDTURN_REAL_CACHE (default target/real). Takes about 15 s once
-# the packages are there.
+# build is used. --write writes the document's table anew. The virtual environment is kept in $ENDTURN_REAL_CACHE
+# (default target/real; about 260 MB). Takes about 50 s once the packages are there.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -12,8 +13,14 @@ root=$(cd "$here/../.." && pwd)
 cache=${ENDTURN_REAL_CACHE:-$root/target/real}
 venv=$cache/sdks
 
+mode=--check
+if [ "${1:-}" = --write ]; then
+    mode=--write
+    shift
+fi
+
 # Pinned: a newer SDK is a change of its own. Seen working in November 2026.
-packages="anthropic==2.12.0 openai==3.54.0 google-genai==3.4.0"
+packages="anthropic[vertex]==2.12.0 openai==3.54.0 google-genai==3.4.0 ollama==0.6.3 cohere==7.3.1 mistralai==3.7.0 boto3==1.44.5"
 
 if [ "$(cat "$venv/packages" 2>/dev/null || true)" != "$packages" ]; then
     mkdir -p "$cache"
@@ -32,3 +39,4 @@ simulator=$!
 trap 'kill "$simulator" 2>/dev/null || true' EXIT INT TERM
 
 "$venv/bin/python" "$here/sdks.py" "http://127.0.0.1:$port"
+"$venv/bin/python" "$here/sdk_streams.py" "http://127.0.0.1:$port" "$mode" "$root/docs/sdk-truncation.md"

@@ -140,7 +140,32 @@ pub(super) struct Strip {
     pub(super) what: &'static str,
     pub(super) state: State,
     pub(super) since: Moment,
-    pub(super) official: Option<State>,
+    pub(super) official: Option<Spoken>,
+}
+
+/// What the provider's own page says. Its texts are foreign and never a link.
+pub(super) struct Spoken {
+    pub(super) state: State,
+    /// The vendor's own word, where it says more than ours, and the title of its incident.
+    pub(super) words: String,
+    pub(super) read: Moment,
+}
+
+impl Spoken {
+    pub(super) fn of(target: &TargetHealth, now: Timestamp) -> Option<Self> {
+        let said = target.official.as_ref()?;
+        let word = said.word.as_deref().filter(|word| *word != said.state.as_str());
+        let words: Vec<String> = [word, said.title.as_deref()]
+            .into_iter()
+            .flatten()
+            .map(|text| words::line(text, words::MAX_LINE))
+            .collect();
+        Some(Self {
+            state: said.state,
+            words: words.join(": "),
+            read: Moment::new(said.at.0, now),
+        })
+    }
 }
 
 /// Where a target's page is.
@@ -262,7 +287,7 @@ pub(super) fn strips(health: &Health, now: Timestamp) -> Vec<Strip> {
             },
             state: target.state,
             since: Moment::new(target.since.0, now),
-            official: target.official.as_ref().map(|o| o.state),
+            official: Spoken::of(target, now),
         })
         .collect()
 }

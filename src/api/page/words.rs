@@ -7,7 +7,7 @@ use crate::{
     verdict::{FailedAt, Flags, OffScript, Truncation, Verdict},
 };
 
-use super::figures::{Moment, percent};
+use super::figures::{Moment, duration, percent};
 use crate::clock::Timestamp;
 
 /// Longest foreign line that is shown, in characters.
@@ -158,6 +158,19 @@ pub(super) fn step(kind: &str, state: State, text: &str) -> String {
         "recovered" => format!("Recovered: {text}"),
         "closed" => format!("Incident closed: {text}"),
         _ => text,
+    }
+}
+
+/// How much earlier or later than us the official page spoke; empty while it has not.
+pub(super) fn lead(seconds: Option<i64>) -> String {
+    let Some(seconds) = seconds else {
+        return String::new();
+    };
+    let span = duration(std::time::Duration::from_secs(seconds.unsigned_abs()));
+    match seconds {
+        0 => "the official page spoke when we did".to_owned(),
+        1.. => format!("the official page spoke {span} after us"),
+        _ => format!("the official page spoke {span} before us"),
     }
 }
 

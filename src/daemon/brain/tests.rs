@@ -6,8 +6,10 @@ use super::*;
 use crate::{
     config::{Env, load_text},
     health::{Hint, State},
-    verdict::{FailedAt, Failure, Source},
+    verdict::{CanaryKind, FailedAt, Failure, Flags, OffScript, Source, Truncation},
 };
+
+mod kinds;
 
 /// Midnight UTC, so that a budget's day is whole.
 const START: Timestamp = Timestamp::from_millis(1_781_913_600_000);
@@ -24,6 +26,12 @@ enum Manner {
     Overloaded(Option<Duration>),
     /// HTTP 500 at once.
     Broken,
+    /// Cuts the text of that kind under a natural stop.
+    Cuts(ProbeKind),
+    /// Answers a tool with text.
+    CannotCall,
+    /// Sends a call whole, after 8 s.
+    CallsLate,
 }
 
 /// One probe that was sent.
@@ -52,7 +60,7 @@ fn s(seconds: u64) -> Duration {
 fn entry(id: &str, rest: &str) -> String {
     format!(
         "[[provider]]\nid = \"{id}\"\npreset = \"openai-compatible\"\nbase_url = \"http://127.0.0.1:1/v1\"\n\
-         reach = false\ncanary = {{ every = \"10s\" }}\n{rest}\n"
+         reach = false\ncanary = {{ every = \"10s\" }}\nlong = false\n{rest}\n"
     )
 }
 
@@ -119,22 +127,32 @@ impl Driver {
             _ if launch.kind == ProbeKind::Reach => (Verdict::Complete, 50),
             Manner::Overloaded(_) => (failed(ErrorClass::Overloaded, 529), 50),
             Manner::Broken => (failed(ErrorClass::ServerError, 500), 50),
+            Manner::Cuts(kind) if kind == launch.kind => (Verdict::Truncated(Truncation::Silent), 800),
+            Manner::CannotCall if launch.kind == ProbeKind::Tool && launch.check_text => {
+                (Verdict::OffScript(OffScript::Text), 800)
+            }
+            Manner::CallsLate if launch.kind == ProbeKind::Tool && launch.deadlines.hard < s(8) => {
+                (failed(ErrorClass::Timeout, 200), 8_000)
+            }
+            Manner::CallsLate if launch.kind == ProbeKind::Tool => (Verdict::Complete, 8_100),
+            Manner::Cuts(_) | Manner::CannotCall | Manner::CallsLate => (Verdict::Complete, 800),
         };
-        let source = match launch.kind {
-            ProbeKind::Reach => Source::Reach,
-            ProbeKind::Canary => Source::Canary,
-        };
+        let canary = launch.kind.canary();
+        let source = canary.map_or(Source::Reach, CanaryKind::source);
         let at = self.now.plus(Duration::from_millis(after));
         let mut reply = Observation::new(launch.model.id.clone(), at, source, verdict);
         reply.started = self.now;
+        reply.canary = canary.filter(|kind| kind.source().canary() != Some(*kind));
         reply.purpose = launch.purpose;
         reply.expected = verdict == Verdict::Complete;
-        if verdict == Verdict::Complete && launch.kind == ProbeKind::Canary {
-            reply.phases.first_token = Some(Duration::from_millis(300));
+        if verdict == Verdict::Complete && launch.kind != ProbeKind::Reach {
+            reply.phases.first_token = Some(Duration::from_millis(if after > 8_000 { 8_000 } else { 300 }));
+            let right = manner != Manner::CannotCall || launch.kind != ProbeKind::Tool;
+            reply.flags.set(Flags::SENTINEL_FOUND, right);
             reply.cost_usd = launch.model.price.map_or(0.0, |price| price.cost(60, 32));
         }
         if let Manner::Overloaded(wait) = manner {
-            reply.retry_after = wait.filter(|_| launch.kind == ProbeKind::Canary);
+            reply.retry_after = wait.filter(|_| launch.kind != ProbeKind::Reach);
         }
         self.replies.insert((at, launch.id), reply);
     }
@@ -240,7 +258,7 @@ fn a_lost_probe_frees_its_place_and_counts_as_paid() {
     driver.brain.lost(id, driver.now);
     assert_eq!(driver.brain.in_flight(), 0);
     let spent = driver.view("a/m").expect("a target").spent_usd_today;
-    let worst = worst_case(&config.providers[0].models[0]);
+    let worst = worst_case(&config.providers[0].models[0], CanaryKind::Short);
     assert!(worst > 0.0 && (spent - worst).abs() < 1e-9, "{spent} of {worst}");
     driver.run(s(11));
     assert_eq!(driver.sent.len(), 2, "its next slot is its own again");
@@ -266,7 +284,10 @@ fn a_spent_budget_stops_canaries_and_nothing_else() {
     let view = driver.view("a/m").expect("a target");
     assert!(view.flags.contains(&"budget_spent"), "{:?}", view.flags);
     // A fifth is kept for confirming and recovery; the next one at its worst would not fit into the rest.
-    let (spent, worst) = (view.spent_usd_today, worst_case(&config.providers[0].models[0]));
+    let (spent, worst) = (
+        view.spent_usd_today,
+        worst_case(&config.providers[0].models[0], CanaryKind::Short),
+    );
     assert!(spent <= 0.016 && spent + worst > 0.016, "{spent}, {worst} each");
     assert_ne!(view.state, State::Operational, "nobody generates: nobody knows");
     driver.run(s(3_600));

@@ -23,6 +23,7 @@ fn setup(polite: bool, interval_s: Option<u64>) -> Setup {
         strict_terminal: true,
         interval: interval_s.map(Duration::from_secs),
         long: false,
+        long_interval: None,
         first_token_limit: Duration::from_secs(30),
         polite,
     };

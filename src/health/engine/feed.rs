@@ -14,7 +14,7 @@ use crate::{
         vantage::Mode,
     },
     protocol::ErrorClass,
-    verdict::{Flags, Observation, Purpose, Source, Trust, Verdict},
+    verdict::{CanaryKind, Flags, Observation, Purpose, Source, Trust, Verdict},
 };
 
 /// A report older than this is history only, in milliseconds.
@@ -31,6 +31,11 @@ fn length_of(observation: &Observation) -> Length {
     } else {
         Length::Short
     }
+}
+
+/// Whether the first token tells how fast the model is. Many servers send a call whole, once it is finished.
+fn is_timed(observation: &Observation) -> bool {
+    observation.canary_kind() != Some(CanaryKind::Tool)
 }
 
 impl Engine {
@@ -61,10 +66,12 @@ impl Engine {
         } else {
             class_of(observation.usage.input)
         };
-        let hard = target
-            .latency
-            .deadlines(class, target.setup.first_token_limit)
-            .hard;
+        let hard = if is_timed(observation) {
+            let limit = target.setup.first_token_limit;
+            target.latency.deadlines(class, limit).hard
+        } else {
+            target.setup.first_token_limit
+        };
         let evidence = evidence::read(observation, &target.setup, hard);
         if evidence.edge != Edge::Bad {
             target.window.count(now_ms, evidence.count, observation);
@@ -138,7 +145,7 @@ impl Engine {
         let length = length_of(observation);
         let target = &mut self.targets[number];
         let soft = target.latency.soft(class);
-        let ttft = observation.ttft();
+        let ttft = observation.ttft().filter(|_| is_timed(observation));
         let late = observation.flags.contains(Flags::SLOW) || ttft.is_some_and(|ttft| ttft > soft);
         let own = matches!(observation.source, Source::Canary | Source::Long);
         let fed = own && (late || ttft.is_none()) && target.stream_mut(length).settle_pending(at_ms);

@@ -120,7 +120,7 @@ impl Engine {
         if target.published.state == State::Unknown
             && target.short.kept.last_ms.is_none()
             && target.long.kept.last_ms.is_none()
-            && target.setup.interval.is_none()
+            && target.setup.generates_every().is_none()
             && self.providers[target.provider].edge.state() == Some(State::Operational)
         {
             let told = target.tracker.reachable_again(now);

@@ -6,7 +6,7 @@ use super::Engine;
 use crate::{
     clock::Timestamp,
     health::{
-        Saved,
+        Length, Saved,
         identity::Served,
         save::{KeptSpell, KeptStream, from_hex, to_hex},
         target::Target,
@@ -166,9 +166,12 @@ impl Engine {
         let now_ms = now.as_millis();
         let Ready { number, kept, hours } = ready;
         let target = &mut self.targets[number];
-        let interval = target.interval_ms();
-        kept.short.into_stream(&mut target.short, interval, now_ms);
-        kept.long.into_stream(&mut target.long, interval, now_ms);
+        let (short, long) = (
+            target.interval_ms(Length::Short),
+            target.interval_ms(Length::Long),
+        );
+        kept.short.into_stream(&mut target.short, short, now_ms);
+        kept.long.into_stream(&mut target.long, long, now_ms);
         target.advice = kept.advice;
         target.last_complete_ms = kept.last_complete_ms;
         target.served = kept.served;

@@ -59,6 +59,7 @@ impl Engine {
             flags: target.flags(now_ms),
             incident: target.tracker.open_id().map(str::to_owned),
             spent_usd_today: target.spent_today(now_ms),
+            official: None,
         }
     }
 
@@ -166,7 +167,7 @@ fn uncounted(code: ReasonCode, target: &Target, now_ms: i64) -> String {
             let last = target.short.kept.last_ms.max(target.long.kept.last_ms);
             format!("no evidence for {} s", age(last))
         }
-        _ if target.setup.interval.is_none() && target.short.kept.last_ms.is_none() => {
+        _ if target.setup.generates_every().is_none() && target.short.kept.last_ms.is_none() => {
             "no replies are asked for: only whether it can be reached is known".to_owned()
         }
         _ => "no fresh evidence yet".to_owned(),

@@ -75,6 +75,7 @@ fn target(id: &str, interval_s: u64) -> TargetSetup {
         strict_terminal: true,
         interval: (interval_s > 0).then(|| Duration::from_secs(interval_s)),
         long: false,
+        long_interval: None,
         first_token_limit: Duration::from_secs(30),
         polite: false,
     }

@@ -78,10 +78,10 @@ impl Engine {
         if target.key_wake().is_some_and(|at| now_ms >= at) {
             target.key = None;
         }
-        let interval = target.interval_ms();
         for length in LENGTHS {
             let look = self.look(number, length, now_ms);
             let target = &mut self.targets[number];
+            let interval = target.interval_ms(length);
             let can_probe = target.can_probe(length);
             let (stream, bucket, allowance) = match length {
                 Length::Short => (&mut target.short, &mut target.bucket, &mut target.allowance),
@@ -121,8 +121,8 @@ impl Engine {
             note(target.key_wake());
             note(target.advice.next_wake(now_ms));
             note(target.tracker.next_wake());
-            let interval = target.interval_ms();
             for length in LENGTHS {
+                let interval = target.interval_ms(length);
                 let stream = target.stream(length);
                 note(stream.confirm.next_wake());
                 note(stream.recovery.next_wake().filter(|_| !self.gate.offline()));

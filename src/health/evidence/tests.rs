@@ -14,6 +14,7 @@ fn setup(strict_terminal: bool) -> TargetSetup {
         strict_terminal,
         interval: Some(Duration::from_secs(60)),
         long: true,
+        long_interval: None,
         first_token_limit: HARD,
         polite: false,
     }
@@ -107,6 +108,7 @@ const ROWS: &[Row] = &[
     (Canary, failed(C::Quota, Status(429)), NO, EDGE_OK, Key::Spent, Count::Ours),
     (Canary, failed(C::Quota, Status(402)), NO, EDGE_OK, Key::Spent, Count::Ours),
     (Canary, failed(C::Auth, Status(401)), NO, EDGE_OK, Key::Refused, Count::Ours),
+    (Canary, failed(C::Auth, Transport), NO, EDGE_NO, Key::Refused, Count::Ours),
     (Canary, failed(C::Permission, Status(403)), NO, EDGE_OK, Key::Refused, Count::Ours),
     (Canary, failed(C::ModelNotFound, Status(404)), NO, EDGE_OK, KEY_NO, Count::Ours),
     (Canary, failed(C::InvalidRequest, Status(400)), NO, EDGE_OK, KEY_NO, Count::Ours),
@@ -246,6 +248,11 @@ fn reach_judges_edge_and_key_alone() {
         (
             reach(None, failed(C::InvalidRequest, FailedAt::Transport), true, false),
             (Edge::Ignored, Key::Ignored, false),
+        ),
+        // Nor one for which we got no token or signature.
+        (
+            reach(None, failed(C::Auth, FailedAt::Transport), true, false),
+            (Edge::Ignored, Key::Refused, false),
         ),
         (
             reach(None, failed(C::Cancelled, FailedAt::Transport), true, false),

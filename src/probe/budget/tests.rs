@@ -128,7 +128,7 @@ fn the_worst_case_is_every_token() {
     let config = config(1, Duration::from_secs(60));
     let model = &config.providers[0].models[0];
     // 500 tokens in at $1, 200 tokens out at $5 per million.
-    assert!((worst_case(model) - 0.0015).abs() < 1e-12);
+    assert!((worst_case(model, CanaryKind::Short) - 0.0015).abs() < 1e-12);
 }
 
 proptest! {

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{id::TargetId, probe::fixture::config};
+use crate::{health::Length, id::TargetId, probe::fixture::config};
 
 const START: Timestamp = Timestamp::from_millis(1_781_913_600_000);
 /// A step of the loop that drives the timetable.
@@ -25,26 +25,28 @@ fn drive(
     takes: Duration,
 ) -> BTreeMap<String, Vec<i64>> {
     let mut sent: BTreeMap<String, Vec<i64>> = BTreeMap::new();
-    let mut running: Vec<(Timestamp, Subject)> = Vec::new();
+    let mut running: Vec<(Timestamp, Subject, ProbeKind)> = Vec::new();
     let mut now = from;
     while now < from.plus(span) {
-        running.retain(|(end, subject)| {
+        running.retain(|(end, subject, kind)| {
             let over = *end <= now;
             if over {
-                schedule.finished(subject);
+                schedule.finished(subject, *kind);
             }
             !over
         });
         for due in schedule.take_due(now) {
             assert!(due.at <= now, "sent before its time");
             assert!(
-                !running.iter().any(|(_, subject)| *subject == due.subject),
+                !running
+                    .iter()
+                    .any(|(_, subject, kind)| (subject, kind) == (&due.subject, &due.kind)),
                 "two of one stream at once"
             );
             sent.entry(format!("{:?}", due.subject))
                 .or_default()
                 .push(now.as_millis() - from.as_millis());
-            running.push((now.plus(takes), due.subject));
+            running.push((now.plus(takes), due.subject, due.kind));
         }
         now = now.plus(STEP);
     }
@@ -112,7 +114,7 @@ fn a_hanging_probe_delays_nobody_else() {
                 continue;
             }
             others += 1;
-            schedule.finished(&due.subject);
+            schedule.finished(&due.subject, due.kind);
         }
         now = now.plus(STEP);
     }
@@ -246,12 +248,12 @@ fn a_reload_keeps_the_slots_and_what_is_in_flight() {
         .collect();
     assert!(before.iter().all(|row| after.contains(row)));
     assert_eq!(after.len(), before.len() + 1);
-    assert!(schedule.busy(&due[0].subject, now));
+    assert!(schedule.busy(&(due[0].subject.clone(), due[0].kind), now));
     schedule.reconfigure(&config(0, every), now);
     assert_eq!(schedule.streams.len(), 1);
     // Taken out and back in while its probe still runs: still one at a time.
     schedule.reconfigure(&config(4, every), now);
-    assert!(schedule.busy(&due[0].subject, now));
+    assert!(schedule.busy(&(due[0].subject.clone(), due[0].kind), now));
 }
 
 #[test]

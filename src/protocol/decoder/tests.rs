@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::protocol::{Channel, StopClass};
 
-fn feed(protocol: Protocol, limits: Limits, pieces: &[&[u8]]) -> Vec<StreamEvent> {
+pub(super) fn feed(protocol: Protocol, limits: Limits, pieces: &[&[u8]]) -> Vec<StreamEvent> {
     let mut decoder = Decoder::new(protocol, limits);
     let mut out = Vec::new();
     for piece in pieces {
@@ -13,12 +13,32 @@ fn feed(protocol: Protocol, limits: Limits, pieces: &[&[u8]]) -> Vec<StreamEvent
     out
 }
 
-fn events(protocol: Protocol, body: &str) -> Vec<StreamEvent> {
+pub(super) fn events(protocol: Protocol, body: &str) -> Vec<StreamEvent> {
     feed(protocol, Limits::default(), &[body.as_bytes()])
 }
 
-fn is_protocol_error(event: &StreamEvent) -> bool {
+pub(super) fn is_protocol_error(event: &StreamEvent) -> bool {
     matches!(event, StreamEvent::Error(error) if error.class == ErrorClass::Protocol)
+}
+
+/// A frame of Bedrock's that holds an event.
+pub(super) fn binary(kind: &str, payload: &str) -> Vec<u8> {
+    let mut headers = Vec::new();
+    for (name, value) in [(":event-type", kind), (":message-type", "event")] {
+        headers.push(u8::try_from(name.len()).unwrap());
+        headers.extend(name.as_bytes());
+        headers.extend([7, 0, u8::try_from(value.len()).unwrap()]);
+        headers.extend(value.as_bytes());
+    }
+    let mut frame = Vec::new();
+    for number in [headers.len() + payload.len() + 16, headers.len()] {
+        frame.extend(u32::try_from(number).unwrap().to_be_bytes());
+    }
+    frame.extend(crc32fast::hash(&frame).to_be_bytes());
+    frame.extend(headers);
+    frame.extend(payload.as_bytes());
+    frame.extend(crc32fast::hash(&frame).to_be_bytes());
+    frame
 }
 
 /// Pieces that streams are made of, and some that they should not be made of.
@@ -54,8 +74,23 @@ fn scrap() -> impl Strategy<Value = Vec<u8>> {
         "{\"type\":\"response.completed\",\"response\":{\"status\":\"completed\"}}",
         "{\n\"error\": \"e\"\n}\n",
     ]);
+    let lines = prop::sample::select(vec![
+        "{\"message\":{\"content\":\"é\"},\"done\":false}\n",
+        "{\"done\":true,\"done_reason\":\"stop\"}\n",
+        "{\"done\":true}",
+        "{\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"COMPLETE\"}}",
+    ]);
+    let frames = prop::sample::select(vec![
+        binary("contentBlockDelta", "{\"delta\":{\"text\":\"é\"}}"),
+        binary("messageStop", "{\"stopReason\":\"end_turn\"}"),
+        binary("chunk", "{\"bytes\":\"e30=\"}"),
+        binary("x", "{"),
+        vec![0, 0, 0, 16],
+    ]);
     prop_oneof![
         8 => known.prop_map(|text| text.as_bytes().to_vec()),
+        3 => lines.prop_map(|text| text.as_bytes().to_vec()),
+        3 => frames,
         1 => prop::collection::vec(any::<u8>(), 0..4),
     ]
 }
@@ -128,6 +163,60 @@ fn a_body_may_be_as_long_as_its_limit_and_no_longer() {
             whole.iter().filter(|e| is_protocol_error(e)).count(),
             usize::from(too_long)
         );
+    }
+}
+
+#[test]
+fn bounds_hold_in_every_framing() {
+    let line = "{\"message\":{\"content\":\"a\"},\"done\":false}\n";
+    let frame = binary("contentBlockDelta", "{\"delta\":{\"text\":\"a\"}}");
+    for (protocol, unit) in [(Protocol::Ollama, line.as_bytes()), (Protocol::Bedrock, &frame)] {
+        let body = unit.repeat(10);
+        let own = unit.len() - usize::from(protocol == Protocol::Ollama);
+        let wide = Limits::default();
+        let rows = [
+            (
+                Limits {
+                    line_bytes: own,
+                    body_bytes: body.len(),
+                    events: 10,
+                },
+                10,
+                0,
+            ),
+            (
+                Limits {
+                    line_bytes: own - 1,
+                    ..wide
+                },
+                0,
+                1,
+            ),
+            (
+                Limits {
+                    body_bytes: body.len() - 1,
+                    ..wide
+                },
+                9,
+                1,
+            ),
+            (Limits { events: 9, ..wide }, 9, 1),
+        ];
+        for (limits, texts, errors) in rows {
+            let whole = feed(protocol, limits, &[&body]);
+            let count = |test: &dyn Fn(&StreamEvent) -> bool| whole.iter().filter(|e| test(e)).count();
+            assert_eq!(
+                count(&|e| matches!(e, StreamEvent::Delta { .. })),
+                texts,
+                "{protocol} {limits:?}"
+            );
+            assert_eq!(
+                count(&is_protocol_error),
+                errors,
+                "{protocol} {limits:?}: {whole:?}"
+            );
+            assert_eq!(whole, feed(protocol, limits, &body.chunks(1).collect::<Vec<_>>()));
+        }
     }
 }
 
@@ -243,6 +332,20 @@ fn chat_dialects_are_understood() {
         ),
         (
             "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{\"}}]}}]}",
+            vec![
+                StreamEvent::ToolCall { name: "f".to_owned() },
+                text(Channel::Tool, "{"),
+            ],
+        ),
+        (
+            "{\"choices\":[{\"delta\":{\"function_call\":{\"name\":\"f\",\"arguments\":\"{\"}}}]}",
+            vec![
+                StreamEvent::ToolCall { name: "f".to_owned() },
+                text(Channel::Tool, "{"),
+            ],
+        ),
+        (
+            "{\"choices\":[{\"delta\":{\"function_call\":{\"name\":\"f\",\"arguments\":\"{\"},\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}}]}}]}",
             vec![
                 StreamEvent::ToolCall { name: "f".to_owned() },
                 text(Channel::Tool, "{"),

@@ -27,7 +27,7 @@ impl Info {
     pub(super) fn of_body(json: &Value) -> Option<Self> {
         Self::of_payload(json).or_else(|| {
             let root = first(json);
-            let has_words = ["message", "detail", "code"]
+            let has_words = ["message", "Message", "detail", "code", "__type"]
                 .iter()
                 .any(|key| root.get(key).is_some());
             has_words.then(|| Self::scanned(&[root]))
@@ -43,7 +43,8 @@ impl Info {
             Some(Value::String(error)) if !error.is_empty() => {
                 let mut info = Self::scanned(&[root]);
                 info.set_message(error);
-                if info.codes.is_empty() {
+                // A word is a code, a sentence is a message.
+                if info.codes.is_empty() && !error.contains(' ') {
                     info.code_text(error);
                 }
                 Some(info)
@@ -52,6 +53,14 @@ impl Info {
             _ if marked("type") || marked("object") => Some(Self::scanned(&[root])),
             _ => root.get("x_groq").and_then(Self::of_payload),
         }
+    }
+
+    /// The error of a protocol whose errors are nothing but a message: `{"message":"text"}`, with an id at most.
+    pub(super) fn of_message(json: &Value) -> Option<Self> {
+        let bare = ["message", "Message"]
+            .iter()
+            .any(|key| json.get(key).is_some_and(Value::is_string));
+        (bare && json.get("type").is_none()).then(|| Self::scanned(&[json]))
     }
 
     /// A body that is no JSON.
@@ -71,6 +80,24 @@ impl Info {
         info
     }
 
+    /// The same with a code that stands outside the body and is the most telling.
+    pub(super) fn named(mut self, code: &str) -> Self {
+        let before = std::mem::take(&mut self.codes);
+        self.code_text(code);
+        self.codes.extend(before);
+        self
+    }
+
+    /// Says whose fault it is where a signature was refused for its time: this machine's clock is off.
+    pub(super) fn with_clock(mut self) -> Self {
+        let skewed = ["signature expired", "signature not yet current"];
+        if self.has_code(&["invalidsignature"]) && self.says(&skewed) {
+            let message = format!("the clock of this machine is off: {}", self.message);
+            self.set_message(&message);
+        }
+        self
+    }
+
     fn scanned(objects: &[&Value]) -> Self {
         let mut info = Self::default();
         for object in objects {
@@ -80,7 +107,7 @@ impl Info {
     }
 
     fn scan(&mut self, object: &Value) {
-        for key in ["code", "type", "status"] {
+        for key in ["code", "type", "status", "__type"] {
             match object.get(key) {
                 Some(Value::String(text)) => {
                     self.number(text.parse().ok());
@@ -108,8 +135,13 @@ impl Info {
         {
             self.scan_google(detail);
         }
-        for key in ["message", "error", "detail"] {
-            if let (true, Some(text)) = (self.message.is_empty(), object.get(key).and_then(Value::as_str)) {
+        for key in ["message", "Message", "error", "detail"] {
+            let words = object.get(key).and_then(|value| match value {
+                // A list of what is wrong with which member (Mistral, vLLM).
+                Value::Array(items) => items.first()?.get("msg"),
+                other => Some(other),
+            });
+            if let (true, Some(text)) = (self.message.is_empty(), words.and_then(Value::as_str)) {
                 self.set_message(text);
             }
         }

@@ -1,40 +1,26 @@
 //! Anthropic Messages.
 
-use serde_json::Value;
-
-use super::{Ask, Encoder, Facts, Finish, Refusal, flag, last_user, quoted, text_member};
-
-/// Models that the list names; generation takes any.
-const MODELS: [&str; 3] = ["claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-5"];
-
-pub(super) fn parse(json: &Value) -> Result<Ask, String> {
-    let max_tokens = json
-        .get("max_tokens")
-        .and_then(Value::as_u64)
-        .ok_or("max_tokens: Field required")?;
-    Ok(Ask {
-        model: text_member(json, "model").ok_or("model: Field required")?,
-        prompt: last_user(json.get("messages"), "content").ok_or("messages: Field required")?,
-        stream: flag(json, "stream"),
-        max_tokens: Some(max_tokens),
-        include_usage: true,
-        obfuscation: false,
-    })
-}
+use super::{Channel, Encoder, Facts, Finish, Whole, closed_object, list, quoted};
 
 fn event(name: &str, members: &str) -> String {
     format!("event: {name}\ndata: {{\"type\":\"{name}\"{members}}}\n\n")
 }
 
-fn usage(input: u64, output: u64) -> String {
+fn usage(facts: &Facts, output: u64) -> String {
+    let details = match facts.reasoning_tokens {
+        0 => String::new(),
+        thinking => format!(r#","output_tokens_details":{{"thinking_tokens":{thinking}}}"#),
+    };
     format!(
-        r#"{{"input_tokens":{input},"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":{output}}}"#
+        r#"{{"input_tokens":{},"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":{output}{details}}}"#,
+        facts.input_tokens
     )
 }
 
 fn stop_members(finish: Finish) -> (&'static str, &'static str) {
     match finish {
         Finish::Stop => ("end_turn", ""),
+        Finish::Tool => ("tool_use", ""),
         Finish::Limit => ("max_tokens", ""),
         Finish::Refused => (
             "refusal",
@@ -43,72 +29,145 @@ fn stop_members(finish: Finish) -> (&'static str, &'static str) {
     }
 }
 
-pub(super) struct Stream(Facts);
+/// Thinking is signed; nobody here checks it.
+const SIGNATURE: &str = "EqQBCgIYAhIkc2ltdWxhdGVk";
+
+fn tool_block(facts: &Facts, input: &str) -> String {
+    format!(
+        r#"{{"type":"tool_use","id":"toolu_01{}","name":{},"input":{input}}}"#,
+        facts.id,
+        quoted(&facts.tool)
+    )
+}
+
+pub(super) struct Stream {
+    facts: Facts,
+    open: Option<Channel>,
+    index: u64,
+}
 
 impl Stream {
     pub(super) fn new(facts: Facts) -> Self {
-        Self(facts)
+        Self {
+            facts,
+            open: None,
+            index: 0,
+        }
+    }
+
+    fn place(&self) -> String {
+        format!(r#","index":{}"#, self.index)
+    }
+
+    fn block_delta(&self, delta: &str) -> String {
+        event(
+            "content_block_delta",
+            &format!(r#"{},"delta":{delta}"#, self.place()),
+        )
+    }
+
+    /// Ends the open block and begins one of that channel.
+    fn open(&mut self, channel: Channel) -> String {
+        let closed = self.close();
+        self.open = Some(channel);
+        let block = match channel {
+            Channel::Reasoning => r#"{"type":"thinking","thinking":"","signature":""}"#.to_owned(),
+            Channel::Tool => tool_block(&self.facts, "{}"),
+            Channel::Text | Channel::Refusal => r#"{"type":"text","text":""}"#.to_owned(),
+        };
+        closed
+            + &event(
+                "content_block_start",
+                &format!(r#"{},"content_block":{block}"#, self.place()),
+            )
+    }
+
+    fn close(&mut self) -> String {
+        let Some(open) = self.open.take() else {
+            return String::new();
+        };
+        let signature = if open == Channel::Reasoning {
+            self.block_delta(&format!(
+                r#"{{"type":"signature_delta","signature":"{SIGNATURE}"}}"#
+            ))
+        } else {
+            String::new()
+        };
+        let stop = event("content_block_stop", &self.place());
+        self.index += 1;
+        signature + &stop
     }
 }
 
 impl Encoder for Stream {
-    fn head(&mut self) -> String {
+    fn head(&mut self) -> Vec<u8> {
         let start = format!(
             r#","message":{{"model":{},"id":"msg_01{}","type":"message","role":"assistant","content":[],"stop_reason":null,"stop_sequence":null,"stop_details":null,"usage":{{"input_tokens":{},"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":1,"service_tier":"standard"}}}}"#,
-            quoted(&self.0.model),
-            self.0.id,
-            self.0.input_tokens
+            quoted(&self.facts.model),
+            self.facts.id,
+            self.facts.input_tokens
         );
-        event("message_start", &start)
-            + &event(
-                "content_block_start",
-                r#","index":0,"content_block":{"type":"text","text":""}"#,
-            )
-            + &event("ping", "")
+        (event("message_start", &start) + &event("ping", "")).into_bytes()
     }
 
-    fn delta(&mut self, text: &str, _tokens: u64) -> String {
-        let delta = format!(
-            r#","index":0,"delta":{{"type":"text_delta","text":{}}}"#,
-            quoted(text)
-        );
-        event("content_block_delta", &delta)
+    fn delta(&mut self, channel: Channel, text: &str, _tokens: u64) -> Vec<u8> {
+        let opened = if self.open == Some(channel) {
+            String::new()
+        } else {
+            self.open(channel)
+        };
+        let (kind, member) = match channel {
+            Channel::Reasoning => ("thinking_delta", "thinking"),
+            Channel::Tool => ("input_json_delta", "partial_json"),
+            Channel::Text | Channel::Refusal => ("text_delta", "text"),
+        };
+        let delta = self.block_delta(&format!(r#"{{"type":"{kind}","{member}":{}}}"#, quoted(text)));
+        (opened + &delta).into_bytes()
     }
 
-    fn stop(&mut self, finish: Finish, tokens: u64) -> String {
+    fn stop(&mut self, finish: Finish, tokens: u64) -> Vec<u8> {
         let (reason, details) = stop_members(finish);
         let delta = format!(
             r#","delta":{{"stop_reason":"{reason}","stop_sequence":null{details}}},"usage":{}"#,
-            usage(self.0.input_tokens, tokens)
+            usage(&self.facts, tokens)
         );
-        event("content_block_stop", r#","index":0"#) + &event("message_delta", &delta)
+        (self.close() + &event("message_delta", &delta)).into_bytes()
     }
 
-    fn terminal(&mut self) -> String {
-        event("message_stop", "")
+    fn terminal(&mut self) -> Vec<u8> {
+        event("message_stop", "").into_bytes()
     }
 
-    fn error(&mut self) -> String {
+    fn error(&mut self) -> Vec<u8> {
         let error = format!(
             r#","error":{{"type":"overloaded_error","message":"Overloaded"}},"request_id":"{}""#,
-            self.0.request_id
+            self.facts.request_id
         );
-        event("error", &error)
+        event("error", &error).into_bytes()
     }
 }
 
-pub(super) fn whole(facts: &Facts, text: &str, finish: Finish, tokens: u64) -> String {
+pub(super) fn whole(facts: &Facts, said: &Whole, finish: Finish, tokens: u64) -> String {
     let (reason, details) = stop_members(finish);
-    let content = if finish == Finish::Refused {
-        "[]".to_owned()
-    } else {
-        format!(r#"[{{"type":"text","text":{}}}]"#, quoted(text))
-    };
+    let mut content = Vec::new();
+    if !said.reasoning.is_empty() {
+        content.push(format!(
+            r#"{{"type":"thinking","thinking":{},"signature":"{SIGNATURE}"}}"#,
+            quoted(&said.reasoning)
+        ));
+    }
+    if !said.text.is_empty() {
+        content.push(format!(r#"{{"type":"text","text":{}}}"#, quoted(&said.text)));
+    }
+    if let Some(arguments) = &said.arguments {
+        content.push(tool_block(facts, &closed_object(arguments)));
+    }
     format!(
-        r#"{{"model":{},"id":"msg_01{}","type":"message","role":"assistant","content":{content},"stop_reason":"{reason}","stop_sequence":null{details},"usage":{}}}"#,
+        r#"{{"model":{},"id":"msg_01{}","type":"message","role":"assistant","content":[{}],"stop_reason":"{reason}","stop_sequence":null{details},"usage":{}}}"#,
         quoted(&facts.model),
         facts.id,
-        usage(facts.input_tokens, tokens)
+        content.join(","),
+        usage(facts, tokens)
     )
 }
 
@@ -121,6 +180,7 @@ fn kind_of(status: u16) -> (&'static str, &'static str) {
             "Your API key does not have permission to use the specified resource.",
         ),
         404 => ("not_found_error", "Not found"),
+        405 => ("invalid_request_error", "Method Not Allowed"),
         409 => ("conflict_error", "Conflict"),
         413 => ("request_too_large", "Request exceeds the maximum size"),
         429 => (
@@ -134,40 +194,21 @@ fn kind_of(status: u16) -> (&'static str, &'static str) {
     }
 }
 
-pub(super) fn refusal(what: &Refusal, request_id: &str) -> (u16, String) {
-    let (status, message) = match what {
-        Refusal::NoKey => (401, Some("x-api-key header is required".to_owned())),
-        Refusal::BadKey => (401, None),
-        Refusal::RateLimit => (429, None),
-        Refusal::Status(status) => (*status, None),
-        Refusal::Invalid(message) => (400, Some(message.clone())),
-        Refusal::NoPath(path) => (404, Some(format!("Not found: {path}"))),
-        Refusal::Method => (405, Some("Method Not Allowed".to_owned())),
-        Refusal::TooLarge => (413, None),
-    };
+pub(super) fn error(status: u16, message: Option<&str>, request_id: &str) -> String {
     let (kind, usual) = kind_of(status);
-    let message = quoted(message.as_deref().unwrap_or(usual));
-    (
-        status,
-        format!(
-            r#"{{"type":"error","error":{{"type":"{kind}","message":{message}}},"request_id":"{request_id}"}}"#
-        ),
+    let message = quoted(message.unwrap_or(usual));
+    format!(
+        r#"{{"type":"error","error":{{"type":"{kind}","message":{message}}},"request_id":"{request_id}"}}"#
     )
 }
 
-pub(super) fn models() -> String {
-    let data: Vec<String> = MODELS
-        .iter()
-        .map(|id| {
-            format!(
-                r#"{{"type":"model","id":"{id}","display_name":"{id}","created_at":"2026-01-01T00:00:00Z"}}"#
-            )
-        })
-        .collect();
+pub(super) fn models(models: &[&str]) -> String {
+    let data = list(models, |id| {
+        format!(r#"{{"type":"model","id":"{id}","display_name":"{id}","created_at":"2026-01-01T00:00:00Z"}}"#)
+    });
     format!(
-        r#"{{"data":[{}],"has_more":false,"first_id":"{}","last_id":"{}"}}"#,
-        data.join(","),
-        MODELS[0],
-        MODELS[MODELS.len() - 1]
+        r#"{{"data":[{data}],"has_more":false,"first_id":"{}","last_id":"{}"}}"#,
+        models[0],
+        models[models.len() - 1]
     )
 }

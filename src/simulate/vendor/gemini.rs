@@ -1,46 +1,51 @@
 //! Gemini `generateContent` and `streamGenerateContent?alt=sse`.
 
-use serde_json::Value;
+use super::{Channel, Encoder, Facts, Finish, Framing, Whole, closed_object, list, quoted};
 
-use super::{Ask, Encoder, Facts, Finish, Refusal, last_user, quoted};
+const CRLF: &str = "\r\n";
 
-/// Models that the list names; generation takes any.
-const MODELS: [&str; 2] = ["gemini-3-flash", "gemini-3-pro"];
-
-pub(super) fn parse(json: &Value, model: &str, stream: bool) -> Result<Ask, String> {
-    Ok(Ask {
-        model: model.to_owned(),
-        prompt: last_user(json.get("contents"), "parts").ok_or("contents is not specified")?,
-        stream,
-        max_tokens: json
-            .pointer("/generationConfig/maxOutputTokens")
-            .and_then(Value::as_u64),
-        include_usage: true,
-        obfuscation: false,
-    })
-}
-
+/// A call of a tool is no stop reason of its own here.
 fn finish_reason(finish: Finish) -> &'static str {
     match finish {
-        Finish::Stop => "STOP",
+        Finish::Stop | Finish::Tool => "STOP",
         Finish::Limit => "MAX_TOKENS",
         Finish::Refused => "SAFETY",
     }
 }
 
-/// One response object: `candidate` is the text with its finish reason, or nothing for a blocked prompt.
+fn text_part(text: &str) -> String {
+    format!(r#"{{"text":{}}}"#, quoted(text))
+}
+
+fn thought_part(text: &str) -> String {
+    format!(r#"{{"text":{},"thought":true}}"#, quoted(text))
+}
+
+fn call_part(facts: &Facts, arguments: &str) -> String {
+    format!(
+        r#"{{"functionCall":{{"name":{},"args":{}}}}}"#,
+        quoted(&facts.tool),
+        closed_object(arguments)
+    )
+}
+
+/// One response object: `candidate` is its parts with the finish reason, or nothing for a blocked prompt.
 fn response(facts: &Facts, candidate: Option<(&str, Option<Finish>)>, tokens: u64) -> String {
+    let thoughts = facts.reasoning_tokens.min(tokens);
     let (lead, counted) = match candidate {
-        Some((text, finish)) => {
+        Some((parts, finish)) => {
             let finish = finish.map_or_else(String::new, |finish| {
                 format!(r#""finishReason":"{}","#, finish_reason(finish))
             });
+            let thinking = match thoughts {
+                0 => String::new(),
+                thoughts => format!(r#""thoughtsTokenCount":{thoughts},"#),
+            };
             (
                 format!(
-                    r#""candidates":[{{"content":{{"parts":[{{"text":{}}}],"role":"model"}},{finish}"index":0}}]"#,
-                    quoted(text)
+                    r#""candidates":[{{"content":{{"parts":[{parts}],"role":"model"}},{finish}"index":0}}]"#
                 ),
-                format!(r#""candidatesTokenCount":{tokens},"#),
+                format!(r#""candidatesTokenCount":{},{thinking}"#, tokens - thoughts),
             )
         }
         None => (
@@ -57,45 +62,92 @@ fn response(facts: &Facts, candidate: Option<(&str, Option<Finish>)>, tokens: u6
     )
 }
 
-pub(super) struct Stream(Facts);
+pub(super) struct Stream {
+    facts: Facts,
+    /// Arguments of the call, which goes out in one part.
+    arguments: Option<String>,
+    tokens: u64,
+    finish: Finish,
+}
 
 impl Stream {
     pub(super) fn new(facts: Facts) -> Self {
-        Self(facts)
+        Self {
+            facts,
+            arguments: None,
+            tokens: 0,
+            finish: Finish::Stop,
+        }
     }
-}
 
-fn event(json: &str) -> String {
-    format!("data: {json}\r\n\r\n")
+    fn event(&self, candidate: Option<(&str, Option<Finish>)>, tokens: u64) -> Vec<u8> {
+        let json = response(&self.facts, candidate, tokens);
+        format!("data: {json}{CRLF}{CRLF}").into_bytes()
+    }
 }
 
 impl Encoder for Stream {
-    fn head(&mut self) -> String {
-        String::new()
+    fn framing(&self) -> Framing {
+        Framing::Sse(CRLF)
     }
 
-    fn delta(&mut self, text: &str, tokens: u64) -> String {
-        event(&response(&self.0, Some((text, None)), tokens))
+    fn head(&mut self) -> Vec<u8> {
+        Vec::new()
     }
 
-    fn stop(&mut self, finish: Finish, tokens: u64) -> String {
-        let candidate = (finish != Finish::Refused).then_some(("", Some(finish)));
-        event(&response(&self.0, candidate, tokens))
+    fn delta(&mut self, channel: Channel, text: &str, tokens: u64) -> Vec<u8> {
+        self.tokens = tokens;
+        let part = match channel {
+            Channel::Tool => {
+                self.arguments.get_or_insert_default().push_str(text);
+                return Vec::new();
+            }
+            Channel::Reasoning => thought_part(text),
+            Channel::Text | Channel::Refusal => text_part(text),
+        };
+        self.event(Some((&part, None)), tokens)
     }
 
-    fn terminal(&mut self) -> String {
-        String::new()
+    fn held(&mut self) -> Vec<u8> {
+        match self.arguments.take() {
+            Some(arguments) => {
+                let part = call_part(&self.facts, &arguments);
+                self.event(Some((&part, None)), self.tokens)
+            }
+            None => Vec::new(),
+        }
     }
 
-    fn error(&mut self) -> String {
-        event(
-            r#"{"error":{"code":503,"message":"The model is overloaded. Please try again later.","status":"UNAVAILABLE"}}"#,
-        )
+    fn stop(&mut self, finish: Finish, tokens: u64) -> Vec<u8> {
+        let held = self.held();
+        (self.finish, self.tokens) = (finish, tokens);
+        held
+    }
+
+    fn terminal(&mut self) -> Vec<u8> {
+        let part = text_part("");
+        let candidate = (self.finish != Finish::Refused).then_some((part.as_str(), Some(self.finish)));
+        self.event(candidate, self.tokens)
+    }
+
+    fn error(&mut self) -> Vec<u8> {
+        let error = r#"{"error":{"code":503,"message":"The model is overloaded. Please try again later.","status":"UNAVAILABLE"}}"#;
+        format!("data: {error}{CRLF}{CRLF}").into_bytes()
     }
 }
 
-pub(super) fn whole(facts: &Facts, text: &str, finish: Finish, tokens: u64) -> String {
-    let candidate = (finish != Finish::Refused).then_some((text, Some(finish)));
+pub(super) fn whole(facts: &Facts, said: &Whole, finish: Finish, tokens: u64) -> String {
+    let mut parts = Vec::new();
+    if !said.reasoning.is_empty() {
+        parts.push(thought_part(&said.reasoning));
+    }
+    match &said.arguments {
+        Some(arguments) if said.text.is_empty() => parts.push(call_part(facts, arguments)),
+        Some(arguments) => parts.extend([text_part(&said.text), call_part(facts, arguments)]),
+        None => parts.push(text_part(&said.text)),
+    }
+    let parts = parts.join(",");
+    let candidate = (finish != Finish::Refused).then_some((parts.as_str(), Some(finish)));
     response(facts, candidate, tokens)
 }
 
@@ -107,6 +159,8 @@ fn words(status: u16) -> (&'static str, &'static str) {
         ),
         403 => ("PERMISSION_DENIED", "Permission denied."),
         404 => ("NOT_FOUND", "Requested entity was not found."),
+        405 => ("INVALID_ARGUMENT", "Method not allowed."),
+        413 => ("INVALID_ARGUMENT", "Request payload size exceeds the limit."),
         429 => (
             "RESOURCE_EXHAUSTED",
             "Resource has been exhausted (e.g. check quota).",
@@ -122,13 +176,6 @@ fn words(status: u16) -> (&'static str, &'static str) {
     }
 }
 
-fn body(status: u16, code: &str, message: &str, details: &str) -> String {
-    format!(
-        "{{\n  \"error\": {{\n    \"code\": {status},\n    \"message\": {},\n    \"status\": \"{code}\"{details}\n  }}\n}}\n",
-        quoted(message)
-    )
-}
-
 const KEY_INVALID: &str = r#",
     "details": [
       {
@@ -141,46 +188,21 @@ const KEY_INVALID: &str = r#",
       }
     ]"#;
 
-pub(super) fn refusal(what: &Refusal) -> (u16, String) {
-    let (status, message) = match what {
-        Refusal::BadKey => {
-            let text = body(
-                400,
-                "INVALID_ARGUMENT",
-                "API key not valid. Please pass a valid API key.",
-                KEY_INVALID,
-            );
-            return (400, text);
-        }
-        Refusal::NoKey => (
-            403,
-            Some(
-                "Method doesn't allow unregistered callers (callers without established identity)."
-                    .to_owned(),
-            ),
-        ),
-        Refusal::RateLimit => (429, None),
-        Refusal::Status(status) => (*status, None),
-        Refusal::Invalid(message) => (400, Some(message.clone())),
-        Refusal::NoPath(path) => (404, Some(format!("The requested URL {path} was not found."))),
-        Refusal::Method => (405, Some("Method not allowed.".to_owned())),
-        Refusal::TooLarge => (413, Some("Request payload size exceeds the limit.".to_owned())),
-    };
+/// `key_invalid` adds the details of a refused API key, which come with 400.
+pub(super) fn error(status: u16, message: Option<&str>, key_invalid: bool) -> String {
     let (code, usual) = words(status);
-    (
-        status,
-        body(status, code, message.as_deref().unwrap_or(usual), ""),
+    format!(
+        "{{\n  \"error\": {{\n    \"code\": {status},\n    \"message\": {},\n    \"status\": \"{code}\"{}\n  }}\n}}\n",
+        quoted(message.unwrap_or(usual)),
+        if key_invalid { KEY_INVALID } else { "" },
     )
 }
 
-pub(super) fn models() -> String {
-    let data: Vec<String> = MODELS
-        .iter()
-        .map(|id| {
-            format!(
-                r#"{{"name":"models/{id}","version":"001","displayName":"{id}","inputTokenLimit":1048576,"outputTokenLimit":65536,"supportedGenerationMethods":["generateContent","countTokens"]}}"#
-            )
-        })
-        .collect();
-    format!(r#"{{"models":[{}]}}"#, data.join(","))
+pub(super) fn models(models: &[&str]) -> String {
+    let data = list(models, |id| {
+        format!(
+            r#"{{"name":"models/{id}","version":"001","displayName":"{id}","inputTokenLimit":1048576,"outputTokenLimit":65536,"supportedGenerationMethods":["generateContent","countTokens"]}}"#
+        )
+    });
+    format!(r#"{{"models":[{data}]}}"#)
 }

@@ -4,32 +4,51 @@
 //! simulated streams look alike.
 
 mod anthropic;
+mod bedrock;
+mod cohere;
+mod error;
+mod frame;
 mod gemini;
-mod openai;
+mod ollama;
 mod openai_chat;
 mod openai_responses;
+mod request;
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-use crate::{clock::Timestamp, protocol::Protocol};
+pub(crate) use error::{Denial, Refusal, refusal};
+pub(crate) use request::{Ask, parse};
 
-/// A generation request, protocol apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ask {
-    /// Model as asked for, fault suffix included.
-    pub(crate) model: String,
-    /// Text of the last user message.
-    pub(crate) prompt: String,
-    /// Whether a stream is asked for.
-    pub(crate) stream: bool,
-    /// Token limit.
-    pub(crate) max_tokens: Option<u64>,
-    /// Whether the stream carries token counts (OpenAI Chat alone asks).
-    pub(crate) include_usage: bool,
-    /// Whether chunks carry random padding (OpenAI alone).
-    pub(crate) obfuscation: bool,
+use super::{
+    catalog::{Door, Vendor},
+    manner::Manner,
+};
+use crate::{
+    clock::Timestamp,
+    protocol::{Channel, ErrorAt, Protocol},
+};
+
+/// Who speaks: a vendor, through one of its doors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Speaker {
+    /// The vendor.
+    pub(crate) vendor: &'static Vendor,
+    /// The door.
+    pub(crate) door: &'static Door,
+}
+
+impl Speaker {
+    /// What is spoken.
+    pub(crate) const fn protocol(self) -> Protocol {
+        self.door.protocol()
+    }
+
+    /// Whether an error inside a reply takes the place of the whole stream.
+    pub(crate) fn errs_instead(self) -> bool {
+        self.protocol() == Protocol::OpenaiChat && self.door.manner.error() == ErrorAt::Body
+    }
 }
 
 /// What an encoder needs to know about a reply.
@@ -45,6 +64,10 @@ pub(crate) struct Facts {
     pub(crate) created: Timestamp,
     /// Prompt tokens.
     pub(crate) input_tokens: u64,
+    /// Tokens of reasoning among the generated ones.
+    pub(crate) reasoning_tokens: u64,
+    /// The tool that the reply calls; empty where it calls none.
+    pub(crate) tool: String,
     /// Token limit.
     pub(crate) max_tokens: Option<u64>,
     /// See [`Ask::include_usage`].
@@ -58,111 +81,147 @@ pub(crate) struct Facts {
 pub(crate) enum Finish {
     /// The model finished.
     Stop,
+    /// The model called its tool.
+    Tool,
     /// A token limit.
     Limit,
     /// A refusal.
     Refused,
 }
 
-/// Writes one streamed reply, piece by piece, in order. A piece may be several events or none.
-pub(crate) trait Encoder: Send {
-    /// Events before the first token.
-    fn head(&mut self) -> String;
-    /// One piece of text; `tokens` so far, these included.
-    fn delta(&mut self, text: &str, tokens: u64) -> String;
-    /// The stop reason. `tokens` is the count that the reply claims.
-    fn stop(&mut self, finish: Finish, tokens: u64) -> String;
-    /// The terminal event. Empty where the stop reason is the end.
-    fn terminal(&mut self) -> String;
-    /// The error event.
-    fn error(&mut self) -> String;
+/// How events are told apart on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// Server-sent events with this line end.
+    Sse(&'static str),
+    /// One JSON value a line.
+    Lines,
+    /// Binary frames with checksums.
+    Binary,
 }
 
-/// The encoder of a protocol.
-pub(crate) fn encoder(protocol: Protocol, facts: Facts) -> Box<dyn Encoder> {
-    match protocol {
-        Protocol::Anthropic => Box::new(anthropic::Stream::new(facts)),
-        Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => {
-            Box::new(openai_chat::Stream::new(facts))
+impl Framing {
+    /// The stream's content type.
+    pub(crate) fn content_type(self) -> &'static str {
+        match self {
+            Self::Sse("\n") => "text/event-stream; charset=utf-8",
+            Self::Sse(_) => "text/event-stream",
+            Self::Lines => "application/x-ndjson",
+            Self::Binary => "application/vnd.amazon.eventstream",
         }
+    }
+
+    /// The start of an event that is lost in the middle: what stands before the piece's last event, and half of that.
+    pub(crate) fn half(self, piece: &[u8]) -> Vec<u8> {
+        let (from, end) = match self {
+            Self::Sse(_) => {
+                let end = piece.trim_ascii_end().len();
+                (rfind(&piece[..end], b"data: ").unwrap_or(0), end)
+            }
+            Self::Lines => {
+                let end = piece.trim_ascii_end().len();
+                (rfind(&piece[..end], b"\n").map_or(0, |at| at + 1), end)
+            }
+            Self::Binary => (frame::last(piece), piece.len()),
+        };
+        let mut half = from + (end - from) / 2;
+        // Never inside a character: what is cut is an event, not its encoding.
+        while self != Self::Binary && half > from && piece[half] & 0b1100_0000 == 0b1000_0000 {
+            half -= 1;
+        }
+        piece[..half].to_vec()
+    }
+
+    /// The piece with its last event spoilt: cut JSON in a whole event, or a frame whose checksum is wrong.
+    pub(crate) fn garbled(self, piece: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Sse(line_end) => [&self.half(piece), line_end.as_bytes(), line_end.as_bytes()].concat(),
+            Self::Lines => [&self.half(piece), b"\n".as_slice()].concat(),
+            Self::Binary => {
+                let mut piece = piece.to_vec();
+                if let Some(last) = piece.last_mut() {
+                    *last ^= 1;
+                }
+                piece
+            }
+        }
+    }
+}
+
+fn rfind(text: &[u8], what: &[u8]) -> Option<usize> {
+    text.windows(what.len()).rposition(|window| window == what)
+}
+
+/// Writes one streamed reply, piece by piece, in order. A piece may be several events or none.
+pub(crate) trait Encoder: Send {
+    /// How its events are told apart.
+    fn framing(&self) -> Framing {
+        Framing::Sse("\n")
+    }
+    /// Events before the first token.
+    fn head(&mut self) -> Vec<u8>;
+    /// One piece of a channel's text; `tokens` so far, these included. Channels come one after the other.
+    fn delta(&mut self, channel: Channel, text: &str, tokens: u64) -> Vec<u8>;
+    /// The tool call as far as it has come, in protocols that send it in one piece; deltas give nothing there.
+    fn held(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+    /// The stop reason, after what is held; nothing but the end of the text where the stop reason is the terminal event
+    /// itself. `tokens` is the count that the reply claims.
+    fn stop(&mut self, finish: Finish, tokens: u64) -> Vec<u8>;
+    /// The terminal event.
+    fn terminal(&mut self) -> Vec<u8>;
+    /// The error event.
+    fn error(&mut self) -> Vec<u8>;
+}
+
+/// The encoder of a speaker.
+pub(crate) fn encoder(speaker: Speaker, facts: Facts) -> Box<dyn Encoder> {
+    match speaker.protocol() {
+        Protocol::Anthropic => Box::new(anthropic::Stream::new(facts)),
+        Protocol::OpenaiChat => Box::new(openai_chat::Stream::new(speaker, facts)),
         Protocol::OpenaiResponses => Box::new(openai_responses::Stream::new(facts)),
         Protocol::Gemini => Box::new(gemini::Stream::new(facts)),
+        Protocol::Ollama => Box::new(ollama::Stream::new(facts)),
+        Protocol::Bedrock => Box::new(bedrock::Stream::new(facts)),
+        Protocol::Cohere => Box::new(cohere::Stream::new(facts)),
     }
+}
+
+/// A reply in one piece.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Whole {
+    /// Reasoning; empty where there is none.
+    pub(crate) reasoning: String,
+    /// Visible text.
+    pub(crate) text: String,
+    /// Arguments of the tool call, if there is one.
+    pub(crate) arguments: Option<String>,
 }
 
 /// The whole reply to a request without `stream`.
-pub(crate) fn whole(protocol: Protocol, facts: &Facts, text: &str, finish: Finish, tokens: u64) -> String {
-    match protocol {
-        Protocol::Anthropic => anthropic::whole(facts, text, finish, tokens),
-        Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => {
-            openai_chat::whole(facts, text, finish, tokens)
-        }
-        Protocol::OpenaiResponses => openai_responses::whole(facts, text, finish, tokens),
-        Protocol::Gemini => gemini::whole(facts, text, finish, tokens),
-    }
-}
-
-/// An HTTP error that a vendor gives.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// No credential.
-    NoKey,
-    /// The credential is not accepted.
-    BadKey,
-    /// Too many requests.
-    RateLimit,
-    /// This status, with the vendor's usual words.
-    Status(u16),
-    /// The request is malformed.
-    Invalid(String),
-    /// No such path.
-    NoPath(String),
-    /// The path exists, the method doesn't.
-    Method,
-    /// The body is larger than allowed.
-    TooLarge,
-}
-
-/// Status and body of an error in the vendor's shape.
-pub(crate) fn refusal(protocol: Protocol, what: &Refusal, request_id: &str) -> (u16, String) {
-    match protocol {
-        Protocol::Anthropic => anthropic::refusal(what, request_id),
-        Protocol::OpenaiChat
-        | Protocol::OpenaiResponses
-        | Protocol::Ollama
-        | Protocol::Bedrock
-        | Protocol::Cohere => openai::refusal(what),
-        Protocol::Gemini => gemini::refusal(what),
-    }
-}
-
-/// Reads a generation request. `path_model` is the model of a Gemini path, `stream` whether its path asks for one.
-pub(crate) fn parse(protocol: Protocol, body: &[u8], path: Option<(&str, bool)>) -> Result<Ask, String> {
-    let json: Value =
-        serde_json::from_slice(body).map_err(|error| format!("the body is not valid JSON: {error}"))?;
-    match protocol {
-        Protocol::Anthropic => anthropic::parse(&json),
-        Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => {
-            openai_chat::parse(&json)
-        }
-        Protocol::OpenaiResponses => openai_responses::parse(&json),
-        Protocol::Gemini => {
-            let (model, stream) = path.unwrap_or_default();
-            gemini::parse(&json, model, stream)
-        }
+pub(crate) fn whole(speaker: Speaker, facts: &Facts, said: &Whole, finish: Finish, tokens: u64) -> String {
+    match speaker.protocol() {
+        Protocol::Anthropic => anthropic::whole(facts, said, finish, tokens),
+        Protocol::OpenaiChat => openai_chat::whole(speaker.door.manner, facts, said, finish, tokens),
+        Protocol::OpenaiResponses => openai_responses::whole(facts, said, finish, tokens),
+        Protocol::Gemini => gemini::whole(facts, said, finish, tokens),
+        Protocol::Ollama => ollama::whole(facts, said, finish, tokens),
+        Protocol::Bedrock => bedrock::whole(facts, said, finish, tokens),
+        Protocol::Cohere => cohere::whole(facts, said, finish, tokens),
     }
 }
 
 /// Body of the models list.
-pub(crate) fn models(protocol: Protocol) -> String {
-    match protocol {
-        Protocol::Anthropic => anthropic::models(),
-        Protocol::OpenaiChat
-        | Protocol::OpenaiResponses
-        | Protocol::Ollama
-        | Protocol::Bedrock
-        | Protocol::Cohere => openai::models(),
-        Protocol::Gemini => gemini::models(),
+pub(crate) fn models(speaker: Speaker) -> String {
+    let models = speaker.vendor.models;
+    match speaker.protocol() {
+        Protocol::Anthropic => anthropic::models(models),
+        Protocol::OpenaiChat | Protocol::OpenaiResponses => openai_chat::models(models),
+        Protocol::Gemini => gemini::models(models),
+        Protocol::Ollama => ollama::models(models),
+        Protocol::Bedrock => bedrock::models(models),
+        Protocol::Cohere => cohere::models(models),
     }
 }
 
@@ -192,35 +251,69 @@ fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// Text of a message's `content`: a string, or a list of parts with `text`.
-fn content_text(content: Option<&Value>) -> String {
-    match content {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(parts)) => parts
-            .iter()
-            .filter_map(|part| part.get("text").and_then(Value::as_str))
-            .collect(),
-        _ => String::new(),
+/// Items of a list, each from a template, with commas between them.
+fn list(models: &[&str], item: impl Fn(&str) -> String) -> String {
+    models.iter().map(|id| item(id)).collect::<Vec<_>>().join(",")
+}
+
+/// A JSON object as far as it has come, closed after its last whole member: for protocols that send arguments as an
+/// object and so can't cut it elsewhere.
+fn closed_object(json: &str) -> String {
+    if serde_json::from_str::<serde::de::IgnoredAny>(json).is_ok() {
+        return json.to_owned();
     }
+    let (mut depth, mut in_string, mut escaped, mut end) = (0_u32, false, false, None);
+    for (at, byte) in json.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b',' if depth == 1 => end = Some(at),
+            _ => {}
+        }
+    }
+    end.map_or_else(|| "{}".to_owned(), |end| format!("{}}}", &json[..end]))
 }
 
-/// Text of the last user message of a list, whose content is under `member`.
-fn last_user(messages: Option<&Value>, member: &str) -> Option<String> {
-    messages?
-        .as_array()?
-        .iter()
-        .rev()
-        .find(|message| message.get("role").is_none_or(|role| role == "user"))
-        .map(|message| content_text(message.get(member)))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn text_member(json: &Value, name: &str) -> Option<String> {
-    json.get(name)
-        .and_then(Value::as_str)
-        .filter(|text| !text.is_empty())
-        .map(str::to_owned)
-}
+    #[test]
+    fn halves_end_inside_the_last_event() {
+        let sse = Framing::Sse("\n");
+        let piece = b"event: a\ndata: {\"a\":1}\n\nevent: b\ndata: {\"b\":\"\xc3\xa9\"}\n\n";
+        let half = sse.half(piece);
+        assert!(piece.starts_with(&half));
+        assert!(half.ends_with(b"data: {\""), "{}", String::from_utf8_lossy(&half));
+        assert!(sse.garbled(piece).ends_with(b"data: {\"\n\n"));
+        assert_eq!(
+            Framing::Lines.half(b"{\"a\":1}\n{\"bb\":2}\n"),
+            b"{\"a\":1}\n{\"bb"
+        );
+        assert_eq!(Framing::Lines.half(b""), b"");
+        for at in 1..4 {
+            let text = format!("data: {}\u{e9}\u{e9}\u{e9}\n\n", "x".repeat(at));
+            assert!(String::from_utf8(sse.half(text.as_bytes())).is_ok());
+        }
+    }
 
-fn flag(json: &Value, name: &str) -> bool {
-    json.get(name).and_then(Value::as_bool).unwrap_or(false)
+    #[test]
+    fn objects_close_after_their_last_whole_member() {
+        let whole = r#"{"a":7,"b":[1,{"c":","}],"d":"\"},","e":1}"#;
+        for (upto, closed) in [
+            (whole.len(), whole),
+            (0, "{}"),
+            (5, "{}"),
+            (8, r#"{"a":7}"#),
+            (20, r#"{"a":7}"#),
+            (26, r#"{"a":7,"b":[1,{"c":","}]}"#),
+            (whole.len() - 1, r#"{"a":7,"b":[1,{"c":","}],"d":"\"},"}"#),
+        ] {
+            assert_eq!(closed_object(&whole[..upto]), closed, "{upto}");
+        }
+    }
 }

@@ -1,49 +1,57 @@
 //! OpenAI Responses.
 
-use serde_json::Value;
-
-use super::{Ask, Encoder, Facts, Finish, flag, last_user, openai, quoted, text_member};
-
-pub(super) fn parse(json: &Value) -> Result<Ask, String> {
-    let input = json.get("input");
-    let prompt = match input {
-        Some(Value::String(text)) => Some(text.clone()),
-        _ => last_user(input, "content"),
-    };
-    Ok(Ask {
-        model: text_member(json, "model").ok_or("Missing required parameter: 'model'.")?,
-        prompt: prompt.ok_or("Missing required parameter: 'input'.")?,
-        stream: flag(json, "stream"),
-        max_tokens: json.get("max_output_tokens").and_then(Value::as_u64),
-        include_usage: true,
-        obfuscation: json
-            .pointer("/stream_options/include_obfuscation")
-            .and_then(Value::as_bool)
-            .unwrap_or(true),
-    })
-}
+use super::{Channel, Encoder, Facts, Finish, Whole, openai_chat::OBFUSCATION, quoted};
 
 /// The end state in the protocol's words: event and status, `incomplete_details`.
-fn end_state(finish: Finish) -> (&'static str, &'static str) {
+const fn end_state(finish: Finish) -> (&'static str, &'static str) {
     match finish {
-        Finish::Stop => ("completed", "null"),
+        Finish::Stop | Finish::Tool => ("completed", "null"),
         Finish::Limit => ("incomplete", r#"{"reason":"max_output_tokens"}"#),
         Finish::Refused => ("incomplete", r#"{"reason":"content_filter"}"#),
     }
 }
 
-fn part(text: &str) -> String {
+fn text_part(text: &str) -> String {
     format!(
         r#"{{"type":"output_text","annotations":[],"logprobs":[],"text":{}}}"#,
         quoted(text)
     )
 }
 
-fn item(facts: &Facts, status: &str, content: &str) -> String {
-    format!(
-        r#"{{"id":"msg_{}","type":"message","status":"{status}","content":[{content}],"role":"assistant"}}"#,
-        facts.id
-    )
+fn summary_part(text: &str) -> String {
+    format!(r#"{{"type":"summary_text","text":{}}}"#, quoted(text))
+}
+
+/// Prefix of an item's id, by what it holds.
+const fn prefix(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Reasoning => "rs",
+        Channel::Tool => "fc",
+        Channel::Text | Channel::Refusal => "msg",
+    }
+}
+
+/// One output item; `inner` is its text or its arguments, `None` before there are any.
+fn item(facts: &Facts, channel: Channel, status: &str, inner: Option<&str>) -> String {
+    let id = format!("{}_{}", prefix(channel), facts.id);
+    match channel {
+        Channel::Reasoning => {
+            let summary = inner.map_or_else(String::new, summary_part);
+            format!(r#"{{"id":"{id}","type":"reasoning","summary":[{summary}]}}"#)
+        }
+        Channel::Tool => format!(
+            r#"{{"id":"{id}","type":"function_call","status":"{status}","arguments":{},"call_id":"call_{}","name":{}}}"#,
+            quoted(inner.unwrap_or_default()),
+            facts.id,
+            quoted(&facts.tool)
+        ),
+        Channel::Text | Channel::Refusal => {
+            let content = inner.map_or_else(String::new, text_part);
+            format!(
+                r#"{{"id":"{id}","type":"message","status":"{status}","content":[{content}],"role":"assistant"}}"#
+            )
+        }
+    }
 }
 
 /// The response object that the first, second and last event carry.
@@ -61,8 +69,9 @@ fn response(facts: &Facts, status: &str, details: &str, output: &str, tokens: Op
         || "null".to_owned(),
         |output| {
             format!(
-                r#"{{"input_tokens":{0},"input_tokens_details":{{"cached_tokens":0,"cache_write_tokens":0}},"output_tokens":{output},"output_tokens_details":{{"reasoning_tokens":0}},"total_tokens":{1}}}"#,
+                r#"{{"input_tokens":{0},"input_tokens_details":{{"cached_tokens":0,"cache_write_tokens":0}},"output_tokens":{output},"output_tokens_details":{{"reasoning_tokens":{1}}},"total_tokens":{2}}}"#,
                 facts.input_tokens,
+                facts.reasoning_tokens,
                 facts.input_tokens + output
             )
         },
@@ -77,7 +86,10 @@ fn response(facts: &Facts, status: &str, details: &str, output: &str, tokens: Op
 pub(super) struct Stream {
     facts: Facts,
     sequence: u64,
-    text: String,
+    /// The item that is being written, and its text so far.
+    open: Option<(Channel, String)>,
+    /// Whole items.
+    output: Vec<String>,
     end: (Finish, u64),
 }
 
@@ -86,7 +98,8 @@ impl Stream {
         Self {
             facts,
             sequence: 0,
-            text: String::new(),
+            open: None,
+            output: Vec::new(),
             end: (Finish::Stop, 0),
         }
     }
@@ -97,82 +110,144 @@ impl Stream {
         format!("event: {name}\ndata: {{\"type\":\"{name}\",\"sequence_number\":{sequence},{members}}}\n\n")
     }
 
-    fn place(&self) -> String {
+    fn item_event(&mut self, name: &str, item: &str) -> String {
+        let index = self.output.len();
+        self.event(name, &format!(r#""output_index":{index},"item":{item}"#))
+    }
+
+    /// Where a delta belongs.
+    fn place(&self, channel: Channel) -> String {
+        let inner = match channel {
+            Channel::Reasoning => r#","summary_index":0"#,
+            Channel::Tool => "",
+            Channel::Text | Channel::Refusal => r#","content_index":0"#,
+        };
         format!(
-            r#""item_id":"msg_{}","output_index":0,"content_index":0"#,
-            self.facts.id
+            r#""item_id":"{}_{}","output_index":{}{inner}"#,
+            prefix(channel),
+            self.facts.id,
+            self.output.len()
         )
+    }
+
+    fn part_event(&mut self, channel: Channel, what: &str, text: &str) -> String {
+        let (name, part) = match channel {
+            Channel::Tool => return String::new(),
+            Channel::Reasoning => ("response.reasoning_summary_part", summary_part(text)),
+            Channel::Text | Channel::Refusal => ("response.content_part", text_part(text)),
+        };
+        let members = format!(r#"{},"part":{part}"#, self.place(channel));
+        self.event(&format!("{name}.{what}"), &members)
+    }
+
+    fn open(&mut self, channel: Channel) -> String {
+        let closed = self.close("completed");
+        let item = item(&self.facts, channel, "in_progress", None);
+        let added = self.item_event("response.output_item.added", &item);
+        let part = self.part_event(channel, "added", "");
+        self.open = Some((channel, String::new()));
+        closed + &added + &part
+    }
+
+    fn close(&mut self, status: &str) -> String {
+        let Some((channel, text)) = self.open.take() else {
+            return String::new();
+        };
+        let place = self.place(channel);
+        let whole = quoted(&text);
+        let done = match channel {
+            Channel::Reasoning => self.event(
+                "response.reasoning_summary_text.done",
+                &format!(r#"{place},"text":{whole}"#),
+            ),
+            Channel::Tool => {
+                let name = quoted(&self.facts.tool);
+                self.event(
+                    "response.function_call_arguments.done",
+                    &format!(r#"{place},"name":{name},"arguments":{whole}"#),
+                )
+            }
+            Channel::Text | Channel::Refusal => self.event(
+                "response.output_text.done",
+                &format!(r#"{place},"text":{whole},"logprobs":[]"#),
+            ),
+        };
+        let part = self.part_event(channel, "done", &text);
+        let item = item(&self.facts, channel, status, Some(&text));
+        let ended = self.item_event("response.output_item.done", &item);
+        self.output.push(item);
+        done + &part + &ended
     }
 }
 
 impl Encoder for Stream {
-    fn head(&mut self) -> String {
+    fn head(&mut self) -> Vec<u8> {
         let response = format!(
             r#""response":{}"#,
             response(&self.facts, "in_progress", "null", "", None)
         );
-        let item = format!(
-            r#""output_index":0,"item":{}"#,
-            item(&self.facts, "in_progress", "")
-        );
-        let part = format!(r#"{},"part":{}"#, self.place(), part(""));
-        self.event("response.created", &response)
-            + &self.event("response.in_progress", &response)
-            + &self.event("response.output_item.added", &item)
-            + &self.event("response.content_part.added", &part)
+        (self.event("response.created", &response) + &self.event("response.in_progress", &response))
+            .into_bytes()
     }
 
-    fn delta(&mut self, text: &str, _tokens: u64) -> String {
-        self.text.push_str(text);
-        let padding = if self.facts.obfuscation {
-            openai::OBFUSCATION
-        } else {
-            ""
+    fn delta(&mut self, channel: Channel, text: &str, _tokens: u64) -> Vec<u8> {
+        let opened = match &self.open {
+            Some((open, _)) if *open == channel => String::new(),
+            _ => self.open(channel),
+        };
+        if let Some((_, sum)) = &mut self.open {
+            sum.push_str(text);
+        }
+        let padding = if self.facts.obfuscation { OBFUSCATION } else { "" };
+        let (name, more) = match channel {
+            Channel::Reasoning => ("response.reasoning_summary_text.delta", ""),
+            Channel::Tool => ("response.function_call_arguments.delta", ""),
+            Channel::Text | Channel::Refusal => ("response.output_text.delta", r#","logprobs":[]"#),
         };
         let members = format!(
-            r#"{},"delta":{},"logprobs":[]{padding}"#,
-            self.place(),
+            r#"{},"delta":{}{more}{padding}"#,
+            self.place(channel),
             quoted(text)
         );
-        self.event("response.output_text.delta", &members)
+        (opened + &self.event(name, &members)).into_bytes()
     }
 
-    fn stop(&mut self, finish: Finish, tokens: u64) -> String {
+    fn stop(&mut self, finish: Finish, tokens: u64) -> Vec<u8> {
         self.end = (finish, tokens);
-        if finish == Finish::Refused {
-            return String::new();
-        }
         let (status, _) = end_state(finish);
-        let text = format!(r#"{},"text":{},"logprobs":[]"#, self.place(), quoted(&self.text));
-        let whole = part(&self.text);
-        let done = format!(r#"{},"part":{whole}"#, self.place());
-        let item = format!(r#""output_index":0,"item":{}"#, item(&self.facts, status, &whole));
-        self.event("response.output_text.done", &text)
-            + &self.event("response.content_part.done", &done)
-            + &self.event("response.output_item.done", &item)
+        self.close(status).into_bytes()
     }
 
-    fn terminal(&mut self) -> String {
+    fn terminal(&mut self) -> Vec<u8> {
         let (finish, tokens) = self.end;
         let (status, details) = end_state(finish);
-        let output = item(&self.facts, status, &part(&self.text));
         let response = format!(
             r#""response":{}"#,
-            response(&self.facts, status, details, &output, Some(tokens))
+            response(&self.facts, status, details, &self.output.join(","), Some(tokens))
         );
-        self.event(&format!("response.{status}"), &response)
+        self.event(&format!("response.{status}"), &response).into_bytes()
     }
 
-    fn error(&mut self) -> String {
+    fn error(&mut self) -> Vec<u8> {
         self.event(
             "error",
             r#""code":"server_error","message":"The server had an error while processing your request.","param":null"#,
         )
+        .into_bytes()
     }
 }
 
-pub(super) fn whole(facts: &Facts, text: &str, finish: Finish, tokens: u64) -> String {
+pub(super) fn whole(facts: &Facts, said: &Whole, finish: Finish, tokens: u64) -> String {
     let (status, details) = end_state(finish);
-    let output = item(facts, status, &part(text));
-    response(facts, status, details, &output, Some(tokens))
+    let mut output = Vec::new();
+    if !said.reasoning.is_empty() {
+        output.push(item(facts, Channel::Reasoning, status, Some(&said.reasoning)));
+    }
+    if !said.text.is_empty() || said.arguments.is_none() {
+        output.push(item(facts, Channel::Text, status, Some(&said.text)));
+    }
+    if let Some(arguments) = &said.arguments {
+        output.push(item(facts, Channel::Tool, status, Some(arguments)));
+    }
+    response(facts, status, details, &output.join(","), Some(tokens))
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     protocol::ErrorClass,
-    verdict::{FailedAt, Failure, OffScript, Purpose, Source, Truncation, Verdict},
+    verdict::{CanaryKind, FailedAt, Failure, OffScript, Purpose, Source, Truncation, Verdict},
 };
 
 /// Codes of one family.
@@ -111,6 +111,16 @@ pub(super) const fn class_code(class: ErrorClass) -> u64 {
     }
 }
 
+/// Three bits for who saw it, and with which canary.
+pub(super) const fn origin_code(source: Source, canary: Option<CanaryKind>) -> u8 {
+    match (source, canary) {
+        (Source::Canary, Some(CanaryKind::Json)) => 5,
+        (Source::Canary, Some(CanaryKind::Tool)) => 6,
+        _ => source_code(source),
+    }
+}
+
+/// Who saw it, whichever canary it was; also the key of rollups.
 pub(in crate::store) const fn source_code(source: Source) -> u8 {
     match source {
         Source::Reach => 0,

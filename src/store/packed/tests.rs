@@ -54,6 +54,7 @@ prop_compose! {
     fn observations()(
         times in (any::<i64>(), any::<i64>()),
         source in prop::sample::select(Source::ALL.to_vec()),
+        canary in prop::sample::select(CanaryKind::ALL.to_vec()),
         purpose in 0..4_u8,
         bits in any::<[bool; 3]>(),
         verdict in verdicts(),
@@ -67,6 +68,9 @@ prop_compose! {
     ) -> Observation {
         let mut o = Observation::new(target(), Timestamp::from_millis(times.0), source, verdict);
         o.started = Timestamp::from_millis(times.1);
+        if canary.source() == source && matches!(canary, CanaryKind::Json | CanaryKind::Tool) {
+            o.canary = Some(canary);
+        }
         o.purpose = purpose_of(purpose);
         o.trust = if bits[0] { Trust::Full } else { Trust::Corroborate };
         (o.with_key, o.expected) = (bits[1], bits[2]);

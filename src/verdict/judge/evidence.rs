@@ -6,8 +6,11 @@ use crate::{
     protocol::{
         Channel, ErrorClass, Note, Protocol, ProviderError, StopReason, StreamEvent, Usage, decode_body,
     },
-    verdict::{Flags, Timeline, ToolCall},
+    verdict::{Flags, Timeline, ToolCall, canary},
 };
+
+/// What the frame around one call is reckoned with, in pieces.
+const CALL_PIECES: u64 = 10;
 
 /// The sum of a stream.
 #[derive(Debug, Default)]
@@ -30,12 +33,17 @@ pub(super) struct Evidence {
     pub(super) id: Option<String>,
     pub(super) fingerprint: Option<String>,
     pub(super) flags: Flags,
+    /// The protocol sends its counts after the terminal event.
+    usage_follows: bool,
 }
 
 impl Evidence {
     /// Reads the timeline's events, or its raw body where the response was no stream.
     pub(super) fn gather(timeline: &Timeline, protocol: Protocol) -> Self {
-        let mut seen = Self::default();
+        let mut seen = Self {
+            usage_follows: protocol.usage_follows_terminal(),
+            ..Self::default()
+        };
         if timeline.raw.is_empty() {
             seen.chunks.clone_from(&timeline.chunks);
         }
@@ -45,14 +53,20 @@ impl Evidence {
         seen
     }
 
+    /// Pieces of what came visibly, to hold token counts against.
+    pub(super) fn pieces(&self) -> u64 {
+        let calls = self.tools.iter().map(|call| {
+            // The frame of a call takes tokens too.
+            canary::count_pieces(&call.name) + canary::count_pieces(&call.arguments) + CALL_PIECES
+        });
+        canary::count_pieces(&self.text) + calls.sum::<u64>()
+    }
+
     fn add(&mut self, event: &StreamEvent) {
         let late = matches!(
             event,
-            StreamEvent::Delta { .. }
-                | StreamEvent::Stop(_)
-                | StreamEvent::Meta { .. }
-                | StreamEvent::Usage(_)
-        );
+            StreamEvent::Delta { .. } | StreamEvent::Stop(_) | StreamEvent::Meta { .. }
+        ) || (matches!(event, StreamEvent::Usage(_)) && !self.usage_follows);
         self.flags
             .set(Flags::LATE_DATA_AFTER_TERMINAL, self.terminal && late);
         match event {

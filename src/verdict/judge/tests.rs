@@ -50,10 +50,10 @@ fn canary(strict_terminal: bool) -> Expectation {
     Expectation {
         protocol: Protocol::OpenaiChat,
         strict_terminal,
-        expected: Some(Expected {
-            words: ANSWER.split(' ').map(str::to_owned).collect(),
-            sentinels: vec!["kestrel".to_owned(), "amber".to_owned()],
-        }),
+        expected: Some(Expected::words(
+            ANSWER.split(' ').map(str::to_owned).collect(),
+            vec!["kestrel".to_owned(), "amber".to_owned()],
+        )),
         model: None,
     }
 }

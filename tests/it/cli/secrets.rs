@@ -15,13 +15,16 @@ fn holds(bytes: &[u8]) -> bool {
         .any(|window| window == PLANTED.as_bytes())
 }
 
-/// Files below the folder that hold the secret, the one that it was planted in apart.
+/// The files that the secret is planted in.
+const BEDS: [&str; 2] = ["planted.key", "login.json"];
+
+/// Files below the folder that hold the secret, those that it was planted in apart.
 fn leaks(dir: &Path, found: &mut Vec<String>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             leaks(&path, found);
-        } else if !path.ends_with("planted.key") && holds(&fs::read(&path).unwrap()) {
+        } else if !BEDS.iter().any(|bed| path.ends_with(bed)) && holds(&fs::read(&path).unwrap()) {
             found.push(path.display().to_string());
         }
     }
@@ -32,7 +35,8 @@ fn fault(kind: FaultKind, rate: f64) -> Fault {
     Fault { rate, scope, kind }
 }
 
-/// Three providers with the secret as their key: one well, one that hands it back in its error, one that refuses it.
+/// Three providers with the secret as their key: one well, one that hands it back in its error, one that refuses it. And
+/// two with the secret in a cloud's credential: one that signs with it, one whose token endpoint refuses it.
 async fn planted() -> (Place, Providers) {
     let (place, providers) = (Place::new(), Providers::start().await);
     place.write("planted.key", PLANTED);
@@ -42,12 +46,39 @@ async fn planted() -> (Place, Providers) {
             .replace("{ env = \"KEY\" }", key)
             .replace("reach = false", "reach = { every = \"100ms\" }")
     };
+    let token_uri = format!("http://{}/nobody-here", providers.addr);
+    place.write(
+        "login.json",
+        &format!(
+            "{{\"type\":\"authorized_user\",\"client_id\":\"{PLANTED}\",\"client_secret\":\"{PLANTED}\",\
+             \"refresh_token\":\"{PLANTED}\",\"token_uri\":\"{token_uri}\"}}"
+        ),
+    );
+    let key = "{ env = \"PLANTED\" }";
+    let cloud = |id: &str, credential: &str| {
+        entry(id, id, key, "some-model")
+            .replace(&format!("api_key = {key}"), credential)
+            .replace(
+                "[[provider]]\n",
+                "[[provider]]\nvars = { region = \"us-east-1\" }\n",
+            )
+    };
     place.configure(
         "endturn.toml",
         &[
             entry("anthropic", "anthropic", "{ env = \"PLANTED\" }", "haiku"),
             entry("openai", "openai/v1", "{ file = \"planted.key\" }", "gpt-5.2"),
             entry("gemini", "gemini", "{ env = \"PLANTED\" }", "gemini-2.5-flash"),
+            cloud(
+                "bedrock",
+                &format!(
+                    "aws = {{ access_key_id = {key}, secret_access_key = {key}, session_token = {key} }}"
+                ),
+            ),
+            cloud(
+                "vertex-claude",
+                "google = { service_account = { file = \"login.json\" } }",
+            ),
         ]
         .concat(),
     );
@@ -120,7 +151,12 @@ async fn a_planted_secret_is_never_printed() {
         done.err.contains("TRACE") && done.err.len() > 10_000,
         "the log tells everything"
     );
-    assert!(!holds(done.out.as_bytes()) && !holds(done.err.as_bytes()));
+    let leak = done
+        .out
+        .lines()
+        .chain(done.err.lines())
+        .find(|line| holds(line.as_bytes()));
+    assert_eq!(leak, None);
     assert_eq!(spill(&place), [""; 0]);
 }
 

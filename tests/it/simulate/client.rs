@@ -7,6 +7,8 @@ use endturn::{
     protocol::Protocol,
     simulate::{Entry, Faults, Options, Pace, RequestLog, Simulator, StatusPages},
 };
+
+use super::ways::Way;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -84,9 +86,9 @@ impl Running {
             .expect("an exchange in time")
     }
 
-    /// One streamed canary.
+    /// One streamed canary through a protocol's own door.
     pub(crate) async fn canary(&self, protocol: Protocol, model: &str) -> Exchange {
-        self.send(&generate(protocol, model, true, None)).await
+        self.send(&Way::of(protocol).canary(model)).await
     }
 
     /// One control call: status and JSON.
@@ -138,60 +140,6 @@ pub(crate) fn request(method: &str, path: &str, headers: &str, body: &str) -> Ve
         body.len()
     )
     .into_bytes()
-}
-
-/// The header that carries a credential.
-pub(crate) fn key(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Anthropic => "x-api-key: k\r\n",
-        Protocol::OpenaiChat
-        | Protocol::OpenaiResponses
-        | Protocol::Ollama
-        | Protocol::Bedrock
-        | Protocol::Cohere => "authorization: Bearer k\r\n",
-        Protocol::Gemini => "x-goog-api-key: k\r\n",
-    }
-}
-
-/// The canary in each protocol.
-pub(crate) fn generate(protocol: Protocol, model: &str, stream: bool, max_tokens: Option<u32>) -> Vec<u8> {
-    let max = max_tokens.unwrap_or(256);
-    let (path, body) = match protocol {
-        Protocol::Anthropic => (
-            "/anthropic/v1/messages".to_owned(),
-            serde_json::json!({
-                "model": model, "max_tokens": max, "stream": stream,
-                "messages": [{"role": "user", "content": [{"type": "text", "text": PROMPT}]}],
-            }),
-        ),
-        Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => (
-            "/openai/v1/chat/completions".to_owned(),
-            serde_json::json!({
-                "model": model, "max_completion_tokens": max, "stream": stream,
-                "stream_options": {"include_usage": true, "include_obfuscation": false},
-                "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": PROMPT}],
-            }),
-        ),
-        Protocol::OpenaiResponses => (
-            "/openai/v1/responses".to_owned(),
-            serde_json::json!({"model": model, "max_output_tokens": max, "stream": stream, "input": PROMPT}),
-        ),
-        Protocol::Gemini => {
-            let method = if stream {
-                "streamGenerateContent?alt=sse"
-            } else {
-                "generateContent"
-            };
-            (
-                format!("/gemini/v1beta/models/{model}:{method}"),
-                serde_json::json!({
-                    "contents": [{"role": "user", "parts": [{"text": PROMPT}]}],
-                    "generationConfig": {"maxOutputTokens": max},
-                }),
-            )
-        }
-    };
-    request("POST", &path, key(protocol), &body.to_string())
 }
 
 async fn exchange(addr: SocketAddr, request: &[u8]) -> Exchange {

@@ -10,53 +10,28 @@ use tokio::{
 };
 
 use super::{
-    SPOKEN,
-    client::{ANSWER, Ending, Exchange, Running, generate, key, request},
-    events, last_bytes, text, usage,
+    client::{ANSWER, Ending, Running, request},
+    shapes::{ends_between, events, is_over, stop_is_terminal, stop_member, usage, visible, whole_events},
+    ways::Way,
 };
-
-fn stop_member(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Anthropic => "\"stop_reason\":\"end_turn\"",
-        Protocol::OpenaiChat | Protocol::Ollama | Protocol::Bedrock | Protocol::Cohere => {
-            "\"finish_reason\":\"stop\""
-        }
-        Protocol::OpenaiResponses => "response.output_item.done",
-        Protocol::Gemini => "\"finishReason\":\"STOP\"",
-    }
-}
+use crate::vectors::binary;
 
 fn set(sim: &Running, protocol: Protocol, json: &str) {
-    let provider = match protocol {
-        Protocol::Anthropic => "anthropic",
-        Protocol::OpenaiChat
-        | Protocol::OpenaiResponses
-        | Protocol::Ollama
-        | Protocol::Bedrock
-        | Protocol::Cohere => "openai",
-        Protocol::Gemini => "gemini",
-    };
     let fault = serde_json::from_str::<FaultSpec>(json)
         .unwrap()
         .resolve()
         .unwrap();
-    assert!(sim.faults.set(FaultKey::provider(provider), fault));
-}
-
-/// The text without what a half event at the end may hold.
-fn whole_events(exchange: &Exchange) -> Vec<serde_json::Value> {
-    let body = exchange.text().replace("\r\n", "\n");
-    match body.rfind("\n\n") {
-        Some(end) => events(&body[..end]),
-        None => Vec::new(),
-    }
+    assert!(
+        sim.faults
+            .set(FaultKey::provider(Way::of(protocol).provider), fault)
+    );
 }
 
 #[tokio::test]
 async fn cuts_end_as_they_say() {
     let sim = Running::instant(1).await;
     let words: Vec<&str> = ANSWER.split(' ').collect();
-    for protocol in SPOKEN {
+    for protocol in Protocol::ALL {
         for how in Cut::ALL {
             let json = format!(r#"{{"kind":"truncate","how":"{}","at":0.6}}"#, how.as_str());
             set(&sim, protocol, &json);
@@ -70,16 +45,15 @@ async fn cuts_end_as_they_say() {
             };
             assert_eq!(exchange.status, 200, "{case}");
             assert_eq!(exchange.ending, ending, "{case}");
-            let body = exchange.text();
-            assert_eq!(body.contains(stop_member(protocol)), stops, "{case}: {body}");
+            let body = exchange.body.as_slice();
+            assert_eq!(exchange.text().contains(stop_member(protocol)), stops, "{case}");
             // 0.6 of 21 tokens: 12.
-            let events = whole_events(&exchange);
-            assert_eq!(text(protocol, &events), words[..12].join(" "), "{case}");
-            let whole = body.ends_with("\n\n") || body.ends_with("\r\n\r\n");
-            assert_eq!(whole, how != Cut::MidEvent, "{case}: {body}");
+            let events = whole_events(protocol, body);
+            assert_eq!(visible(protocol, &events), words[..12].join(" "), "{case}");
+            assert_eq!(ends_between(protocol, body), how != Cut::MidEvent, "{case}");
             if how == Cut::Silent {
                 assert_eq!(usage(protocol, &events), Some(21), "{case}");
-                assert!(body.ends_with(last_bytes(protocol)), "{case}");
+                assert!(is_over(protocol, body), "{case}");
             }
         }
     }
@@ -89,7 +63,7 @@ async fn cuts_end_as_they_say() {
 #[tokio::test]
 async fn a_cut_at_one_loses_the_terminal_event_alone() {
     let sim = Running::instant(1).await;
-    for protocol in SPOKEN {
+    for protocol in Protocol::ALL {
         set(
             &sim,
             protocol,
@@ -98,14 +72,16 @@ async fn a_cut_at_one_loses_the_terminal_event_alone() {
         let exchange = sim.canary(protocol, "model-1").await;
         let body = exchange.text();
         assert_eq!(exchange.ending, Ending::Whole);
-        assert_eq!(text(protocol, &events(&body)), ANSWER);
+        assert_eq!(visible(protocol, &events(protocol, &exchange.body)), ANSWER);
         assert_eq!(
             body.contains(stop_member(protocol)),
-            protocol != Protocol::Gemini,
+            !stop_is_terminal(protocol),
             "{protocol}"
         );
-        assert!(!body.contains("message_stop") && !body.contains("[DONE]"));
-        assert!(!body.contains("response.completed"));
+        for terminal in ["message_stop", "[DONE]", "response.completed", "message-end"] {
+            assert!(!body.contains(terminal), "{protocol} {terminal}");
+        }
+        assert!(protocol != Protocol::Bedrock || !is_over(protocol, &exchange.body));
     }
     sim.stop().await;
 }
@@ -113,20 +89,20 @@ async fn a_cut_at_one_loses_the_terminal_event_alone() {
 #[tokio::test]
 async fn a_whole_answer_is_cut_too() {
     let sim = Running::instant(1).await;
-    for protocol in SPOKEN {
+    for protocol in Protocol::ALL {
         for (how, ending) in [
             ("fin", Ending::Fin),
             ("reset", Ending::Reset),
             ("no_terminal", Ending::Whole),
             ("mid_event", Ending::Whole),
         ] {
-            let raw = generate(protocol, &format!("m!truncate.{how}"), false, None);
+            let raw = Way::of(protocol).generate(&format!("m!truncate.{how}"), false, None);
             let exchange = sim.send(&raw).await;
             assert_eq!(exchange.ending, ending, "{protocol} {how}");
             assert!(serde_json::from_slice::<serde_json::Value>(&exchange.body).is_err());
         }
         let silent = sim
-            .send(&generate(protocol, "m!truncate.silent", false, None))
+            .send(&Way::of(protocol).generate("m!truncate.silent", false, None))
             .await;
         let json = serde_json::from_slice::<serde_json::Value>(&silent.body);
         assert!(json.is_ok() && !silent.text().contains("kestrel"), "{protocol}");
@@ -134,8 +110,8 @@ async fn a_whole_answer_is_cut_too() {
     sim.stop().await;
 }
 
-/// A fault, then per protocol of `SPOKEN` the status and a member of the body.
-type ErrorRow = (&'static str, [(u16, &'static str); 4]);
+/// A fault, then per protocol the status and a member of the body.
+type ErrorRow = (&'static str, [(u16, &'static str); 7]);
 
 const ERRORS: [ErrorRow; 6] = [
     (
@@ -145,6 +121,9 @@ const ERRORS: [ErrorRow; 6] = [
             (529, "server_is_overloaded"),
             (529, "server_is_overloaded"),
             (529, "UNAVAILABLE"),
+            (529, "{\"error\":\"The server is currently overloaded."),
+            (529, "{\"message\":\"The server is currently overloaded."),
+            (529, "\"message\":\"The server is currently overloaded."),
         ],
     ),
     (
@@ -154,6 +133,9 @@ const ERRORS: [ErrorRow; 6] = [
             (500, "server_error"),
             (500, "server_error"),
             (500, "INTERNAL"),
+            (500, "{\"error\":\"The server had an error"),
+            (500, "{\"message\":\"The server had an error"),
+            (500, "\"message\":\"The server had an error"),
         ],
     ),
     (
@@ -163,6 +145,9 @@ const ERRORS: [ErrorRow; 6] = [
             (404, "model_not_found"),
             (404, "model_not_found"),
             (404, "NOT_FOUND"),
+            (404, "not found, try pulling it first"),
+            (404, "{\"message\":\"The model does not exist"),
+            (404, "\"message\":\"The model does not exist"),
         ],
     ),
     (
@@ -172,6 +157,9 @@ const ERRORS: [ErrorRow; 6] = [
             (429, "rate_limit_exceeded"),
             (429, "rate_limit_exceeded"),
             (429, "RESOURCE_EXHAUSTED"),
+            (429, "{\"error\":\"Rate limit"),
+            (429, "{\"message\":\"Rate limit"),
+            (429, "\"message\":\"Rate limit"),
         ],
     ),
     (
@@ -181,6 +169,9 @@ const ERRORS: [ErrorRow; 6] = [
             (401, "invalid_api_key"),
             (401, "invalid_api_key"),
             (400, "API_KEY_INVALID"),
+            (401, "{\"error\":\"unauthorized\"}"),
+            (403, "{\"message\":\"The security token"),
+            (401, "\"message\":\"invalid api token\""),
         ],
     ),
     (
@@ -196,6 +187,12 @@ const ERRORS: [ErrorRow; 6] = [
                 "event: error\ndata: {\"type\":\"error\",\"sequence_number\":14,\"code\":\"server_error\"",
             ),
             (200, "data: {\"error\":{\"code\":503"),
+            (200, "}\n{\"error\":\"an error was encountered"),
+            (200, "modelStreamErrorException"),
+            (
+                200,
+                "\"finish_reason\":\"ERROR\",\"error\":\"internal server error\"",
+            ),
         ],
     ),
 ];
@@ -204,7 +201,7 @@ const ERRORS: [ErrorRow; 6] = [
 async fn errors_come_in_the_vendors_shape() {
     let sim = Running::instant(1).await;
     for (fault, wanted) in ERRORS {
-        for (protocol, (status, member)) in SPOKEN.into_iter().zip(wanted) {
+        for (protocol, (status, member)) in Protocol::ALL.into_iter().zip(wanted) {
             let exchange = sim.canary(protocol, &format!("m!{fault}")).await;
             let body = exchange.text();
             assert_eq!(
@@ -214,6 +211,12 @@ async fn errors_come_in_the_vendors_shape() {
             );
             assert!(body.contains(member), "{protocol} {fault}: {body}");
             assert!(!body.contains(stop_member(protocol)), "{protocol} {fault}");
+            let class = exchange.header("x-amzn-errortype");
+            assert_eq!(
+                class.is_some(),
+                protocol == Protocol::Bedrock && status != 200,
+                "{protocol} {fault}: {class:?}"
+            );
         }
     }
     let limited = sim.canary(Protocol::Anthropic, "m!rate_limit").await;
@@ -240,7 +243,7 @@ async fn a_status_carries_its_own_body() {
 #[tokio::test]
 async fn odd_replies_are_odd_in_one_way() {
     let sim = Running::instant(1).await;
-    for protocol in SPOKEN {
+    for protocol in Protocol::ALL {
         let canary = |fault: &str| {
             let model = format!("m!{fault}");
             let sim = &sim;
@@ -252,39 +255,80 @@ async fn odd_replies_are_odd_in_one_way() {
             (200, Ending::Whole, 0)
         );
 
-        let garbage = canary("garbage").await.text();
-        let broken = garbage
-            .lines()
-            .filter_map(|line| line.strip_prefix("data: "))
-            .filter(|data| *data != "[DONE]")
-            .filter(|data| serde_json::from_str::<serde_json::Value>(data).is_err())
-            .count();
-        assert_eq!(broken, 1, "{protocol}");
-        assert!(garbage.ends_with(last_bytes(protocol)), "{protocol}");
+        let garbage = canary("garbage").await;
+        assert_eq!(broken_events(protocol, &garbage.body), 1, "{protocol}");
+        assert!(is_over(protocol, &garbage.body), "{protocol}");
 
-        let model = canary("wrong_model").await.text();
-        assert!(model.contains("\"simulated-substitute-1\"") && !model.contains("\"m!wrong_model\""));
+        if names_model(protocol) {
+            let model = canary("wrong_model").await.text();
+            assert!(model.contains("\"simulated-substitute-1\"") && !model.contains("\"m!wrong_model\""));
+        }
 
-        let length = events(&canary("length").await.text());
+        let length = events(protocol, &canary("length").await.body);
         assert_eq!(usage(protocol, &length), Some(10), "{protocol}");
-        assert!(text(protocol, &length).ends_with("ten"), "{protocol}");
+        assert!(visible(protocol, &length).ends_with("ten"), "{protocol}");
 
+        // Ollama has no word for it: the model says so.
         let refusal = canary("refusal").await;
-        assert_eq!(text(protocol, &events(&refusal.text())), "", "{protocol}");
-        assert!(!refusal.text().contains(stop_member(protocol)), "{protocol}");
+        let said = visible(protocol, &events(protocol, &refusal.body));
+        assert_eq!(
+            said.is_empty(),
+            protocol != Protocol::Ollama,
+            "{protocol}: {said}"
+        );
+        if protocol != Protocol::Ollama {
+            assert!(!refusal.text().contains(stop_member(protocol)), "{protocol}");
+        }
 
-        let huge = canary("huge_line").await.text();
-        let longest = huge.lines().map(str::len).max().unwrap();
-        assert!(longest > 2 << 20, "{protocol}: {longest}");
-        assert!(huge.ends_with(last_bytes(protocol)), "{protocol}");
+        let huge = canary("huge_line").await.body;
+        let longest = match protocol {
+            Protocol::Bedrock => binary::frames(&huge).0.iter().map(|frame| frame.len()).max(),
+            _ => huge.split(|byte| *byte == b'\n').map(<[u8]>::len).max(),
+        };
+        assert!(longest.unwrap() > 2 << 20, "{protocol}: {longest:?}");
+        assert!(is_over(protocol, &huge), "{protocol}");
 
-        let slow = canary("slow").await.text();
-        assert_eq!(text(protocol, &events(&slow)), ANSWER, "{protocol}");
+        let slow = canary("slow").await;
+        assert_eq!(
+            visible(protocol, &events(protocol, &slow.body)),
+            ANSWER,
+            "{protocol}"
+        );
 
         let refused = canary("refuse").await;
         assert_eq!((refused.status, refused.ending), (0, Ending::Reset), "{protocol}");
     }
     sim.stop().await;
+}
+
+/// Events whose payload is no JSON, or whose checksum is wrong.
+fn broken_events(protocol: Protocol, body: &[u8]) -> usize {
+    let is_json = |text: &[u8]| serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok();
+    match protocol {
+        Protocol::Bedrock => {
+            let frames = binary::frames(body).0.into_iter();
+            frames
+                .filter(|frame| {
+                    let (headers, payload) = binary::parts(frame);
+                    binary::frame(headers, payload) != *frame
+                })
+                .count()
+        }
+        Protocol::Ollama => {
+            let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+            lines.filter(|line| !is_json(line)).count()
+        }
+        _ => String::from_utf8_lossy(body)
+            .lines()
+            .filter_map(|line| line.strip_prefix("data: "))
+            .filter(|data| *data != "[DONE]" && !is_json(data.as_bytes()))
+            .count(),
+    }
+}
+
+/// Whether a stream of the protocol tells who answers.
+fn names_model(protocol: Protocol) -> bool {
+    !matches!(protocol, Protocol::Bedrock | Protocol::Cohere)
 }
 
 /// Sends a request, reads until `enough` holds, and leaves.
@@ -300,18 +344,18 @@ async fn read_some(sim: &Running, raw: &[u8], enough: impl Fn(&str) -> bool) {
 #[tokio::test]
 async fn stalls_hangs_and_endless_replies_wait_for_their_reader() {
     let sim = Running::instant(1).await;
-    for protocol in SPOKEN {
-        let stalled = generate(protocol, "m!stall.1h", true, None);
+    for protocol in Protocol::ALL {
+        let stalled = Way::of(protocol).canary("m!stall.1h");
         read_some(&sim, &stalled, |seen| seen.contains("ten")).await;
         let entry = sim.logged(|entry| entry.end.is_some()).await;
         assert_eq!((entry.tokens, entry.played), (10, false), "{protocol}");
 
-        let endless = generate(protocol, "m!endless", true, None);
+        let endless = Way::of(protocol).canary("m!endless");
         read_some(&sim, &endless, |seen| seen.matches("kestrel").count() > 2).await;
         let entry = sim.logged(|entry| entry.end.is_some()).await;
         assert!(entry.tokens > 42 && !entry.played, "{protocol}: {entry:?}");
 
-        let hung = generate(protocol, "m!hang", true, None);
+        let hung = Way::of(protocol).canary("m!hang");
         let mut stream = TcpStream::connect(sim.addr).await.unwrap();
         stream.write_all(&hung).await.unwrap();
         sim.logged(|entry| entry.fault.as_deref() == Some("hang")).await;
@@ -325,7 +369,12 @@ async fn stalls_hangs_and_endless_replies_wait_for_their_reader() {
 #[tokio::test]
 async fn scopes_spare_what_they_should() {
     let sim = Running::instant(1).await;
-    let list = request("GET", "/anthropic/v1/models", key(Protocol::Anthropic), "");
+    let list = request(
+        "GET",
+        "/anthropic/v1/models",
+        Way::of(Protocol::Anthropic).key,
+        "",
+    );
     for (json, status) in [
         (r#"{"kind":"status","code":529}"#, 200),
         (r#"{"kind":"status","code":529,"scope":"all"}"#, 529),

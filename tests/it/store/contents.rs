@@ -146,6 +146,7 @@ fn incident(n: i64) -> Incident {
             entry("transition", ""),
             entry("opened", "open"),
         ],
+        lead_s: (n % 2 == 0).then_some(40 - n),
     }
 }
 

@@ -5,7 +5,9 @@ use std::{future::Future, net::SocketAddr, time::Duration};
 use endturn::{
     clock::Clock,
     probe::http_client,
-    simulate::{Cut, Fault, FaultKey, FaultKind, Faults, Options, Pace, RequestLog, Scope, Simulator},
+    simulate::{
+        Cut, Fault, FaultKey, FaultKind, Faults, Options, Pace, RequestLog, Scope, Simulator, StatusPages,
+    },
 };
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -18,6 +20,7 @@ pub(crate) struct Providers {
     pub(crate) addr: SocketAddr,
     pub(crate) faults: Faults,
     pub(crate) log: RequestLog,
+    pub(crate) pages: StatusPages,
     task: JoinHandle<()>,
 }
 
@@ -39,6 +42,7 @@ impl Providers {
             addr: simulator.local_addr(),
             faults: simulator.faults(),
             log: simulator.log(),
+            pages: simulator.status_pages(),
             task: tokio::spawn(simulator.serve(std::future::pending())),
         }
     }

@@ -11,7 +11,9 @@ use std::{fmt::Write, net::SocketAddr, sync::Arc, time::Duration};
 
 use endturn::{
     clock::Clock,
-    config::{Auth, Canary, CanaryScript, Model, Price, ProbeLimits, Provider, Reach, Secret},
+    config::{
+        Answer, Auth, Canary, CanaryScript, Expected, Model, Price, ProbeLimits, Provider, Reach, Secret,
+    },
     health::Deadlines,
     id::{ProviderId, TargetId},
     probe::{ProbeJob, ProbeKind, ProbeReport, Prober},
@@ -49,6 +51,7 @@ pub(crate) fn provider(origin: &str, limits: ProbeLimits) -> Provider {
         preset: "openai".to_owned(),
         protocol: Protocol::OpenaiChat,
         dialect: None,
+        endpoint: endturn::protocol::request::Endpoint::Native,
         base_url: origin.parse().unwrap(),
         auth: Auth::Bearer,
         key: Some(Secret::new(KEY)),
@@ -57,9 +60,11 @@ pub(crate) fn provider(origin: &str, limits: ProbeLimits) -> Provider {
         reach: Some(Reach {
             every: Duration::from_secs(5),
             method: "GET".to_owned(),
+            base_url: None,
             path: "/models".to_owned(),
-            expect_with_key: vec![200],
-            expect_without_key: vec![401],
+            body: None,
+            with_key: Expected::status(200),
+            without_key: Expected::status(401),
         }),
         strict_terminal: true,
         polite: true,
@@ -73,25 +78,27 @@ pub(crate) fn provider(origin: &str, limits: ProbeLimits) -> Provider {
 pub(crate) fn model() -> Model {
     let target: TargetId = "test/small".parse().unwrap();
     Model {
-        id: target,
         canary: Some(Canary {
             every: Duration::from_secs(60),
             script: CanaryScript {
                 name: "count6".to_owned(),
                 prompt: "Count from one to six, then write SENTINEL_WORD.".to_owned(),
-                words: WORDS.map(str::to_owned).to_vec(),
+                answer: Answer::Words(WORDS.map(str::to_owned).to_vec()),
                 sentinels: vec![SENTINEL.to_owned(), "amber".to_owned()],
                 input_tokens: 30,
                 output_tokens: 10,
-            },
+            }
+            .into(),
+            max_tokens: 64,
+            reasoning_tokens: 0,
+            params: serde_json::Map::new(),
         }),
         price: Some(Price {
             input_usd_per_mtok: 1.0,
             output_usd_per_mtok: 10.0,
+            usd_per_request: 0.0,
         }),
-        max_tokens: 64,
-        max_tokens_field: None,
-        params: serde_json::Map::new(),
+        ..Model::new(target)
     }
 }
 

@@ -8,7 +8,7 @@ use endturn::{
 };
 
 use super::{
-    CHAT_DIALECTS, NOT_SPOKEN,
+    binary,
     support::{Row, expectation, rows, timeline},
 };
 
@@ -17,16 +17,8 @@ fn streams() -> Vec<(Protocol, Row)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/streams");
     rows(&directory)
         .into_iter()
-        .filter(|row| row.is_stream() && !NOT_SPOKEN.contains(&row.protocol.as_str()))
-        .filter_map(|row| {
-            let dialect = CHAT_DIALECTS.contains(&row.protocol.as_str());
-            let protocol = row
-                .protocol
-                .parse()
-                .ok()
-                .or(dialect.then_some(Protocol::OpenaiChat))?;
-            Some((protocol, row))
-        })
+        .filter(Row::is_stream)
+        .map(|row| (row.protocol(), row))
         .collect()
 }
 
@@ -38,8 +30,7 @@ fn judged(protocol: Protocol, body: &[u8], ending: Ending) -> Judgement {
 fn a_cut_is_never_complete() {
     let mut cuts = 0;
     for (protocol, row) in streams().iter().filter(|(_, row)| row.verdict == "COMPLETE") {
-        // What follows the last closing bracket is white space: up to there the terminal payload is not whole.
-        let whole = row.body.trim_ascii_end().len();
+        let whole = row.terminal_bytes();
         for end in 0..row.body.len() {
             let got = judged(*protocol, &row.body[..end], Ending::Clean).verdict;
             let is_failure = matches!(got, Verdict::Truncated(_) | Verdict::Errored(_));
@@ -81,25 +72,8 @@ fn unknown_members_and_events_change_nothing() {
     for (protocol, row) in streams() {
         // A half event stays half with more members; only its residue would be told differently.
         let clean = judged(protocol, &row.body, Ending::Clean);
-        let text = String::from_utf8(row.body.clone()).expect("recorded streams are UTF-8");
-        let stranger = match protocol {
-            Protocol::Anthropic | Protocol::OpenaiResponses => {
-                "event: zz_new\ndata: {\"type\":\"zz_new\",\"n\":[1,{}]}\n\n: a comment\n\n"
-            }
-            Protocol::OpenaiChat
-            | Protocol::Gemini
-            | Protocol::Ollama
-            | Protocol::Bedrock
-            | Protocol::Cohere => ": a comment\n\ndata: {\"zz_new\":{\"n\":[1,null]}}\n\n",
-        };
-        let members = text.replace(
-            "data: {\"",
-            "data: {\"zz\":{\"type\":\"error\",\"error\":[\"x\",1.5e3,null]},\"",
-        );
-        let after_each = |gap: &str| text.replace(gap, &format!("{gap}{stranger}"));
-        let events = after_each(if text.contains("\r\n") { "\r\n\r\n" } else { "\n\n" });
-        for (what, body) in [("member", members), ("event", events)] {
-            let got = judged(protocol, body.as_bytes(), Ending::Clean);
+        for (what, body) in with_strangers(protocol, &row.body) {
+            let got = judged(protocol, &body, Ending::Clean);
             assert_eq!(
                 (
                     got.verdict,
@@ -122,13 +96,94 @@ fn unknown_members_and_events_change_nothing() {
     }
 }
 
+/// A member that nobody knows, of several types and with words that mean something elsewhere.
+const MEMBER: &str = r#""zz":{"type":"error","error":["x",1.5e3,null]}"#;
+
+/// The body with an unknown member in every payload, and with an unknown event after every event.
+fn with_strangers(protocol: Protocol, body: &[u8]) -> [(&'static str, Vec<u8>); 2] {
+    if protocol == Protocol::Bedrock {
+        return binary_strangers(body);
+    }
+    let text = std::str::from_utf8(body).expect("recorded streams are UTF-8");
+    let (start, gap, stranger) = match protocol {
+        Protocol::Anthropic | Protocol::OpenaiResponses | Protocol::Cohere => (
+            "data: {",
+            "\n\n",
+            "event: zz_new\ndata: {\"type\":\"zz_new\",\"n\":[1,{}]}\n\n: a comment\n\n",
+        ),
+        Protocol::OpenaiChat | Protocol::Gemini => (
+            "data: {",
+            "\n\n",
+            ": a comment\n\ndata: {\"zz_new\":{\"n\":[1,null]}}\n\n",
+        ),
+        Protocol::Ollama => ("{\"model\"", "\n", "\n{\"zz_new\":{\"n\":[1,null]}}\r\n"),
+        Protocol::Bedrock => unreachable!("its frames are no text"),
+    };
+    let gap = if text.contains("\r\n\r\n") {
+        "\r\n\r\n"
+    } else {
+        gap
+    };
+    let (open, rest) = start.split_at(start.find('{').expect("an object") + 1);
+    [
+        (
+            "member",
+            text.replace(start, &format!("{open}{MEMBER},{rest}"))
+                .into_bytes(),
+        ),
+        (
+            "event",
+            text.replace(gap, &format!("{gap}{stranger}")).into_bytes(),
+        ),
+    ]
+}
+
+fn binary_strangers(body: &[u8]) -> [(&'static str, Vec<u8>); 2] {
+    let stranger = binary::frame(
+        &[
+            binary::headers_of_every_type(),
+            binary::header(":message-type", "event"),
+            binary::header(":event-type", "zzNew"),
+        ]
+        .concat(),
+        b"{\"n\":[1,null]}",
+    );
+    let (frames, rest) = binary::frames(body);
+    let (mut members, mut events) = (Vec::new(), Vec::new());
+    for frame in frames {
+        let (headers, payload) = binary::parts(frame);
+        let whole = frame == binary::frame(headers, payload);
+        events.extend(frame);
+        events.extend(&stranger);
+        match payload.strip_prefix(b"{") {
+            // A frame that is damaged stays so.
+            Some(payload) if whole => members.extend(binary::frame(
+                &[&binary::headers_of_every_type(), headers].concat(),
+                &[b"{", MEMBER.as_bytes(), b",", payload].concat(),
+            )),
+            _ => members.extend(frame),
+        }
+    }
+    members.extend(rest);
+    events.extend(rest);
+    [("member", members), ("event", events)]
+}
+
+#[test]
+fn an_end_that_is_regular_is_not_late() {
+    for (protocol, row) in streams().iter().filter(|(_, row)| row.verdict == "COMPLETE") {
+        let flags = judged(*protocol, &row.body, Ending::Clean).flags;
+        assert!(!flags.contains(Flags::LATE_DATA_AFTER_TERMINAL), "{}", row.path);
+    }
+}
+
 #[test]
 fn half_events_are_flagged() {
     for (protocol, row) in streams() {
         let judgement = judged(protocol, &row.body, Ending::Clean);
         assert_eq!(
             judgement.flags.contains(Flags::RESIDUE),
-            row.path.contains("truncated-midevent.txt"),
+            row.path.contains("truncated-midevent.txt") || row.path.contains("truncated-midframe.bin"),
             "{}",
             row.path
         );

@@ -4,18 +4,23 @@
 
 use std::{fs, path::Path, time::Duration};
 
+use super::binary;
 use endturn::{
-    protocol::{Decoder, Limits, Protocol, StreamEvent},
+    protocol::{Decoder, Limits, Protocol, StreamEvent, Wire},
     verdict::{Ending, Expectation, Expected, Judgement, Timeline, Verdict, judge},
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+/// The columns of an index, in their order.
+pub(crate) const HEAD: &str = "path\tprotocol\thttp_status\tcontent_type\texpected_verdict\tsub_verdict\terror_class\tstop_reason\ttext\tusage\tmodel\tresponse_id\tresponse_headers";
+
 /// One row of an index, with its file.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub(crate) path: String,
-    pub(crate) protocol: String,
+    /// A protocol or dialect by name.
+    pub(crate) wire: String,
     pub(crate) status: u16,
     pub(crate) content_type: String,
     pub(crate) verdict: String,
@@ -53,7 +58,7 @@ pub(crate) fn rows(directory: &Path) -> Vec<Row> {
                     .filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())))
                     .collect(),
                 path: cell("path"),
-                protocol: cell("protocol"),
+                wire: cell("protocol"),
                 content_type: cell("content_type"),
                 verdict: cell("expected_verdict"),
                 sub_verdict: cell("sub_verdict"),
@@ -69,8 +74,49 @@ pub(crate) fn rows(directory: &Path) -> Vec<Row> {
 }
 
 impl Row {
+    /// Who reads it.
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.wire.parse::<Wire>().unwrap().protocol
+    }
+
     pub(crate) fn is_stream(&self) -> bool {
-        self.status == 200 && self.content_type.starts_with("text/event-stream")
+        self.status == 200 && self.protocol().is_stream(Some(&self.content_type))
+    }
+
+    /// The flag that the row names where others name a kind, if it is set.
+    fn flag(&self, got: &Judgement) -> String {
+        let set = got
+            .flags
+            .names()
+            .any(|name| name.eq_ignore_ascii_case(&self.sub_verdict));
+        if set {
+            self.sub_verdict.clone()
+        } else {
+            String::new()
+        }
+    }
+
+    /// Bytes after which the terminal event's payload is whole: what is cut later was a reply that had ended.
+    pub(crate) fn terminal_bytes(&self) -> usize {
+        let body = self.body.trim_ascii_end();
+        match self.protocol() {
+            Protocol::Bedrock => {
+                let mut end = 0;
+                for frame in binary::frames(&self.body).0 {
+                    end += frame.len();
+                    if frame.windows(11).any(|name| name == b"messageStop") {
+                        return end;
+                    }
+                }
+                self.body.len()
+            }
+            // `[DONE]` may follow the terminal event.
+            Protocol::Cohere => body
+                .iter()
+                .rposition(|byte| *byte == b'}')
+                .map_or(body.len(), |at| at + 1),
+            _ => body.len(),
+        }
     }
 
     /// Where the judgement differs from the row.
@@ -78,7 +124,7 @@ impl Row {
         let (verdict, sub, class) = match got.verdict {
             Verdict::Truncated(kind) => ("TRUNCATED", kind.as_str().to_uppercase(), ""),
             Verdict::Errored(failure) => ("ERRORED", String::new(), failure.class.as_str()),
-            other => (other.family(), String::new(), ""),
+            other => (other.family(), self.flag(got), ""),
         };
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         // "stop (native end_turn)" tells what a gateway added; ours shows it where it matters.
@@ -137,10 +183,10 @@ pub(crate) fn expectation(protocol: Protocol) -> Expectation {
     Expectation {
         protocol,
         strict_terminal: true,
-        expected: Some(Expected {
-            words: words.split(' ').map(str::to_owned).collect(),
-            sentinels: ["kestrel", "amber", "walnut"].map(str::to_owned).to_vec(),
-        }),
+        expected: Some(Expected::words(
+            words.split(' ').map(str::to_owned).collect(),
+            ["kestrel", "amber", "walnut"].map(str::to_owned).to_vec(),
+        )),
         model: None,
     }
 }

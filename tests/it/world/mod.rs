@@ -39,6 +39,8 @@ pub struct Setting {
     pub providers: usize,
     /// Interval of canaries.
     pub canary: Option<Duration>,
+    /// Interval of long canaries.
+    pub long: Option<Duration>,
     /// Interval of reachability probes.
     pub reach: Option<Duration>,
     /// Real requests a second and target.
@@ -59,6 +61,7 @@ impl Setting {
             seed,
             providers: 1,
             canary: Some(Duration::from_secs(60)),
+            long: None,
             reach: None,
             rate: 0.0,
             background: 0.003,
@@ -86,10 +89,11 @@ impl Setting {
             let _ = write!(
                 text,
                 "[[provider]]\nid = \"p{n}\"\npreset = \"openai-compatible\"\nbase_url = \"http://127.0.0.1:1/v1\"\npolite = {}\n\
-                 reach = {}\ncanary = {}\n",
+                 reach = {}\ncanary = {}\nlong = {}\n",
                 self.priced,
                 every(self.reach),
                 every(self.canary),
+                every(self.long),
             );
             text.push_str(if self.priced {
                 "free = false\n[[provider.model]]\nid = \"m\"\nprice = { input_usd_per_mtok = 1.0, output_usd_per_mtok = 5.0 }\n"
@@ -348,7 +352,7 @@ impl World {
                     launch.connect.unwrap_or(launch.provider.limits.connect),
                 )
             }
-            ProbeKind::Canary => {
+            ProbeKind::Canary | ProbeKind::Long | ProbeKind::Json | ProbeKind::Tool => {
                 self.canaries += 1;
                 outcome::reply(
                     &shape,
@@ -360,16 +364,17 @@ impl World {
             }
         };
         observation.purpose = launch.purpose;
+        if launch.kind == ProbeKind::Long {
+            observation.source = endturn::verdict::Source::Long;
+        }
         let at = self.now.plus(length);
         observation.at = at;
         let first = observation.phases.first_token.unwrap_or(length);
-        if launch.kind == ProbeKind::Canary
-            && first > launch.deadlines.soft
-            && length >= launch.deadlines.soft
+        if launch.kind != ProbeKind::Reach && first > launch.deadlines.soft && length >= launch.deadlines.soft
         {
             self.push(self.now.plus(launch.deadlines.soft), Event::Slow(launch.id, n));
         }
-        if let Some(price) = launch.model.price.filter(|_| launch.kind == ProbeKind::Canary) {
+        if let Some(price) = launch.model.price.filter(|_| launch.kind != ProbeKind::Reach) {
             observation.cost_usd = price.cost(45, 30);
         }
         self.push(at, Event::Finished(launch.id, Box::new(observation)));

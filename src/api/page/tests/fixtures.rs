@@ -70,6 +70,7 @@ pub(super) fn view_of(id: &str, state: State, code: ReasonCode, text: &str) -> T
         flags: vec!["model_changed"],
         incident: state.is_impaired().then(|| "01978a52-7c1e".to_owned()),
         spent_usd_today: 0.031,
+        official: None,
     }
 }
 
@@ -237,6 +238,7 @@ pub(super) fn past() -> Past {
                 ),
                 step(227, "opened", State::Partial, "15 s of impairment have passed"),
             ],
+            lead_s: None,
         }),
         missing: None,
     }

@@ -1,0 +1,6 @@
+#![no_main]
+
+use endturn::protocol::{Limits, Protocol};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| endturn_fuzz::check_stream(Protocol::Ollama, Limits::default(), data));
