@@ -37,10 +37,14 @@ done
 seed sse anthropic gemini openai-chat
 # shellcheck disable=SC2086
 seed body anthropic openai-responses gemini cohere ollama bedrock $chat
-# The first byte chooses what is expected: `m` names no protocol and expects code, `h` prose, `i` JSON.
+# The first byte chooses: these name no protocol and expect nothing (237), JSON (231), code (232) and a diff (233).
 mkdir -p fuzz/corpus/validate
 for file in "$streams"/*/*.txt "$streams"/*/*.bin tests/cmd/validate.in/*; do
-    { printf m && cat "$file"; } >"fuzz/corpus/validate/$(basename "$(dirname "$file")")-$(basename "$file")"
+    name=$(basename "$(dirname "$file")")-$(basename "$file")
+    for choice in 237 231 232 233; do
+        # shellcheck disable=SC2059 # the format is the byte
+        { printf "\\$choice" && cat "$file"; } >"fuzz/corpus/validate/$choice-$name"
+    done
 done
 mkdir -p fuzz/corpus/official
 cp tests/vectors/official/* fuzz/corpus/official/

@@ -31,7 +31,7 @@ use self::{
     figures::{Figure, Moment, dollars, strftime},
     sentence::Sentence,
     spark::Spark,
-    view::{Frame, Section, Seen, Spoken, Step, Strip},
+    view::{Frame, Section, Seen, Spoken, Step, Strip, Way},
 };
 
 pub use self::{
@@ -67,6 +67,8 @@ struct TargetPage {
     routing: String,
     last_complete: Option<Moment>,
     official: Option<Spoken>,
+    served: Option<String>,
+    ways: Vec<Way>,
     flags: String,
     spent: String,
     figures: Vec<Figure>,
@@ -140,6 +142,12 @@ impl Scene<'_> {
             routing: words::routing(&target.routing, now),
             last_complete: target.last_complete_at.map(|at| Moment::new(at.0, now)),
             official: Spoken::of(target, now),
+            served: target
+                .served_model
+                .as_deref()
+                .filter(|served| *served != target.model)
+                .map(|served| words::line(served, words::MAX_LINE)),
+            ways: view::ways(health, id),
             flags: target
                 .flags
                 .iter()

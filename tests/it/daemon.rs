@@ -17,9 +17,9 @@ use endturn::{
     simulate::{FaultKey, FaultKind},
 };
 use serde_json::Value;
-use tokio::{io::AsyncWriteExt, task::JoinHandle};
+use tokio::io::AsyncWriteExt;
 
-use crate::support::live::{PATIENCE, Providers, get, json, until};
+use crate::support::live::{PATIENCE, Providers, Time, get, json, until};
 
 /// The bound that the manual gives for the end.
 const STOP: Duration = Duration::from_secs(10);
@@ -112,36 +112,6 @@ impl Events {
                 Ok(None) | Err(_) => return None,
             }
         }
-    }
-}
-
-/// A clock by hand that keeps the machine's pace until it is dropped, and can be set ahead.
-struct Time {
-    clock: Clock,
-    task: JoinHandle<()>,
-}
-
-impl Time {
-    fn new() -> Self {
-        let system = Clock::system();
-        let clock = Clock::manual(system.now());
-        let moved = clock.clone();
-        let task = tokio::spawn(async move {
-            let mut last = system.mono();
-            loop {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-                let now = system.mono();
-                moved.advance(now.saturating_sub(last));
-                last = now;
-            }
-        });
-        Self { clock, task }
-    }
-}
-
-impl Drop for Time {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

@@ -11,9 +11,8 @@ use endturn::{
     simulate::{ComponentStatus, FaultKey, PageFault, PageState},
 };
 use serde_json::Value;
-use tokio::task::JoinHandle;
 
-use crate::support::live::{Providers, get, json, until};
+use crate::support::live::{Providers, Time, get, json, until};
 
 const HAIKU: &str = "anthropic/claude-haiku-4-5";
 const GPT: &str = "openai/gpt-5.2";
@@ -171,34 +170,6 @@ fn said_at(health: &Health) -> endturn::clock::Timestamp {
     of(health, HAIKU).official.as_ref().unwrap().at.0
 }
 
-/// A clock by hand that keeps the machine's pace until it is dropped, and can be set ahead.
-struct Time {
-    clock: Clock,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Time {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-fn time() -> Time {
-    let system = Clock::system();
-    let clock = Clock::manual(system.now());
-    let moved = clock.clone();
-    let task = tokio::spawn(async move {
-        let mut last = system.mono();
-        loop {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-            let now = system.mono();
-            moved.advance(now.saturating_sub(last));
-            last = now;
-        }
-    });
-    Time { clock, task }
-}
-
 async fn incident(addr: SocketAddr, wanted: impl Fn(&Value) -> bool) -> Value {
     until("an incident as wanted", || async {
         let page = json(addr, &format!("/v1/incidents?target={HAIKU}")).await;
@@ -209,7 +180,11 @@ async fn incident(addr: SocketAddr, wanted: impl Fn(&Value) -> bool) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_incident_tells_how_much_later_the_official_page_spoke() {
-    let (dir, providers, time) = (tempfile::tempdir().unwrap(), Providers::start().await, time());
+    let (dir, providers, time) = (
+        tempfile::tempdir().unwrap(),
+        Providers::start().await,
+        Time::new(),
+    );
     let daemon = start(config(&providers, dir.path()), &time.clock).await;
     let addr = daemon.addr();
     until_health(addr, "health", |it| {

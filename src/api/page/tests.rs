@@ -493,3 +493,24 @@ fn the_footer_owns_up_to_lost_history() {
     };
     assert!(render(&health).contains("History has a hole: 7 records were lost."));
 }
+
+#[test]
+fn a_gateways_page_and_the_direct_one_name_each_other() {
+    let mut direct = well("anthropic/claude-haiku-4-5");
+    direct.flags = Vec::new();
+    let mut through = view_of("gate/haiku", State::Down, ReasonCode::Truncated, "9 of 9 replies");
+    through.via = Some(direct.id.clone());
+    through.flags = vec!["forged"];
+    through.served_model = Some("<b>claude</b>".to_owned());
+    let health = feed(vec![direct, through]);
+    let page = |id: &str| scene(&health).target(&id.parse().unwrap(), &past(), &[]).unwrap();
+    let (gateway, plain) = (page("gate/haiku"), page("anthropic/claude-haiku-4-5"));
+    for html in [&gateway, &plain] {
+        assert!(html.contains("the way through cuts replies and calls them finished"));
+    }
+    assert!(gateway.contains("href=\"/targets/anthropic/claude-haiku-4-5\""));
+    assert!(plain.contains("href=\"/targets/gate/haiku\""));
+    assert!(gateway.contains("cut replies came with a natural stop reason"));
+    assert!(gateway.contains("claude") && !gateway.contains("<b>claude"));
+    assert!(!plain.contains("Answers as"));
+}

@@ -6,7 +6,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
     clock::Timestamp,
-    feed::v1::{Health, Percentiles, Rate, StoreState, TargetHealth},
+    feed::{
+        Finding,
+        v1::{Health, Percentiles, Rate, StoreState, TargetHealth},
+    },
     health::{Incident, Network, State},
     id::TargetId,
     verdict::Observation,
@@ -166,6 +169,31 @@ impl Spoken {
             read: Moment::new(said.at.0, now),
         })
     }
+}
+
+/// Another way to the same model, and what the two together tell.
+pub(super) struct Way {
+    pub(super) id: TargetId,
+    pub(super) href: String,
+    pub(super) state: State,
+    pub(super) finding: Finding,
+}
+
+/// The other ways to a target's model, the direct one first.
+pub(super) fn ways(health: &Health, id: &TargetId) -> Vec<Way> {
+    let pairs = health.pairs();
+    let way = |other: &TargetHealth, finding| Way {
+        id: other.id.clone(),
+        href: href(&other.id),
+        state: other.state,
+        finding,
+    };
+    let direct = pairs.iter().filter(|pair| &pair.through.id == id);
+    let through = pairs.iter().filter(|pair| &pair.direct.id == id);
+    direct
+        .map(|pair| way(pair.direct, pair.finding()))
+        .chain(through.map(|pair| way(pair.through, pair.finding())))
+        .collect()
 }
 
 /// Where a target's page is.

@@ -249,9 +249,16 @@ const fn is_ours(class: ErrorClass) -> bool {
     )
 }
 
-/// A flag in words: its name with spaces.
+/// A flag in words; one that this version doesn't know by its name with spaces.
 pub(super) fn flag(name: &str) -> String {
-    name.replace('_', " ")
+    match name {
+        "forged" => "cut replies came with a natural stop reason (forged)".to_owned(),
+        "model_changed" => "another model answers than before".to_owned(),
+        "sentinel_off" => "the model does not follow a canary: its text is not judged".to_owned(),
+        "terminal_lax" => "replies end without their terminal event".to_owned(),
+        "budget_spent" => "no money left for generation today".to_owned(),
+        other => other.replace('_', " "),
+    }
 }
 
 /// Characters that change the direction or the shape of what stands around them.

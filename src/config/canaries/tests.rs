@@ -51,7 +51,7 @@ fn canaries_are_turned_on_and_off_one_by_one() {
         ),
         (
             "json = true\ntool = { every = \"15m\" }",
-            "canary 60 2048, long 1800 3520, json 1800 2200, tool 900 2160",
+            "canary 60 2048, long 1800 3520, json 1800 2200, tool 900 2120",
         ),
         (
             "json = true\n[[provider.model]]\nid = \"m\"\nlong = false\njson = false\ntool = { max_tokens = 64 }\nmax_tokens = 128",

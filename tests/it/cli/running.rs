@@ -261,6 +261,40 @@ async fn status_shows_the_feed_and_exits_by_it() {
     place.run(&["status", "--url", &url]).await.expect(4);
 }
 
+/// The same model directly and through a gateway that cuts its replies and calls them finished.
+#[tokio::test(flavor = "multi_thread")]
+async fn status_sets_two_ways_to_one_model_side_by_side() {
+    let (place, providers) = (Place::new(), Providers::start().await);
+    let gateway = entry(&providers, "gateway", "litellm/v1", "")
+        .replace("id = \"gateway\"", "id = \"gateway\"\npreset = \"litellm\"")
+        .replace("models = []\n", "")
+        + "[[provider.model]]\nid = \"fast\"\nvia = \"anthropic/haiku\"\n";
+    let direct = entry(&providers, "anthropic", "anthropic", "\"haiku\"");
+    place.configure("endturn.toml", &(direct + &gateway));
+    let daemon = Running::start(&place, &["run"]);
+    let addr = daemon.addr().await;
+    until_state(addr, "gateway/fast", "operational").await;
+    until_state(addr, "anthropic/haiku", "operational").await;
+    let url = format!("http://{addr}");
+    let done = place.run(&["status", "--url", &url]).await.expect(0);
+    assert!(
+        done.out.contains("two ways: both ways finish their replies"),
+        "{}",
+        done.out
+    );
+
+    let how = endturn::simulate::Cut::Silent;
+    providers.fail("litellm", endturn::simulate::FaultKind::Truncate { at: 0.5, how });
+    let health = until_state(addr, "gateway/fast", "down").await;
+    assert_eq!(health["via"], "anthropic/haiku");
+    let done = place.run(&["status", "--url", &url]).await.expect(5);
+    let told = "two ways: the model finishes directly; the way through cuts replies and calls them finished";
+    assert!(done.out.contains(told), "{}", done.out);
+    assert!(done.out.contains("through  gateway/fast: down") && done.out.contains("forged endings"));
+    daemon.signal("TERM");
+    daemon.end().await.expect(0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn probes_that_were_not_sent_are_told_at_the_end() {
     let (place, providers) = (Place::new(), Providers::start().await);

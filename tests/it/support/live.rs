@@ -77,6 +77,36 @@ impl Providers {
     }
 }
 
+/// A clock by hand that keeps the machine's pace until it is dropped, and can be set ahead.
+pub(crate) struct Time {
+    pub(crate) clock: Clock,
+    task: JoinHandle<()>,
+}
+
+impl Time {
+    pub(crate) fn new() -> Self {
+        let system = Clock::system();
+        let clock = Clock::manual(system.now());
+        let moved = clock.clone();
+        let task = tokio::spawn(async move {
+            let mut last = system.mono();
+            loop {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                let now = system.mono();
+                moved.advance(now.saturating_sub(last));
+                last = now;
+            }
+        });
+        Self { clock, task }
+    }
+}
+
+impl Drop for Time {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
 pub(crate) async fn get(addr: SocketAddr, path: &str) -> (u16, String) {
     let url = format!("http://{addr}{path}");
     let asked = async {
