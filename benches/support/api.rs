@@ -34,6 +34,10 @@ impl History for Nothing {
         Ok(None)
     }
 
+    fn series(&self, _: &endturn::store::SeriesQuery) -> Result<endturn::store::Series, HistoryError> {
+        Err(HistoryError::Cursor)
+    }
+
     fn events_after(&self, _: u64, _: usize) -> Result<Vec<KeptEvent>, HistoryError> {
         Ok(Vec::new())
     }

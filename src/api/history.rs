@@ -91,6 +91,8 @@ pub trait History: Send + Sync + 'static {
     fn changes(&self, query: &ChangeQuery) -> Result<Listing<health::Change>, HistoryError>;
     /// One incident.
     fn incident(&self, id: &str) -> Result<Option<health::Incident>, HistoryError>;
+    /// A series of one target.
+    fn series(&self, query: &store::SeriesQuery) -> Result<store::Series, HistoryError>;
     /// Kept events after a revision, oldest first, at most `limit`. Empty where that revision is past retention.
     fn events_after(&self, revision: u64, limit: usize) -> Result<Vec<KeptEvent>, HistoryError>;
 }
@@ -170,6 +172,10 @@ impl History for Reader {
 
     fn incident(&self, id: &str) -> Result<Option<health::Incident>, HistoryError> {
         Ok(Reader::incident(self, id)?)
+    }
+
+    fn series(&self, query: &store::SeriesQuery) -> Result<store::Series, HistoryError> {
+        Ok(Reader::series(self, query)?)
     }
 
     fn events_after(&self, revision: u64, limit: usize) -> Result<Vec<KeptEvent>, HistoryError> {

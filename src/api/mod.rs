@@ -12,6 +12,7 @@ mod past;
 mod problem;
 mod query;
 mod ready;
+mod series;
 mod serve;
 mod state;
 mod validate;
@@ -30,6 +31,7 @@ pub use past::{MAX_INCIDENT_ID_BYTES, VERDICTS};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use query::{DEFAULT_LIMIT, MAX_CURSOR_BYTES, MAX_LIMIT};
 pub use ready::SCHEDULER_STALL;
+pub use series::{DEFAULT_POINTS, DEFAULT_SPAN};
 pub use serve::{DRAIN, HEAD_TIMEOUT, MAX_CONNECTIONS, ServeLimits, serve};
 pub use state::{ApiState, Checks, MAX_READS, MAX_VALIDATIONS, READ_TIMEOUT, Readiness};
 pub use validate::{BODY_TIMEOUT, MAX_BODY_BYTES};
@@ -42,6 +44,7 @@ pub fn router(state: ApiState, pages: Router<ApiState>) -> Router {
         .route("/v1/up/{*target}", get(health::up))
         .route("/v1/events", get(events::follow))
         .route("/v1/observations", get(past::observations))
+        .route("/v1/series/{*target}", get(series::series))
         .route("/v1/changes", get(past::changes))
         .route("/v1/incidents", get(past::incidents))
         .route("/v1/incidents/{id}", get(past::incident))

@@ -6,6 +6,7 @@ mod frame;
 mod hub;
 mod pairs;
 pub mod record;
+pub mod series;
 mod subscription;
 pub mod v1;
 pub mod validation;

@@ -97,6 +97,10 @@ impl History for Past {
         Ok((id == "inc-7").then(|| incident(IDS[0], 7)))
     }
 
+    fn series(&self, _: &endturn::store::SeriesQuery) -> Result<endturn::store::Series, HistoryError> {
+        Err(HistoryError::Unavailable("disk full".to_owned()))
+    }
+
     fn events_after(&self, revision: u64, limit: usize) -> Result<Vec<KeptEvent>, HistoryError> {
         self.check(&revision, None)?;
         let events = self.events.lock().unwrap();

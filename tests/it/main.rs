@@ -21,6 +21,7 @@ mod official;
 mod official_daemon;
 mod page;
 mod presets;
+mod series;
 mod serve;
 mod simulate;
 mod simulation;
