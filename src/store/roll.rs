@@ -173,7 +173,7 @@ pub(super) fn step(
         return Ok(false);
     }
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-    let more = add_raw(connection, &mut next, end)?;
+    let more = add_raw(connection, &mut next, end, Then::Keep)?;
     close_hours(connection, &mut next)?;
     close_days(connection, &mut next)?;
     next.save(connection)?;
@@ -196,14 +196,44 @@ pub(super) fn all(connection: &Connection, mark: &mut Option<Mark>) -> rusqlite:
         return Ok(false);
     }
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-    add_raw(connection, &mut next, last + 1)?;
+    add_raw(connection, &mut next, last + 1, Then::Keep)?;
     next.save(connection)?;
     connection.prepare_cached("COMMIT")?.execute([])?;
     *mark = Some(next);
     Ok(true)
 }
 
-fn add_raw(connection: &Connection, mark: &mut Mark, end: i64) -> rusqlite::Result<bool> {
+/// Rolls up raw rows below `end` and deletes them in one transaction, a step of them: their own pages make room for the
+/// sums where the disk is full.
+pub(super) fn release(connection: &Connection, mark: &mut Option<Mark>, end: i64) -> rusqlite::Result<()> {
+    let Some(mut next) = *mark else { return Ok(()) };
+    if end <= next.next {
+        return Ok(());
+    }
+    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    let done = add_raw(connection, &mut next, end, Then::Delete)
+        .and_then(|_| next.save(connection))
+        .and_then(|()| connection.prepare_cached("COMMIT")?.execute([]));
+    match done {
+        Ok(_) => {
+            *mark = Some(next);
+            Ok(())
+        }
+        Err(error) => {
+            connection.execute_batch("ROLLBACK")?;
+            Err(error)
+        }
+    }
+}
+
+/// What becomes of raw rows that are summed.
+#[derive(Clone, Copy, PartialEq)]
+enum Then {
+    Keep,
+    Delete,
+}
+
+fn add_raw(connection: &Connection, mark: &mut Mark, end: i64, then: Then) -> rusqlite::Result<bool> {
     let mut statement = connection.prepare_cached(
         "SELECT id, target, kind, data FROM observations WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3",
     )?;
@@ -221,6 +251,14 @@ fn add_raw(connection: &Connection, mark: &mut Mark, end: i64) -> rusqlite::Resu
         }
     }
     let more = seen == STEP_ROWS;
+    drop(rows);
+    if then == Then::Delete && seen > 0 {
+        for table in ["texts", "observations"] {
+            connection
+                .prepare_cached(&format!("DELETE FROM {table} WHERE id >= ?1 AND id <= ?2"))?
+                .execute([mark.next, last])?;
+        }
+    }
     // What is added here lies at or behind the mark as it was: hours before it may be closed.
     sums.fold(connection, Some(mark))?;
     mark.next = if more { last + 1 } else { end.max(mark.next) };

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{
     MIN_BYTES, Options, Reader, Record, RecordKind, Revisions, StoreError, StoreStatus,
-    apply::{Memory, Rejected},
+    apply::{Memory, Rejected, first_id},
     db::{self, Manner},
     error::{is_corrupt, is_record_fault},
     queue::Shared,
@@ -337,11 +337,14 @@ impl Worker {
             Err(error) => {
                 if let Some(file) = &mut self.file {
                     file.undo();
-                    if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
-                        && let Err(error) =
-                            retention::sweep(&file.connection, &self.options, self.clock.now())
-                    {
-                        tracing::debug!(%error, "old rows not deleted");
+                    if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) {
+                        let now = self.clock.now();
+                        let past = first_id(now.minus(self.options.keep_raw));
+                        let freed = retention::sweep(&file.connection, &self.options, now)
+                            .and_then(|_| roll::release(&file.connection, &mut file.memory.mark, past));
+                        if let Err(error) = freed {
+                            tracing::debug!(%error, "old rows not deleted");
+                        }
                     }
                 }
                 Err(error.to_string())
