@@ -137,8 +137,8 @@ impl Session {
         let finest = finest(&transaction, query.from)?;
         let grid = Grid::of(query, finest);
         let mut points = vec![Rollup::default(); grid.count];
-        if let Some(target) = number(&transaction, &query.target)? {
-            let mut add = |ms: i64, row: &Rollup| {
+        if let Some(target) = self.number_of(&query.target)? {
+            let mut merge = |ms: i64, row: &Rollup| {
                 if let Some(index) = grid.index(ms) {
                     points[index].merge(row);
                 }
@@ -149,14 +149,14 @@ impl Session {
                     &grid,
                     &mark,
                     (target, packed::source_code(*source)),
-                    &mut add,
+                    &mut merge,
                 )?;
             }
             tail(&transaction, &mark, Some(target), |_, o| {
-                if query.sources.contains(&o.source) {
-                    let mut one = Rollup::default();
-                    one.add(o);
-                    add(history_time(o).as_millis(), &one);
+                if query.sources.contains(&o.source)
+                    && let Some(index) = grid.index(history_time(o).as_millis())
+                {
+                    points[index].add(o);
                 }
             })?;
         }
@@ -280,13 +280,6 @@ fn tail(
         }
     }
     Ok(())
-}
-
-fn number(connection: &Connection, target: &TargetId) -> rusqlite::Result<Option<i64>> {
-    connection
-        .prepare_cached("SELECT id FROM targets WHERE name = ?1")?
-        .query_row([target.to_string()], |row| row.get(0))
-        .optional()
 }
 
 /// Width of the finest rows that are still kept at `from`, in milliseconds.
