@@ -24,6 +24,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("migrations/02.sql")),
     M::up(include_str!("migrations/03.sql")),
     M::up(include_str!("migrations/04.sql")),
+    M::up(include_str!("migrations/05.sql")),
 ];
 
 /// Newest schema version that this program knows.

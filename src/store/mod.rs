@@ -20,6 +20,7 @@ mod revision;
 mod roll;
 mod rollup;
 mod series;
+mod standing;
 mod text;
 mod writer;
 

@@ -237,12 +237,16 @@ proptest! {
                     prop_assert_eq!(&found, &wanted, "{} {:?} {} {}", name, sources, step, settled);
                 }
             }
-            let days = reader.days(Timestamp::from_millis(0)).expect("days");
-            let found: BTreeMap<_, _> = days.iter().filter(|day| day.target.to_string() == "a/m")
-                .map(|day| (day.at.as_millis(), day.counts)).collect();
-            let wanted: BTreeMap<_, _> = expected(&sent, "a/m", &all, DAY).into_iter()
-                .map(|(at, sum)| (at, sum.counts)).collect();
-            prop_assert_eq!(found, wanted);
+            let midnight = START.as_millis().div_euclid(DAY) * DAY;
+            for (from, to) in [(0, 40_000 * DAY), (midnight + 5, midnight + DAY), (midnight + DAY, midnight + DAY + 1)] {
+                let days = reader.days(Timestamp::from_millis(from), Timestamp::from_millis(to)).expect("days");
+                let found: BTreeMap<_, _> = days.iter().filter(|day| day.target.to_string() == "a/m")
+                    .map(|day| (day.at.as_millis(), day.counts)).collect();
+                let within = |at: i64| at + DAY > from && at < to;
+                let wanted: BTreeMap<_, _> = expected(&sent, "a/m", &all, DAY).into_iter()
+                    .filter(|(at, _)| within(*at)).map(|(at, sum)| (at, sum.counts)).collect();
+                prop_assert_eq!(found, wanted, "{} {}", from, to);
+            }
         }
     }
 }
