@@ -17,6 +17,8 @@ pub mod kernel;
 mod machine;
 mod provider;
 mod recent;
+pub mod reliability;
+pub mod report;
 mod save;
 mod standing;
 mod stream;
