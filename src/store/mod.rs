@@ -5,6 +5,7 @@
 //! [`StoreStatus`]. Tables, guarantees and limits: `docs/store.md`.
 
 mod apply;
+mod backup;
 mod changes;
 mod counts;
 mod db;
@@ -24,6 +25,7 @@ mod standing;
 mod text;
 mod writer;
 
+pub use backup::{Backup, BackupError, backup, interim_name};
 pub use changes::ChangeQuery;
 pub use counts::Counts;
 pub use db::SCHEMA_VERSION;
