@@ -12,6 +12,8 @@ mod past;
 mod problem;
 mod query;
 mod ready;
+mod reliability;
+mod report;
 mod series;
 mod serve;
 mod state;
@@ -32,6 +34,8 @@ pub use problem::{PROBLEM_JSON, Problem};
 pub use query::{DEFAULT_LIMIT, MAX_CURSOR_BYTES, MAX_LIMIT};
 pub use ready::SCHEDULER_STALL;
 pub use series::{DEFAULT_POINTS, DEFAULT_SPAN};
+pub use reliability::{DEFAULT_WINDOW, MAX_PIPELINE};
+pub use report::{MAX_REPORTED, REPORT_TIMEOUT};
 pub use serve::{DRAIN, HEAD_TIMEOUT, MAX_CONNECTIONS, ServeLimits, serve};
 pub use state::{ApiState, Checks, MAX_READS, MAX_VALIDATIONS, READ_TIMEOUT, Readiness};
 pub use validate::{BODY_TIMEOUT, MAX_BODY_BYTES};
@@ -45,6 +49,8 @@ pub fn router(state: ApiState, pages: Router<ApiState>) -> Router {
         .route("/v1/events", get(events::follow))
         .route("/v1/observations", get(past::observations))
         .route("/v1/series/{*target}", get(series::series))
+        .route("/v1/reliability", get(reliability::reliability))
+        .route("/v1/report", get(report::report))
         .route("/v1/changes", get(past::changes))
         .route("/v1/incidents", get(past::incidents))
         .route("/v1/incidents/{id}", get(past::incident))

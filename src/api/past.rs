@@ -9,7 +9,12 @@ use axum::{
 use serde::{Deserialize, Serialize};
 
 use super::{ApiState, ChangeQuery, IncidentQuery, Listing, ObservationQuery, problem::Problem, query};
-use crate::{feed::record, health::ChangeKind, verdict::Source};
+use crate::{
+    feed::record,
+    health::{ChangeKind, ReasonCode, State as HealthState},
+    id::ProviderId,
+    verdict::Source,
+};
 
 /// Verdict families that `verdict` may name.
 pub const VERDICTS: [&str; 7] = [
@@ -21,6 +26,9 @@ pub const VERDICTS: [&str; 7] = [
     "errored",
     "unknown",
 ];
+
+/// States that an incident can have at its worst.
+const WORST: [HealthState; 3] = [HealthState::Degraded, HealthState::Partial, HealthState::Down];
 
 /// Longest incident id in a path, in bytes.
 pub const MAX_INCIDENT_ID_BYTES: usize = 64;
@@ -50,6 +58,9 @@ struct Observations {
     target: Option<String>,
     verdict: Option<String>,
     source: Option<String>,
+    kind: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
     limit: Option<usize>,
     cursor: Option<String>,
 }
@@ -80,6 +91,9 @@ pub(super) async fn observations(State(api): State<ApiState>, uri: Uri) -> Resul
         target: query::target_filter(asked.target.as_deref())?,
         verdict,
         source,
+        kind: query::word("kind", asked.kind)?,
+        since: query::time("since", asked.since.as_deref())?,
+        until: query::time("until", asked.until.as_deref())?,
         limit: query::limit(asked.limit)?,
         cursor: query::cursor(asked.cursor)?,
     };
@@ -91,7 +105,12 @@ pub(super) async fn observations(State(api): State<ApiState>, uri: Uri) -> Resul
 #[serde(deny_unknown_fields)]
 struct Incidents {
     target: Option<String>,
+    provider: Option<String>,
     open: Option<bool>,
+    state: Option<String>,
+    reason: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
     limit: Option<usize>,
     cursor: Option<String>,
 }
@@ -99,9 +118,36 @@ struct Incidents {
 /// `GET /v1/incidents`.
 pub(super) async fn incidents(State(api): State<ApiState>, uri: Uri) -> Result<Response, Problem> {
     let asked: Incidents = query::query(&uri)?;
+    let worst = asked
+        .state
+        .map(|text| {
+            WORST
+                .into_iter()
+                .find(|state| state.as_str() == text)
+                .ok_or_else(|| unknown_word("state", &text, &WORST.map(HealthState::as_str)))
+        })
+        .transpose()?;
+    let reason = asked
+        .reason
+        .map(|text| {
+            ReasonCode::ALL
+                .into_iter()
+                .find(|code| code.as_str() == text)
+                .ok_or_else(|| unknown_word("reason", &text, &ReasonCode::ALL.map(ReasonCode::as_str)))
+        })
+        .transpose()?;
+    let provider = asked
+        .provider
+        .map(|text| ProviderId::new(&text).map_err(|error| Problem::bad_query(error.to_string())))
+        .transpose()?;
     let wanted = IncidentQuery {
         target: query::target_filter(asked.target.as_deref())?,
+        provider,
         open: asked.open,
+        worst,
+        reason,
+        since: query::time("since", asked.since.as_deref())?,
+        until: query::time("until", asked.until.as_deref())?,
         limit: query::limit(asked.limit)?,
         cursor: query::cursor(asked.cursor)?,
     };

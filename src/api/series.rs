@@ -163,19 +163,7 @@ pub(super) async fn series(
 }
 
 fn wanted(target: crate::id::TargetId, asked: &Asked, now: Timestamp) -> Result<SeriesQuery, Problem> {
-    let time = |name: &str, text: &Option<String>| match text {
-        None => Ok(None),
-        Some(text) => Timestamp::from_rfc3339(text).map(Some).ok_or_else(|| {
-            Problem::bad_query(format!(
-                "{name} {text:?} is no RFC 3339 time, as in 2026-06-20T13:00:00Z"
-            ))
-        }),
-    };
-    let to = time("to", &asked.to)?.unwrap_or(now);
-    let from = time("from", &asked.from)?.unwrap_or_else(|| to.minus(DEFAULT_SPAN));
-    if from >= to {
-        return Err(Problem::bad_query("from is not before to".to_owned()));
-    }
+    let (from, to) = query::span(asked.from.as_deref(), asked.to.as_deref(), now, DEFAULT_SPAN)?;
     let step = if let Some(text) = &asked.step {
         let step = humantime::parse_duration(text).ok();
         step.filter(|step| *step >= STEPS[0]).ok_or_else(|| {

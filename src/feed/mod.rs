@@ -6,6 +6,8 @@ mod frame;
 mod hub;
 mod pairs;
 pub mod record;
+pub mod reliability;
+pub mod report;
 pub mod series;
 mod subscription;
 pub mod v1;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     v1::{Reason, Word},
@@ -15,17 +16,19 @@ use crate::{
 };
 
 /// A target's stretch of ill health with its timeline.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Incident {
     /// Stable id.
     pub id: String,
     /// Whose.
     #[serde(with = "wire::text")]
+    #[schema(value_type = String)]
     pub target: TargetId,
     /// Whether it goes on.
     pub open: bool,
     /// The worst state in it.
     #[serde(with = "wire::state")]
+    #[schema(value_type = String)]
     pub worst: State,
     /// The reason at its worst.
     pub reason: Reason,
@@ -48,28 +51,32 @@ pub struct Incident {
 }
 
 /// One line of a timeline.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct IncidentEntry {
     /// When.
     pub at: Time,
     /// `first_evidence`, `transition`, `opened`, `recovered`, `closed`, `official`.
+    #[schema(value_type = String)]
     pub kind: Word,
     /// State from then on.
     #[serde(with = "wire::state")]
+    #[schema(value_type = String)]
     pub state: State,
     /// In words.
     pub text: String,
 }
 
 /// Something else answers than before: a model, a configuration, a tokenizer. No state moves with it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Change {
     /// Where.
     #[serde(with = "wire::text")]
+    #[schema(value_type = String)]
     pub target: TargetId,
     /// When it was seen.
     pub at: Time,
     /// `model_changed`, `model_mismatch`, `snapshot_changed`, `fingerprint_changed` or `tokens_drifted`.
+    #[schema(value_type = String)]
     pub kind: Word,
     /// What it was.
     pub from: String,
@@ -93,27 +100,34 @@ impl From<&health::Change> for Change {
 }
 
 /// One verdict with its evidence.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Observation {
     /// Who was judged.
     #[serde(with = "wire::text")]
+    #[schema(value_type = String)]
     pub target: TargetId,
     /// When the evidence became known.
     pub at: Time,
     /// When the request was sent.
     pub started_at: Time,
     /// `reach`, `canary`, `long`, `report` or `tap`.
+    #[schema(value_type = String)]
     pub source: Word,
     /// Which canary it was: `canary`, `long`, `json` or `tool`; null for what is none.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub canary: Option<Word>,
     /// `scheduled`, `confirm`, `recovery` or `manual`.
+    #[schema(value_type = String)]
     pub purpose: Word,
     /// The verdict's family: `complete`, `truncated`, ..
+    #[schema(value_type = String)]
     pub verdict: Word,
     /// The finer name: truncation kind, off-script kind or error class.
+    #[schema(value_type = Option<String>)]
     pub kind: Option<Word>,
     /// Side facts.
+    #[schema(value_type = Vec<String>)]
     pub flags: Vec<Word>,
     /// HTTP status, once a head came.
     pub http_status: Option<u16>,
@@ -132,6 +146,7 @@ pub struct Observation {
     /// Every mark, as offsets in milliseconds.
     pub phases_ms: Phases,
     /// `fresh` or `reused` connection.
+    #[schema(value_type = Option<String>)]
     pub connection: Option<Word>,
     /// Prompt tokens.
     pub input_tokens: Option<u64>,
@@ -161,7 +176,7 @@ pub struct Observation {
 
 /// Marks of one exchange in milliseconds. Zero is the request handed to an open connection, save for `dns` and
 /// `connect`, which are lengths of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Phases {
     /// Length of name resolution.
     pub dns: Option<f64>,

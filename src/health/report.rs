@@ -36,7 +36,8 @@ impl Outcomes {
         self.errors.saturating_add(self.truncated)
     }
 
-    fn add(&mut self, other: &Self) {
+    /// Adds another stretch's.
+    pub fn add(&mut self, other: &Self) {
         self.attempts = self.attempts.saturating_add(other.attempts);
         self.began = self.began.saturating_add(other.began);
         self.errors = self.errors.saturating_add(other.errors);
