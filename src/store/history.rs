@@ -116,6 +116,7 @@ impl Reader {
     /// # Errors
     /// The database can't be read.
     pub fn series(&self, query: &SeriesQuery) -> Result<Series, StoreError> {
+        self.settled()?;
         self.with(|session| session.series(query))
     }
 
@@ -126,6 +127,7 @@ impl Reader {
     /// # Errors
     /// The database can't be read.
     pub fn days(&self, from: Timestamp, to: Timestamp) -> Result<Vec<DayCounts>, StoreError> {
+        self.settled()?;
         self.with(|session| session.days(from, to))
     }
 }
@@ -134,7 +136,7 @@ impl Session {
     fn series(&mut self, query: &SeriesQuery) -> Result<Series, StoreError> {
         // One transaction: rolling moves rows between what is read first and what is read last.
         let transaction = self.connection.unchecked_transaction()?;
-        let mark = Mark::load(&transaction)?.unwrap_or_default();
+        let mark = mark(&transaction)?;
         let finest = finest(&transaction, query.from)?;
         let grid = Grid::of(query, finest);
         let mut points = vec![Rollup::default(); grid.count];
@@ -171,7 +173,7 @@ impl Session {
 
     fn days(&mut self, from: Timestamp, to: Timestamp) -> Result<Vec<DayCounts>, StoreError> {
         let transaction = self.connection.unchecked_transaction()?;
-        let mark = Mark::load(&transaction)?.unwrap_or_default();
+        let mark = mark(&transaction)?;
         let range = Level::Day.bucket(from)..to.as_millis().saturating_add(DAY_MS - 1).div_euclid(DAY_MS);
         let mut sums = BTreeMap::new();
         closed_days(&transaction, (range.start, range.end.min(mark.day)), &mut sums)?;
@@ -323,6 +325,18 @@ fn tail(
         }
     }
     Ok(())
+}
+
+/// How far rolling has come. Before its first step a file has no hours, unless an older version wrote them.
+fn mark(connection: &Connection) -> Result<Mark, StoreError> {
+    if let Some(mark) = Mark::load(connection)? {
+        return Ok(mark);
+    }
+    let hours: bool = connection.query_row("SELECT EXISTS (SELECT 1 FROM hours)", [], |row| row.get(0))?;
+    if hours {
+        return Err(StoreError::Migrating);
+    }
+    Ok(Mark::default())
 }
 
 /// Width of the finest rows that are still kept at `from`, in milliseconds.

@@ -5,6 +5,7 @@ mod contents;
 mod failures;
 mod limits;
 mod rollups;
+mod upgrade;
 
 use std::{path::Path, time::Duration};
 
