@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use axum::{
     extract::{Path, Query, rejection::PathRejection},
-    http::{HeaderMap, Uri, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
 use crate::{clock::Timestamp, feed::Filter, id::TargetId};
@@ -147,6 +150,28 @@ pub(super) fn wait(text: Option<&str>, max: Duration) -> Result<Duration, Proble
             .map_err(|error| Problem::bad_query(format!("wait {text:?} is no duration: {error}")))?,
     };
     Ok(wait.min(max))
+}
+
+/// A strong tag for these bytes.
+pub(super) fn tag(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{hex}\"")
+}
+
+/// A body that is asked for again each time, or 304 where the reader has it already.
+pub(super) fn tagged(headers: &HeaderMap, tag: &str, media: &'static str, body: impl FnOnce() -> Bytes) -> Response {
+    let mut response = if matches_tag(headers, tag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        ([(header::CONTENT_TYPE, HeaderValue::from_static(media))], body()).into_response()
+    };
+    let headers = response.headers_mut();
+    if let Ok(tag) = HeaderValue::from_str(tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
 }
 
 /// Whether `If-None-Match` names this strong tag.

@@ -9,8 +9,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
+use utoipa::IntoParams;
 
-use super::{ApiState, problem::Problem, query};
+use super::{ApiState, openapi::schemas, problem::Problem, query};
 use crate::{
     clock::Timestamp,
     feed::{Time, reliability::Reliability},
@@ -29,12 +30,21 @@ const FINE_UP_TO: Duration = Duration::from_secs(8 * 86_400);
 const FINE: Duration = Duration::from_secs(300);
 const COARSE: Duration = Duration::from_secs(3_600);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Asked {
+    /// Steps of a pipeline that asks one target; has no meaning for several.
+    #[param(minimum = 1, maximum = 10000)]
     steps: Option<u32>,
+    /// The target that each step falls back to; none of the steps' own.
+    #[param(value_type = Option<schemas::Target>)]
     fallback: Option<String>,
+    /// A day before `to` unless given.
+    #[param(value_type = Option<Time>)]
     from: Option<String>,
+    /// After `from`; now unless given.
+    #[param(value_type = Option<Time>)]
     to: Option<String>,
 }
 
@@ -123,7 +133,15 @@ fn trials(series: &Series) -> Vec<Trials> {
         .collect()
 }
 
-/// `GET /v1/reliability`.
+/// Compound reliability of an agent of several steps, with interval.
+///
+/// One target with `steps`, or a `target` for each step.
+#[utoipa::path(get, path = "/v1/reliability", tag = "past",
+    params(("target" = Vec<schemas::Target>, Query, description = "Each step's target; the same one may come again",
+        explode = true, style = Form, min_items = 1, max_items = 20), Asked), responses(
+    (status = 200, description = "The figures, or why there are none", body = Reliability),
+    schemas::Unavailable,
+))]
 pub(super) async fn reliability(State(api): State<ApiState>, uri: Uri) -> Result<Response, Problem> {
     let question = Question::parse(&uri, api.clock.wall())?;
     let answer = api

@@ -13,8 +13,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
+use utoipa::IntoParams;
 
-use super::{ApiState, History, HistoryError, IncidentQuery, problem::Problem, query};
+use super::{
+    ApiState, History, HistoryError, IncidentQuery, openapi::schemas, problem::Problem, query,
+};
 use crate::{
     feed::{
         Filter, Time,
@@ -37,11 +40,18 @@ pub const REPORT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Outages are told from chance by the hour.
 const STEP: Duration = Duration::from_secs(3_600);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Asked {
+    /// In UTC, and begun; the running one unless given.
+    #[param(value_type = Option<schemas::MonthName>)]
     month: Option<String>,
+    /// What it is held against, in percent; 99.5 unless given.
+    #[param(minimum = 50, maximum = 100)]
     objective: Option<f64>,
+    /// Only these targets.
+    #[param(value_type = Option<schemas::Patterns>)]
     targets: Option<String>,
 }
 
@@ -52,7 +62,11 @@ struct Question {
     feed: Arc<crate::feed::Snapshot>,
 }
 
-/// `GET /v1/report`.
+/// The reliability report of a month.
+#[utoipa::path(get, path = "/v1/report", tag = "past", params(Asked), responses(
+    (status = 200, description = "The report; what is not known is null", body = Report),
+    schemas::Unavailable,
+))]
 pub(super) async fn report(State(api): State<ApiState>, uri: Uri) -> Result<Response, Problem> {
     let asked: Asked = query::query(&uri)?;
     let now = api.clock.wall();

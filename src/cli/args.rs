@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::backup::BackupArgs;
+use super::{backup::BackupArgs, history::HistoryArgs, report::ReportArgs};
 use crate::{gate::Expect, id::TargetId, protocol::Wire};
 
 /// Where a daemon listens unless told otherwise.
@@ -108,6 +108,17 @@ pub enum Command {
     ///
     /// Exits 0 when no target is impaired or unknown, 5 otherwise, 4 when no daemon answers.
     Status(StatusArgs),
+    /// How a target was: counts and latencies by the hour, or one metric, from a running daemon.
+    ///
+    /// A gap is shown as a gap. Exits 0, 4 when no daemon answers.
+    #[command(after_help = super::history::HELP)]
+    History(HistoryArgs),
+    /// The reliability report of a month, from a running daemon: what a person takes to a provider.
+    ///
+    /// Uptime, incidents, truncation and error rates with intervals, latency, error budget, lead over the official status
+    /// page and spend, by provider and target. docs/report.md defines each figure. Exits 0, 4 when no daemon answers.
+    #[command(after_help = super::report::HELP)]
+    Report(ReportArgs),
     /// The provider simulator: speaks the providers' protocols, with faults on demand.
     ///
     /// Each vendor has a base URL below its address, followed by the vendor's own paths. A model id that ends in !KIND or
@@ -300,7 +311,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// Where a daemon answers, without a path.
-fn base_url(text: &str) -> Result<String, String> {
+pub(super) fn base_url(text: &str) -> Result<String, String> {
     match url::Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text.to_owned()),
         _ => Err(format!("no URL, write it as http://{DEFAULT_LISTEN}")),

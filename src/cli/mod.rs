@@ -1,13 +1,16 @@
 //! The command line: arguments, one module a command, exit codes.
 
 mod args;
+mod ask;
 mod backup;
 pub mod check;
 mod demo;
 mod exit;
+mod history;
 mod official;
 mod outage;
 mod probe;
+mod report;
 mod run;
 mod simulate;
 mod status;
@@ -93,9 +96,25 @@ async fn dispatch(command: Command, clock: Clock) -> Exit {
                 error.exit()
             }
         },
+        Command::History(args) => told(history::run(&args, &clock).await),
+        Command::Report(args) => told(report::run(&args).await),
         Command::Simulate(args) => simulate::run(&args, clock).await,
         Command::Validate(args) => validate::run(&args),
         Command::Backup(args) => backup::run(&args, &clock),
+    }
+}
+
+/// Prints what a running daemon answered, or why it did not.
+fn told(outcome: Result<String, ask::AskError>) -> Exit {
+    match outcome {
+        Ok(text) => {
+            say(&text);
+            Exit::Ok
+        }
+        Err(error) => {
+            complain(&format!("error: {error}"));
+            error.exit()
+        }
     }
 }
 
