@@ -69,7 +69,11 @@ pub(super) async fn badge(
         .parse()
         .map_err(|error: crate::id::IdError| Problem::bad_request(error.to_string()))?;
     let asked: Asked = query::query(&uri)?;
-    if asked.label.as_ref().is_some_and(|label| label.chars().count() > MAX_LABEL) {
+    if asked
+        .label
+        .as_ref()
+        .is_some_and(|label| label.chars().count() > MAX_LABEL)
+    {
         return Err(Problem::bad_query(format!(
             "label has more than {MAX_LABEL} characters"
         )));
@@ -131,7 +135,10 @@ impl Shield {
     fn new(label: String, state: HealthState) -> Self {
         Self {
             schema_version: 1,
-            label: label.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+            label: label
+                .chars()
+                .map(|c| if c.is_control() { ' ' } else { c })
+                .collect(),
             message: state.as_str(),
             color: color(state),
             is_error: state == HealthState::Unknown,
@@ -193,7 +200,11 @@ mod tests {
         let green = color(HealthState::Operational);
         for state in HealthState::ALL {
             let shield = Shield::new("a/m".to_owned(), state);
-            assert_eq!(shield.color == green, state == HealthState::Operational, "{state}");
+            assert_eq!(
+                shield.color == green,
+                state == HealthState::Operational,
+                "{state}"
+            );
             assert_eq!(shield.is_error, state == HealthState::Unknown, "{state}");
         }
     }
@@ -221,7 +232,10 @@ mod tests {
     fn a_label_makes_no_mark_up() {
         let shield = Shield::new("<script>\"&\n".to_owned(), HealthState::Down);
         let svg = shield.svg();
-        assert!(!svg.contains("<script") && svg.contains("&lt;script&gt;&quot;&amp; "), "{svg}");
+        assert!(
+            !svg.contains("<script") && svg.contains("&lt;script&gt;&quot;&amp; "),
+            "{svg}"
+        );
         let mut reader = quick_xml::Reader::from_str(&svg);
         loop {
             match reader.read_event().unwrap() {
@@ -233,7 +247,12 @@ mod tests {
 
     #[test]
     fn widths_are_sane() {
-        for (text, low, high) in [("down", 25, 35), ("operational", 60, 75), ("", 1, 1), ("日本", 20, 26)] {
+        for (text, low, high) in [
+            ("down", 25, 35),
+            ("operational", 60, 75),
+            ("", 1, 1),
+            ("日本", 20, 26),
+        ] {
             assert!((low..=high).contains(&width(text)), "{text}: {}", width(text));
         }
     }

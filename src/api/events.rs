@@ -11,9 +11,9 @@ use axum::{
 use bytes::Bytes;
 use futures_util::stream;
 use serde::Deserialize;
-use utoipa::IntoParams;
 use tokio::time::Interval;
 use tokio_util::sync::WaitForCancellationFutureOwned;
+use utoipa::IntoParams;
 
 use super::{ApiState, history::KeptEvent, openapi::schemas, problem::Problem, query};
 use crate::feed::{Delta, Filter, Kind, Known, Subscription};

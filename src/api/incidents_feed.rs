@@ -13,11 +13,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{ApiState, IncidentQuery, openapi::schemas, problem::Problem, query};
-use crate::{
-    clock::Timestamp,
-    health::Incident,
-    id::ProviderId,
-};
+use crate::{clock::Timestamp, health::Incident, id::ProviderId};
 
 /// Most entries of the feed: the incidents that were opened last.
 pub const MAX_ENTRIES: usize = 50;
@@ -43,7 +39,11 @@ struct Asked {
     (status = 304, description = "If-None-Match names this content"),
     schemas::Unavailable,
 ))]
-pub(super) async fn feed(State(api): State<ApiState>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
+pub(super) async fn feed(
+    State(api): State<ApiState>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let asked: Asked = query::query(&uri)?;
     let provider = asked
         .provider
@@ -95,7 +95,11 @@ fn write(about: &About<'_>, incidents: &[Incident]) -> std::io::Result<Vec<u8>> 
         .with_attribute(("xmlns", "http://www.w3.org/2005/Atom"))
         .write_inner_content(|xml| {
             text(xml, "id", &format!("urn:endturn:incidents:{}", about.instance))?;
-            text(xml, "title", &format!("Incidents of LLM targets, seen from {}", about.vantage))?;
+            text(
+                xml,
+                "title",
+                &format!("Incidents of LLM targets, seen from {}", about.vantage),
+            )?;
             // Of an empty feed nothing was ever updated; a time of asking would make it new each time.
             let newest = incidents.iter().map(updated).max().unwrap_or_default();
             text(xml, "updated", &newest.to_rfc3339())?;
@@ -103,7 +107,9 @@ fn write(about: &About<'_>, incidents: &[Incident]) -> std::io::Result<Vec<u8>> 
                 .write_inner_content(|xml| text(xml, "name", "endturn"))?;
             link(xml, "self", &format!("{}{}", about.origin, about.path))?;
             link(xml, "alternate", &format!("{}/incidents", about.origin))?;
-            incidents.iter().try_for_each(|incident| entry(xml, about, incident))
+            incidents
+                .iter()
+                .try_for_each(|incident| entry(xml, about, incident))
         })?;
     let mut bytes = xml.into_inner();
     bytes.push(b'\n');
@@ -121,11 +127,24 @@ fn updated(incident: &Incident) -> Timestamp {
 
 fn entry(xml: &mut Xml, about: &About<'_>, incident: &Incident) -> std::io::Result<()> {
     let word = if incident.closed.is_some() { "was" } else { "is" };
-    let title = format!("{} {word} {}: {}", incident.target, incident.worst, incident.reason.code.as_str());
+    let title = format!(
+        "{} {word} {}: {}",
+        incident.target,
+        incident.worst,
+        incident.reason.code.as_str()
+    );
     let timeline: Vec<String> = incident
         .timeline
         .iter()
-        .map(|step| format!("{} {} ({}): {}", step.at.to_rfc3339(), step.kind, step.state, step.text))
+        .map(|step| {
+            format!(
+                "{} {} ({}): {}",
+                step.at.to_rfc3339(),
+                step.kind,
+                step.state,
+                step.text
+            )
+        })
         .collect();
     let content = format!("{}\n\n{}", incident.reason.text, timeline.join("\n"));
     xml.create_element("entry").write_inner_content(|xml| {
@@ -133,7 +152,11 @@ fn entry(xml: &mut Xml, about: &About<'_>, incident: &Incident) -> std::io::Resu
         text(xml, "title", &title)?;
         text(xml, "published", &incident.opened.to_rfc3339())?;
         text(xml, "updated", &updated(incident).to_rfc3339())?;
-        link(xml, "alternate", &format!("{}/incidents/{}", about.origin, incident.id))?;
+        link(
+            xml,
+            "alternate",
+            &format!("{}/incidents/{}", about.origin, incident.id),
+        )?;
         xml.create_element("category")
             .with_attribute(("term", incident.reason.code.as_str()))
             .write_empty()?;
@@ -221,7 +244,10 @@ mod tests {
             assert!(text.contains("<id>urn:endturn:incident:0197a</id>"), "{text}");
             assert!(text.contains(&format!("<published>{}</published>", at(20).to_rfc3339())));
         }
-        assert!(open.contains(&format!("<updated>{}</updated>", at(25).to_rfc3339())), "{open}");
+        assert!(
+            open.contains(&format!("<updated>{}</updated>", at(25).to_rfc3339())),
+            "{open}"
+        );
         assert!(closed.contains(&format!("<updated>{}</updated>", at(300).to_rfc3339())));
         assert!(open.contains("anthropic/claude is partial") && closed.contains("claude was partial"));
         assert!(open.contains("http://127.0.0.1:7411/incidents/0197a"));

@@ -39,9 +39,9 @@ pub use past::{MAX_INCIDENT_ID_BYTES, VERDICTS};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use query::{DEFAULT_LIMIT, MAX_CURSOR_BYTES, MAX_LIMIT, MAX_WORD_BYTES};
 pub use ready::SCHEDULER_STALL;
-pub use series::{DEFAULT_POINTS, DEFAULT_SPAN, METRICS};
 pub use reliability::{DEFAULT_WINDOW, MAX_PIPELINE};
 pub use report::{MAX_REPORTED, REPORT_TIMEOUT};
+pub use series::{DEFAULT_POINTS, DEFAULT_SPAN, METRICS};
 pub use serve::{DRAIN, HEAD_TIMEOUT, MAX_CONNECTIONS, ServeLimits, serve};
 pub use state::{ApiState, Checks, MAX_READS, MAX_VALIDATIONS, READ_TIMEOUT, Readiness};
 pub use validate::{BODY_TIMEOUT, MAX_BODY_BYTES};
@@ -78,7 +78,9 @@ pub fn paths() -> Vec<&'static str> {
 pub fn router(state: ApiState, pages: Router<ApiState>) -> Router {
     routes()
         .into_iter()
-        .fold(Router::new(), |router, (path, answers)| router.route(path, answers))
+        .fold(Router::new(), |router, (path, answers)| {
+            router.route(path, answers)
+        })
         .merge(pages)
         .fallback(async || StatusCode::NOT_FOUND)
         .method_not_allowed_fallback(async || StatusCode::METHOD_NOT_ALLOWED)

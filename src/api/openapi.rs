@@ -14,10 +14,16 @@ use axum::{
 use bytes::Bytes;
 use utoipa::{
     Modify, OpenApi,
-    openapi::{OpenApi as Document, RefOr, path::Operation},
+    openapi::{
+        OpenApi as Document, RefOr,
+        path::Operation,
+        schema::{AnyOfBuilder, Schema},
+    },
 };
 
-use super::{badge, events, health, incidents_feed, past, query, ready, reliability, report, series, validate};
+use super::{
+    badge, events, health, incidents_feed, past, query, ready, reliability, report, series, validate,
+};
 use crate::feed;
 
 /// What [`document`] is made from.
@@ -86,7 +92,7 @@ use crate::feed;
 )]
 struct Api;
 
-/// Adds to every operation what the guard around all of them may answer.
+/// Adds to every operation what the guard around all of them may answer, and lets figures fit more than one shape.
 struct Shared;
 
 impl Modify for Shared {
@@ -96,13 +102,25 @@ impl Modify for Shared {
                 shared(operation);
             }
         }
+        // A share has a value, as dollars have: such shapes overlap, and exactly one is more than can be said.
+        let schemas = document.components.as_mut().map(|components| &mut components.schemas);
+        if let Some(RefOr::T(figures)) = schemas.and_then(|schemas| schemas.get_mut("Figures"))
+            && let Schema::OneOf(shapes) = figures
+        {
+            let any = shapes.items.drain(..).fold(AnyOfBuilder::new(), AnyOfBuilder::item);
+            let any = any.description(shapes.description.take());
+            *figures = Schema::AnyOf(any.build());
+        }
     }
 }
 
 fn shared(operation: &mut Operation) {
     for (status, description) in [
         (StatusCode::BAD_REQUEST, "Unknown parameters, bad values, no Host"),
-        (StatusCode::PAYLOAD_TOO_LARGE, "A body where none is taken, or too large a one"),
+        (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "A body where none is taken, or too large a one",
+        ),
         (StatusCode::MISDIRECTED_REQUEST, "A Host that is not ours"),
         (StatusCode::INTERNAL_SERVER_ERROR, "A fault of ours"),
     ] {

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    ApiState, ChangeQuery, IncidentQuery, Listing, ObservationQuery, openapi::schemas, problem::Problem, query,
+    ApiState, ChangeQuery, IncidentQuery, Listing, ObservationQuery, openapi::schemas, problem::Problem,
+    query,
 };
 use crate::{
     feed::{Time, record},
@@ -42,6 +43,7 @@ pub(super) struct Page<T> {
     /// Newest first.
     items: Vec<T>,
     /// Where the next page begins; null at the end.
+    #[schema(required = true)]
     next_cursor: Option<String>,
 }
 

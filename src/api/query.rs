@@ -160,7 +160,12 @@ pub(super) fn tag(bytes: &[u8]) -> String {
 }
 
 /// A body that is asked for again each time, or 304 where the reader has it already.
-pub(super) fn tagged(headers: &HeaderMap, tag: &str, media: &'static str, body: impl FnOnce() -> Bytes) -> Response {
+pub(super) fn tagged(
+    headers: &HeaderMap,
+    tag: &str,
+    media: &'static str,
+    body: impl FnOnce() -> Bytes,
+) -> Response {
     let mut response = if matches_tag(headers, tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {

@@ -15,9 +15,7 @@ use axum::{
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{
-    ApiState, History, HistoryError, IncidentQuery, openapi::schemas, problem::Problem, query,
-};
+use super::{ApiState, History, HistoryError, IncidentQuery, openapi::schemas, problem::Problem, query};
 use crate::{
     feed::{
         Filter, Time,
@@ -129,7 +127,10 @@ impl Question {
             .collect();
         let mut incidents: HashMap<TargetId, Vec<Incident>> = HashMap::new();
         for incident in all_incidents(history, &self.terms)? {
-            incidents.entry(incident.target.clone()).or_default().push(incident);
+            incidents
+                .entry(incident.target.clone())
+                .or_default()
+                .push(incident);
         }
         let watched = health.targets.iter().map(|target| &target.id);
         let mut targets: BTreeSet<&TargetId> = watched.chain(&counted).chain(times.keys()).collect();
@@ -192,12 +193,14 @@ impl Question {
                 Source::Report => &mut attempts.report,
                 Source::Tap | Source::Reach => &mut attempts.tap,
             };
-            for (index, sum) in series.points.iter().enumerate().filter(|(_, sum)| !sum.is_empty()) {
+            for (index, sum) in series
+                .points
+                .iter()
+                .enumerate()
+                .filter(|(_, sum)| !sum.is_empty())
+            {
                 *seen += sum.counts.attempts;
-                let outcomes = material
-                    .outcomes
-                    .entry(series.at(index).as_millis())
-                    .or_default();
+                let outcomes = material.outcomes.entry(series.at(index).as_millis()).or_default();
                 outcomes.add(&Outcomes {
                     attempts: sum.counts.attempts,
                     began: sum.counts.began,

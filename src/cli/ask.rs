@@ -33,7 +33,9 @@ pub(crate) enum AskError {
         why: String,
     },
     /// Somebody answers, but not as endturn does.
-    #[error("{url} answers, but not as endturn does: {why}\n\nhelp: --url takes the address of an endturn daemon")]
+    #[error(
+        "{url} answers, but not as endturn does: {why}\n\nhelp: --url takes the address of an endturn daemon"
+    )]
     NotOurs {
         /// Where we asked.
         url: String,

@@ -60,6 +60,7 @@ pub struct Transition {
     /// Why.
     pub reason: Reason,
     /// First bad evidence of this spell.
+    #[schema(required = true)]
     pub first_evidence_at: Option<Time>,
 }
 

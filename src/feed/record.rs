@@ -39,14 +39,17 @@ pub struct Incident {
     /// When it counted as an incident.
     pub opened_at: Time,
     /// When the state came back to operational.
+    #[schema(required = true)]
     pub recovered_at: Option<Time>,
     /// When it was closed.
+    #[schema(required = true)]
     pub closed_at: Option<Time>,
     /// What happened, oldest first.
     pub timeline: Vec<IncidentEntry>,
     /// Seconds from our detection to the first word of the provider's own status page: positive where we were
     /// earlier; null while it has not spoken.
     #[serde(default)]
+    #[schema(required = true)]
     pub lead_s: Option<i64>,
 }
 
@@ -115,7 +118,7 @@ pub struct Observation {
     pub source: Word,
     /// Which canary it was: `canary`, `long`, `json` or `tool`; null for what is none.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(required = true, value_type = Option<String>)]
     pub canary: Option<Word>,
     /// `scheduled`, `confirm`, `recovery` or `manual`.
     #[schema(value_type = String)]
@@ -124,53 +127,70 @@ pub struct Observation {
     #[schema(value_type = String)]
     pub verdict: Word,
     /// The finer name: truncation kind, off-script kind or error class.
-    #[schema(value_type = Option<String>)]
+    #[schema(required = true, value_type = Option<String>)]
     pub kind: Option<Word>,
     /// Side facts.
     #[schema(value_type = Vec<String>)]
     pub flags: Vec<Word>,
     /// HTTP status, once a head came.
+    #[schema(required = true)]
     pub http_status: Option<u16>,
     /// The provider's stop reason.
+    #[schema(required = true)]
     pub stop_reason: Option<String>,
     /// First token of any channel.
+    #[schema(required = true)]
     pub ttft_ms: Option<f64>,
     /// First visible token.
+    #[schema(required = true)]
     pub ttfo_ms: Option<f64>,
     /// Between tokens.
+    #[schema(required = true)]
     pub itl_ms: Option<f64>,
     /// Terminal event.
+    #[schema(required = true)]
     pub e2e_ms: Option<f64>,
     /// Tokens a second while decoding.
+    #[schema(required = true)]
     pub output_tps: Option<f64>,
     /// Every mark, as offsets in milliseconds.
     pub phases_ms: Phases,
     /// `fresh` or `reused` connection.
-    #[schema(value_type = Option<String>)]
+    #[schema(required = true, value_type = Option<String>)]
     pub connection: Option<Word>,
     /// Prompt tokens.
+    #[schema(required = true)]
     pub input_tokens: Option<u64>,
     /// Generated tokens.
+    #[schema(required = true)]
     pub output_tokens: Option<u64>,
     /// Reasoning tokens among them.
+    #[schema(required = true)]
     pub reasoning_tokens: Option<u64>,
     /// Cost of a probe in US dollars.
     pub cost_usd: f64,
     /// Wait that the provider asked for.
+    #[schema(required = true)]
     pub retry_after_ms: Option<f64>,
     /// The model that answered.
+    #[schema(required = true)]
     pub served_model: Option<String>,
     /// The configuration that served (`system_fingerprint`), where the provider tells it. History keeps its
     /// changes instead: null there.
     #[serde(default)]
+    #[schema(required = true)]
     pub fingerprint: Option<String>,
     /// The provider's request id, for failures.
+    #[schema(required = true)]
     pub request_id: Option<String>,
     /// Why, in one line, for failures. Foreign text: escape it.
+    #[schema(required = true)]
     pub detail: Option<String>,
     /// The last words received, for failures. Foreign text: escape it.
+    #[schema(required = true)]
     pub tail: Option<String>,
     /// Whose report.
+    #[schema(required = true)]
     pub reporter: Option<String>,
 }
 
@@ -179,28 +199,40 @@ pub struct Observation {
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Phases {
     /// Length of name resolution.
+    #[schema(required = true)]
     pub dns: Option<f64>,
     /// Length of TCP connect plus TLS handshake.
+    #[schema(required = true)]
     pub connect: Option<f64>,
     /// Request written.
+    #[schema(required = true)]
     pub request: Option<f64>,
     /// Response head.
+    #[schema(required = true)]
     pub head: Option<f64>,
     /// First body byte.
+    #[schema(required = true)]
     pub first_byte: Option<f64>,
     /// First token of any channel.
+    #[schema(required = true)]
     pub first_token: Option<f64>,
     /// First visible token.
+    #[schema(required = true)]
     pub first_output: Option<f64>,
     /// Last token.
+    #[schema(required = true)]
     pub last_token: Option<f64>,
     /// Stop reason.
+    #[schema(required = true)]
     pub stop: Option<f64>,
     /// Terminal event.
+    #[schema(required = true)]
     pub terminal: Option<f64>,
     /// End of body.
+    #[schema(required = true)]
     pub end: Option<f64>,
     /// Largest gap between two content chunks.
+    #[schema(required = true)]
     pub gap_max: Option<f64>,
 }
 

@@ -23,10 +23,13 @@ pub struct Reliability {
     /// Requests in the pipeline, each of which must be answered in full.
     pub steps: u32,
     /// Probability that all of them are; null where `insufficient`.
+    #[schema(required = true)]
     pub point: Option<f64>,
     /// Lower bound of its 95 % interval.
+    #[schema(required = true)]
     pub low: Option<f64>,
     /// Upper bound.
+    #[schema(required = true)]
     pub high: Option<f64>,
     /// Requests seen of the target with the fewest.
     pub n: u64,
@@ -35,8 +38,10 @@ pub struct Reliability {
     /// Each different target, in the order asked for.
     pub per_step: Vec<ReliabilityStep>,
     /// The target that every step falls back to.
+    #[schema(required = true)]
     pub fallback: Option<ReliabilityStep>,
     /// Why there is no figure; null where there is one.
+    #[schema(required = true)]
     pub insufficient: Option<String>,
 }
 
@@ -56,12 +61,16 @@ pub struct ReliabilityStep {
     /// Design effect: the interval is that of `n / deff` trials.
     pub deff: f64,
     /// Share of the requests that were answered in full; null below 30.
+    #[schema(required = true)]
     pub point: Option<f64>,
     /// Lower bound of its 95 % interval.
+    #[schema(required = true)]
     pub low: Option<f64>,
     /// Upper bound.
+    #[schema(required = true)]
     pub high: Option<f64>,
     /// The same with the fallback; null without one.
+    #[schema(required = true)]
     pub with_fallback: Option<FallbackStep>,
 }
 
@@ -69,10 +78,13 @@ pub struct ReliabilityStep {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct FallbackStep {
     /// Probability that one of the two answers in full.
+    #[schema(required = true)]
     pub point: Option<f64>,
     /// Lower bound.
+    #[schema(required = true)]
     pub low: Option<f64>,
     /// Upper bound.
+    #[schema(required = true)]
     pub high: Option<f64>,
     /// Share of the step's failures that take the fallback down too; never 0.
     pub shared_failures: f64,
@@ -121,7 +133,12 @@ impl ReliabilityStep {
 
 impl Reliability {
     /// The answer for these targets, in the order of the steps; the fallback's name comes with it.
-    pub fn new(window: (Time, Time), targets: &[TargetId], fallback: Option<&TargetId>, found: &Computed) -> Self {
+    pub fn new(
+        window: (Time, Time),
+        targets: &[TargetId],
+        fallback: Option<&TargetId>,
+        found: &Computed,
+    ) -> Self {
         let per_step: Vec<ReliabilityStep> = targets
             .iter()
             .zip(&found.steps)

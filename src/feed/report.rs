@@ -9,9 +9,8 @@ use super::{
 };
 use crate::{
     health::{
-        self, State, StateTimes,
+        self, State, StateTimes, reliability,
         report::{self as figures, Figures, Terms, length_in_month},
-        reliability,
     },
     id::{ProviderId, TargetId},
 };
@@ -76,8 +75,10 @@ pub struct Sheet {
     /// Whether anything at all was seen in this month.
     pub seen: bool,
     /// Share of the watched time that was neither partial nor down.
+    #[schema(required = true)]
     pub uptime: Option<f64>,
     /// Share of the elapsed time in which the state was known: what `uptime` speaks of.
+    #[schema(required = true)]
     pub coverage: Option<f64>,
     /// Elapsed time in seconds, over all targets.
     pub elapsed_s: f64,
@@ -98,10 +99,13 @@ pub struct Sheet {
     /// Milliseconds to the end of complete replies.
     pub e2e_ms: Percentiles,
     /// What the objective allows of the watched time; null where none was watched.
+    #[schema(required = true)]
     pub time_budget_s: Option<BudgetFigures>,
     /// What the objective allows of the replies; null without attempts.
+    #[schema(required = true)]
     pub reply_budget: Option<BudgetFigures>,
     /// How much earlier we knew than the provider's status page; null where none is read.
+    #[schema(required = true)]
     pub lead: Option<LeadFigures>,
     /// Dollars spent on probes.
     pub spent_usd: f64,
@@ -140,8 +144,10 @@ pub struct IncidentSums {
     /// The longest one within the month, in seconds.
     pub longest_s: u64,
     /// Mean time from first evidence to recovery in seconds, of those that recovered; null without one.
+    #[schema(required = true)]
     pub mttr_s: Option<u64>,
     /// Watched time outside incidents by incident, in seconds; null for fewer than two.
+    #[schema(required = true)]
     pub mtbf_s: Option<u64>,
 }
 
@@ -180,10 +186,13 @@ impl Attempts {
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct ClusteredRate {
     /// Hits over trials, 0 to 1.
+    #[schema(required = true)]
     pub value: Option<f64>,
     /// Lower bound.
+    #[schema(required = true)]
     pub low: Option<f64>,
     /// Upper bound.
+    #[schema(required = true)]
     pub high: Option<f64>,
     /// Hits.
     pub hits: u64,
@@ -203,6 +212,7 @@ pub struct BudgetFigures {
     /// What is left; below zero once it is overdrawn.
     pub left: f64,
     /// Burnt over allowed; null where nothing is allowed.
+    #[schema(required = true)]
     pub burnt_share: Option<f64>,
 }
 
@@ -214,6 +224,7 @@ pub struct LeadFigures {
     /// Ended incidents that it never mentioned.
     pub never: u64,
     /// Median lead in seconds over the mentioned ones, positive where we were earlier; null without one.
+    #[schema(required = true)]
     pub median_s: Option<i64>,
 }
 
@@ -237,12 +248,14 @@ pub struct IncidentLine {
     /// When it was found.
     pub detected_at: Time,
     /// When the state came back; null while it lasts.
+    #[schema(required = true)]
     pub recovered_at: Option<Time>,
     /// Whether it goes on.
     pub open: bool,
     /// Length within the month in seconds.
     pub length_s: u64,
     /// Seconds from our detection to the first word of the provider's own page; null while it has not spoken.
+    #[schema(required = true)]
     pub lead_s: Option<i64>,
 }
 

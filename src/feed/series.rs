@@ -93,7 +93,7 @@ pub struct Outcome {
     #[schema(value_type = String)]
     pub verdict: Word,
     /// The finer name.
-    #[schema(value_type = Option<String>)]
+    #[schema(required = true, value_type = Option<String>)]
     pub kind: Option<Word>,
     /// How often.
     pub n: u64,

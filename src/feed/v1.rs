@@ -179,23 +179,28 @@ pub struct TargetHealth {
     #[serde(default)]
     pub soft_deadline_ms: u64,
     /// Last complete reply.
+    #[schema(required = true)]
     pub last_complete_at: Option<Time>,
     /// Last observation of any kind.
     #[serde(default)]
+    #[schema(required = true)]
     pub last_seen_at: Option<Time>,
     /// The model that answered last, as it names itself. Foreign text: escape it.
     #[serde(default)]
+    #[schema(required = true)]
     pub served_model: Option<String>,
     /// The target that is the same model reached directly, where the operator says so.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(required = true, value_type = Option<String>)]
     pub via: Option<Word>,
     /// Side facts such as `model_changed` and `forged`.
     #[schema(value_type = Vec<String>)]
     pub flags: Vec<Word>,
     /// What the provider's own status page says; null while nobody has read it.
+    #[schema(required = true)]
     pub official: Option<Official>,
     /// Id of the open incident.
+    #[schema(required = true)]
     pub incident: Option<String>,
     /// Dollars spent on probing it today (UTC).
     pub spent_usd_today: f64,
@@ -212,12 +217,15 @@ pub struct Official {
     pub at: Time,
     /// The vendor's own word for its state; null where it only lists incidents and none is open.
     #[serde(default)]
+    #[schema(required = true)]
     pub word: Option<String>,
     /// Title of its newest open incident. Foreign text.
     #[serde(default)]
+    #[schema(required = true)]
     pub title: Option<String>,
     /// Where to read more. Foreign text too: a reader who makes it a link checks it.
     #[serde(default)]
+    #[schema(required = true)]
     pub url: Option<String>,
 }
 
@@ -242,12 +250,14 @@ pub struct Routing {
     #[schema(value_type = String)]
     pub hint: Hint,
     /// Share of the normal traffic, 0 to 1; null where we have no opinion.
+    #[schema(required = true)]
     pub weight: Option<f64>,
     /// The hint as a circuit breaker.
     #[serde(with = "wire::breaker")]
     #[schema(value_type = String)]
     pub breaker: Breaker,
     /// When to try again.
+    #[schema(required = true)]
     pub retry_at: Option<Time>,
 }
 
@@ -255,10 +265,13 @@ pub struct Routing {
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Rate {
     /// Hits over trials, 0 to 1.
+    #[schema(required = true)]
     pub value: Option<f64>,
     /// Lower bound.
+    #[schema(required = true)]
     pub low: Option<f64>,
     /// Upper bound.
+    #[schema(required = true)]
     pub high: Option<f64>,
     /// Trials.
     pub n: u64,
@@ -268,10 +281,13 @@ pub struct Rate {
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Percentiles {
     /// Median.
+    #[schema(required = true)]
     pub p50: Option<f64>,
     /// 95th percentile.
+    #[schema(required = true)]
     pub p95: Option<f64>,
     /// 99th percentile.
+    #[schema(required = true)]
     pub p99: Option<f64>,
     /// Samples.
     pub n: u64,

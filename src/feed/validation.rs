@@ -13,15 +13,17 @@ pub struct Validation {
     #[schema(value_type = String)]
     pub verdict: Word,
     /// The finer name: truncation kind, off-script kind or error class.
-    #[schema(value_type = Option<String>)]
+    #[schema(required = true, value_type = Option<String>)]
     pub kind: Option<Word>,
     /// The provider's stop reason, in its own word.
+    #[schema(required = true)]
     pub stop_reason: Option<String>,
     /// The visible text.
     pub text: String,
     /// Token counts.
     pub usage: Usage,
     /// Where the text or a tool's arguments stop or break.
+    #[schema(required = true)]
     pub position: Option<Position>,
     /// `accept`, `retry_elsewhere`, `raise_limit` or `ask_person`.
     #[schema(value_type = String)]
@@ -29,7 +31,7 @@ pub struct Validation {
     /// Why, in one line.
     pub reason: String,
     /// The protocol or dialect that it was read as.
-    #[schema(value_type = Option<String>)]
+    #[schema(required = true, value_type = Option<String>)]
     pub protocol: Option<Word>,
     /// Side facts and hints, which change no verdict.
     #[schema(value_type = Vec<String>)]
@@ -40,10 +42,13 @@ pub struct Validation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Usage {
     /// Prompt tokens.
+    #[schema(required = true)]
     pub input: Option<u64>,
     /// Generated tokens.
+    #[schema(required = true)]
     pub output: Option<u64>,
     /// Reasoning tokens among them.
+    #[schema(required = true)]
     pub reasoning: Option<u64>,
 }
 

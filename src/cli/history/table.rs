@@ -41,7 +41,11 @@ pub(super) fn text(series: &[Series], terminal: bool) -> String {
         .lines()
         .map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned())
         .collect();
-    let spark = if terminal { sparkline(series) } else { String::new() };
+    let spark = if terminal {
+        sparkline(series)
+    } else {
+        String::new()
+    };
     format!(
         "{}, {} to {} UTC, in steps of {}\n{spark}\n{}\n",
         first.target,
@@ -121,7 +125,10 @@ fn figures_of(series: &Series, plain: bool) -> Vec<Column> {
 /// A column for every verdict that came.
 fn verdicts(series: &Series) -> Vec<Column> {
     let name = |outcome: &serde_json::Value| {
-        let family = outcome.get("verdict").and_then(|v| v.as_str()).unwrap_or("unknown");
+        let family = outcome
+            .get("verdict")
+            .and_then(|v| v.as_str())
+            .unwrap_or("unknown");
         match outcome.get("kind").and_then(|v| v.as_str()) {
             Some(kind) => format!("{family}/{kind}"),
             None => family.to_owned(),
@@ -168,11 +175,15 @@ fn overview(series: &[Series], plain: bool) -> Vec<Column> {
     let mut columns = vec![
         Column {
             name: "truncated".to_owned(),
-            value: Box::new(rate(|point| Some((point.number("truncated")?, point.number("began")?)))),
+            value: Box::new(rate(|point| {
+                Some((point.number("truncated")?, point.number("began")?))
+            })),
         },
         Column {
             name: "errors".to_owned(),
-            value: Box::new(rate(|point| Some((point.number("errors")?, point.attempts as f64)))),
+            value: Box::new(rate(|point| {
+                Some((point.number("errors")?, point.attempts as f64))
+            })),
         },
     ];
     for (index, metric) in series.iter().enumerate().skip(1) {
@@ -329,7 +340,10 @@ mod tests {
         let mut long = counts();
         long.points = long.points.iter().cycle().take(1_000).cloned().collect();
         let line = sparkline(&[long]);
-        assert!(line.chars().take_while(|c| *c != ' ').count() <= SPARK_WIDTH, "{line}");
+        assert!(
+            line.chars().take_while(|c| *c != ' ').count() <= SPARK_WIDTH,
+            "{line}"
+        );
         assert!(text(&[], true).is_empty());
     }
 }

@@ -119,7 +119,12 @@ fn section(out: &mut String, report: &Report, provider: &ProviderReport) {
         line(out, &told);
     }
     let mut columns = vec!["".to_owned(), "all targets".to_owned()];
-    columns.extend(provider.targets.iter().map(|target| format!("`{}`", target.id.model())));
+    columns.extend(
+        provider
+            .targets
+            .iter()
+            .map(|target| format!("`{}`", target.id.model())),
+    );
     // One target is its provider: the same figures twice help nobody.
     let sheets: Vec<&Sheet> = match provider.targets.as_slice() {
         [one] => {
@@ -135,7 +140,11 @@ fn section(out: &mut String, report: &Report, provider: &ProviderReport) {
     row(out, &vec!["---"; columns.len()]);
     for (name, figure) in ROWS {
         let mut cells = vec![(*name).to_owned()];
-        cells.extend(sheets.iter().map(|of| if of.seen { figure(of) } else { "no data".to_owned() }));
+        cells.extend(
+            sheets
+                .iter()
+                .map(|of| if of.seen { figure(of) } else { "no data".to_owned() }),
+        );
         let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
         row(out, &cells);
     }
@@ -270,12 +279,10 @@ fn incidents(out: &mut String, report: &Report) {
 }
 
 fn incident_row(out: &mut String, incident: &IncidentLine) {
-    let recovered = incident.recovered_at.map_or("open".to_owned(), |at| moment(&at.to_string()));
-    let evidence = format!(
-        "{}: {}",
-        incident.reason.code,
-        incident.reason.text
-    );
+    let recovered = incident
+        .recovered_at
+        .map_or("open".to_owned(), |at| moment(&at.to_string()));
+    let evidence = format!("{}: {}", incident.reason.code, incident.reason.text);
     let seen_by = match incident.reason.sources.as_slice() {
         [] => String::new(),
         sources => format!(" ({})", sources.join(", ")),

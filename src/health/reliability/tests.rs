@@ -30,11 +30,7 @@ fn too_few_trials_say_so() {
         let pair = reliability(&[(&plenty, 1), (&seen, 1)], None, true);
         assert_eq!(pair.whole.is_some(), enough, "{n} trials in the second step");
         let fallback = reliability(&[(&plenty, 1)], Some(&seen), true);
-        assert_eq!(
-            fallback.whole.is_some(),
-            enough,
-            "{n} trials of the fallback"
-        );
+        assert_eq!(fallback.whole.is_some(), enough, "{n} trials of the fallback");
     }
     assert_eq!(reliability(&[], None, true).whole, None);
 }

@@ -116,14 +116,26 @@ mod tests {
             assert_eq!(month.to().since(month.from()).as_secs(), days * 86_400, "{text}");
             assert_eq!(month.before().to_string(), before);
             assert_eq!(Month::of(month.from()), month);
-            assert_eq!(Month::of(Timestamp::from_millis(month.to().as_millis() - 1)), month);
+            assert_eq!(
+                Month::of(Timestamp::from_millis(month.to().as_millis() - 1)),
+                month
+            );
         }
     }
 
     #[test]
     fn other_texts_are_no_month() {
         for text in [
-            "", "2026", "2026-13", "2026-00", "2026-1", "26-11", "1969-12", "9999-01", "2026-11-01", "+026-11",
+            "",
+            "2026",
+            "2026-13",
+            "2026-00",
+            "2026-1",
+            "26-11",
+            "1969-12",
+            "9999-01",
+            "2026-11-01",
+            "+026-11",
             "2026-é1",
         ] {
             assert!(text.parse::<Month>().is_err(), "{text}");

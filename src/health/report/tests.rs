@@ -126,7 +126,9 @@ fn a_month_without_data_claims_nothing() {
 fn time_between_failures_needs_two() {
     for (count, told) in [(0, false), (1, false), (2, true)] {
         let mut of = month();
-        of.incidents = (0..count).map(|i| incident(i * 10, Some(i * 10 + 1), None)).collect();
+        of.incidents = (0..count)
+            .map(|i| incident(i * 10, Some(i * 10 + 1), None))
+            .collect();
         let found = figures(&of, &terms(100, 99.5)).incidents;
         assert_eq!(found.mtbf_ms.is_some(), told, "{count} incidents");
         assert_eq!(found.mttr_ms.is_some(), count > 0, "{count} incidents");
@@ -135,9 +137,18 @@ fn time_between_failures_needs_two() {
 
 #[test]
 fn a_running_month_ends_now() {
-    for (now, hours, running) in [(-5, 0, true), (10, 10, true), (720, 720, false), (2_000, 720, false)] {
+    for (now, hours, running) in [
+        (-5, 0, true),
+        (10, 10, true),
+        (720, 720, false),
+        (2_000, 720, false),
+    ] {
         let terms = terms(now, 99.5);
-        assert_eq!(terms.until().since(terms.from()).as_secs(), hours * 3_600, "{now}");
+        assert_eq!(
+            terms.until().since(terms.from()).as_secs(),
+            hours * 3_600,
+            "{now}"
+        );
         assert_eq!(terms.running(), running, "{now}");
     }
 }
