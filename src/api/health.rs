@@ -40,9 +40,34 @@ struct Poll {
     wait: Option<String>,
     /// At which instance `since` was seen.
     instance: Option<String>,
-    /// Only these targets; has no meaning for one target.
+    /// Only these targets.
     #[param(value_type = Option<schemas::Patterns>)]
     targets: Option<String>,
+}
+
+/// The same for one target.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct PollOne {
+    /// Answer as soon as a revision other than this one is current.
+    since: Option<u64>,
+    /// How long to wait for it: `30s`, or seconds alone; at most 60 s.
+    #[param(value_type = Option<schemas::Span>)]
+    wait: Option<String>,
+    /// At which instance `since` was seen.
+    instance: Option<String>,
+}
+
+impl From<PollOne> for Poll {
+    fn from(poll: PollOne) -> Self {
+        Self {
+            since: poll.since,
+            wait: poll.wait,
+            instance: poll.instance,
+            targets: None,
+        }
+    }
 }
 
 /// The whole feed, at once or as soon as it has moved on.
@@ -68,6 +93,9 @@ pub(super) async fn all(
 /// The snapshot to answer with: at once, unless the reader has the newest one and wants to wait for a newer.
 async fn polled(api: &ApiState, poll: &Poll) -> Result<Arc<Snapshot>, Problem> {
     let wait = query::wait(poll.wait.as_deref(), MAX_WAIT)?;
+    if poll.since.is_some_and(|since| i64::try_from(since).is_err()) {
+        return Err(Problem::bad_query("since is beyond every revision"));
+    }
     if let Some(since) = poll.since
         && !wait.is_zero()
         && api.hub.known(since, poll.instance.as_deref()) == Known::Current
@@ -83,7 +111,7 @@ async fn polled(api: &ApiState, poll: &Poll) -> Result<Arc<Snapshot>, Problem> {
 
 /// One target's members beside those of the feed's head.
 #[utoipa::path(get, path = "/v1/health/{target}", tag = "now",
-    params(("target" = schemas::Target, Path, description = "provider/model"), Poll), responses(
+    params(("target" = schemas::Target, Path, description = "provider/model"), PollOne), responses(
     (status = 200, description = "The target", body = crate::feed::v1::OneTarget,
         headers(("ETag" = String, description = "Names this revision"))),
     (status = 304, description = "If-None-Match names this revision"),
@@ -96,10 +124,8 @@ pub(super) async fn one(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let target = query::target(path)?;
-    let poll: Poll = query::query(&uri)?;
-    if poll.targets.is_some() {
-        return Err(Problem::bad_query("targets has no meaning for one target"));
-    }
+    let poll: PollOne = query::query(&uri)?;
+    let poll = Poll::from(poll);
     let snapshot = polled(&api, &poll).await?;
     let body = snapshot
         .target_json(&target)

@@ -103,11 +103,17 @@ impl Modify for Shared {
             }
         }
         // A share has a value, as dollars have: such shapes overlap, and exactly one is more than can be said.
-        let schemas = document.components.as_mut().map(|components| &mut components.schemas);
+        let schemas = document
+            .components
+            .as_mut()
+            .map(|components| &mut components.schemas);
         if let Some(RefOr::T(figures)) = schemas.and_then(|schemas| schemas.get_mut("Figures"))
             && let Schema::OneOf(shapes) = figures
         {
-            let any = shapes.items.drain(..).fold(AnyOfBuilder::new(), AnyOfBuilder::item);
+            let any = shapes
+                .items
+                .drain(..)
+                .fold(AnyOfBuilder::new(), AnyOfBuilder::item);
             let any = any.description(shapes.description.take());
             *figures = Schema::AnyOf(any.build());
         }

@@ -37,7 +37,7 @@ struct Asked {
     /// Steps of a pipeline that asks one target; has no meaning for several.
     #[param(minimum = 1, maximum = 10000)]
     steps: Option<u32>,
-    /// The target that each step falls back to; none of the steps' own.
+    /// The target that each step falls back to; the step's own is a second try there.
     #[param(value_type = Option<schemas::Target>)]
     fallback: Option<String>,
     /// A day before `to` unless given.
@@ -93,11 +93,6 @@ impl Question {
             Some(n) => steps.iter_mut().for_each(|(_, times)| *times = n),
         }
         let fallback = query::target_filter(asked.fallback.as_deref())?;
-        if let Some(fallback) = &fallback
-            && steps.iter().any(|(target, _)| target == fallback)
-        {
-            return Err(Problem::bad_query(format!("{fallback} is no fallback of itself")));
-        }
         let (from, to) = query::span(asked.from.as_deref(), asked.to.as_deref(), now, DEFAULT_WINDOW)?;
         Ok(Self {
             steps,
@@ -214,7 +209,6 @@ mod tests {
             "target=a/m&steps=10001",
             "target=a/m&steps=-1",
             "target=a/m&target=b/m&steps=2",
-            "target=a/m&fallback=a/m",
             "target=a/m&fallback=x",
             "target=a/m&from=now",
             "target=a/m&from=2026-06-20T00:00:00Z&to=2026-06-20T00:00:00Z",

@@ -42,7 +42,7 @@ const STEP: Duration = Duration::from_secs(3_600);
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Asked {
-    /// In UTC, and begun; the running one unless given.
+    /// In UTC; the running one unless given. One that has not begun is not found.
     #[param(value_type = Option<schemas::MonthName>)]
     month: Option<String>,
     /// What it is held against, in percent; 99.5 unless given.
@@ -63,6 +63,7 @@ struct Question {
 /// The reliability report of a month.
 #[utoipa::path(get, path = "/v1/report", tag = "past", params(Asked), responses(
     (status = 200, description = "The report; what is not known is null", body = Report),
+    schemas::NotFound,
     schemas::Unavailable,
 ))]
 pub(super) async fn report(State(api): State<ApiState>, uri: Uri) -> Result<Response, Problem> {
@@ -75,7 +76,7 @@ pub(super) async fn report(State(api): State<ApiState>, uri: Uri) -> Result<Resp
             .map_err(|error: crate::health::report::NotAMonth| Problem::bad_query(error.to_string()))?,
     };
     if month.from() > now {
-        return Err(Problem::bad_query(format!("month {month} has not begun")));
+        return Err(Problem::not_found(format!("month {month} has not begun")));
     }
     let objective = asked.objective.unwrap_or(DEFAULT_OBJECTIVE);
     if !(MIN_OBJECTIVE..=100.0).contains(&objective) {

@@ -10,6 +10,8 @@ use crate::probe::http_client;
 
 /// Largest answer that is read, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
+/// What an endturn says that does not know a path: an older one.
+const UNKNOWN_PATH: &str = "there is nothing at this path";
 /// What needs no encoding in a path or a query.
 const SAFE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -98,11 +100,10 @@ pub(crate) async fn ask(base: &str, path: &str, patience: Duration) -> Result<Ve
         return Ok(body);
     }
     match serde_json::from_slice::<ProblemDetail>(&body) {
-        Ok(problem) if status.is_client_error() && status.as_u16() != 404 => {
+        Ok(problem) if status.is_client_error() && problem.detail != UNKNOWN_PATH => {
             Err(AskError::Refused(printable(&problem.detail)))
         }
         Ok(problem) if status.is_server_error() => Err(AskError::Unavailable(printable(&problem.detail))),
-        // An endturn that does not know the path is an older one.
         _ => Err(not_ours(format!("HTTP {}", status.as_u16()))),
     }
 }

@@ -62,8 +62,7 @@ texts! {
     IncidentId, "An incident's id.", Some("^[0-9A-Za-z-]{1,64}$"), None, "0197a2b0-0000-7000-8000-000000000001";
     Span, "A length of time: seconds, or with a unit.", Some("^[0-9]{1,5}(s|m)?$"), None, "30s";
     Step, "A length of time of a minute or more.", Some("^[1-9][0-9]{0,2}(m|h|d)$"), None, "1h";
-    MonthName, "A calendar month in UTC that has begun.", Some("^20(1[0-9]|2[0-5])-(0[1-9]|1[0-2])$|^2026-(0[1-9]|1[0-2])$"),
-        None, "2026-06";
+    MonthName, "A calendar month in UTC.", Some("^(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])$"), None, "2026-06";
     Sources, "Some of reach, canary, long, report, tap, with commas between.",
         Some("^(reach|canary|long|report|tap)(,(reach|canary|long|report|tap)){0,4}$"), None, "canary,report";
     SourceName, "Who saw it.", None, Some(&Source::ALL.map(Source::as_str)), "canary";

@@ -1,10 +1,13 @@
 //! A calendar month in UTC.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use crate::clock::Timestamp;
 
-/// A calendar month in UTC, of the years 1970 to 9998.
+/// A day in UTC, which has no leap seconds here.
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A calendar month in UTC, of the years 1970 to 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Month {
     year: i16,
@@ -24,7 +27,7 @@ impl Month {
             .to_zoned(jiff::tz::TimeZone::UTC)
             .date();
         Self {
-            year: date.year().clamp(1970, 9998),
+            year: date.year().clamp(1970, 9999),
             month: date.month(),
         }
     }
@@ -45,29 +48,20 @@ impl Month {
         }
     }
 
-    fn after(self) -> Self {
-        match self.month {
-            12 => Self {
-                year: self.year + 1,
-                month: 1,
-            },
-            month => Self {
-                month: month + 1,
-                ..self
-            },
-        }
+    fn first_day(self) -> jiff::civil::Date {
+        jiff::civil::date(self.year, self.month, 1)
     }
 
     /// When it begins.
     pub fn from(self) -> Timestamp {
-        let date = jiff::civil::date(self.year, self.month, 1);
-        let at = date.to_zoned(jiff::tz::TimeZone::UTC);
+        let at = self.first_day().to_zoned(jiff::tz::TimeZone::UTC);
         Timestamp::from_millis(at.map_or(0, |at| at.timestamp().as_millisecond()))
     }
 
     /// When it ends, which is when the next one begins.
     pub fn to(self) -> Timestamp {
-        self.after().from()
+        let days = u32::from(self.first_day().days_in_month().unsigned_abs());
+        self.from().plus(DAY * days)
     }
 }
 
@@ -88,7 +82,7 @@ impl FromStr for Month {
         };
         let parsed = text.split_once('-').and_then(|(year, month)| {
             Some(Self {
-                year: digits(year, 4).filter(|year| (1970..=9998).contains(year))?,
+                year: digits(year, 4).filter(|year| (1970..=9999).contains(year))?,
                 month: i8::try_from(digits(month, 2)?)
                     .ok()
                     .filter(|month| (1..=12).contains(month))?,
@@ -109,7 +103,7 @@ mod tests {
             ("2026-01", 31, "2025-12"),
             ("2028-02", 29, "2028-01"),
             ("1970-01", 31, "1970-01"),
-            ("9998-12", 31, "9998-11"),
+            ("9999-11", 30, "9999-10"),
         ] {
             let month: Month = text.parse().unwrap();
             assert_eq!(month.to_string(), text);
@@ -133,7 +127,7 @@ mod tests {
             "2026-1",
             "26-11",
             "1969-12",
-            "9999-01",
+            "10000-01",
             "2026-11-01",
             "+026-11",
             "2026-é1",
