@@ -15,7 +15,7 @@ use bytes::Bytes;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        OpenApi as Document, RefOr,
+        Content, OpenApi as Document, RefOr,
         path::Operation,
         schema::{AnyOfBuilder, Schema},
     },
@@ -100,6 +100,14 @@ impl Modify for Shared {
         for item in document.paths.paths.values_mut() {
             for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
                 shared(operation);
+                if let Some(RefOr::T(body)) = &mut operation.request_body {
+                    // Only JSON has a schema: of anything else every byte may come.
+                    let others = body
+                        .content
+                        .iter_mut()
+                        .filter(|(media, _)| *media != "application/json");
+                    others.for_each(|(_, content)| *content = RefOr::T(Content::default()));
+                }
             }
         }
         // A share has a value, as dollars have: such shapes overlap, and exactly one is more than can be said.

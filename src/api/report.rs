@@ -22,11 +22,9 @@ use crate::{
         report::{Attempts, IncidentLine, ProviderReport, Report, SCHEMA, Sheet, TargetReport},
         v1::Health,
     },
-    health::{
-        Incident, StateTimes,
-        report::{DEFAULT_OBJECTIVE, MIN_OBJECTIVE, Material, Month, Outcomes, Terms},
-    },
+    health::{Incident, StateTimes},
     id::{ProviderId, TargetId},
+    report::{DEFAULT_OBJECTIVE, MIN_OBJECTIVE, Material, Month, Outcomes, Terms},
     store::{SeriesQuery, Span},
     verdict::Source,
 };
@@ -73,7 +71,7 @@ pub(super) async fn report(State(api): State<ApiState>, uri: Uri) -> Result<Resp
         None => Month::of(now),
         Some(text) => text
             .parse()
-            .map_err(|error: crate::health::report::NotAMonth| Problem::bad_query(error.to_string()))?,
+            .map_err(|error: crate::report::NotAMonth| Problem::bad_query(error.to_string()))?,
     };
     if month.from() > now {
         return Err(Problem::not_found(format!("month {month} has not begun")));

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     feed::{Filter, report::Report},
-    health::report::{DEFAULT_OBJECTIVE, MIN_OBJECTIVE, Month},
+    report::{DEFAULT_OBJECTIVE, MIN_OBJECTIVE, Month},
 };
 
 /// Longest wait for a report.
@@ -66,7 +66,7 @@ pub enum Format {
 
 fn month(text: &str) -> Result<Month, String> {
     text.parse()
-        .map_err(|error: crate::health::report::NotAMonth| error.to_string())
+        .map_err(|error: crate::report::NotAMonth| error.to_string())
 }
 
 fn objective(text: &str) -> Result<f64, String> {

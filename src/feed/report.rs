@@ -8,11 +8,9 @@ use super::{
     wire::{self, Time},
 };
 use crate::{
-    health::{
-        self, State, StateTimes, reliability,
-        report::{self as figures, Figures, Terms, length_in_month},
-    },
+    health::{self, State, StateTimes, reliability},
     id::{ProviderId, TargetId},
+    report::{self as figures, Figures, Terms, length_in_month},
 };
 
 /// Value of [`Report::schema`].

@@ -18,7 +18,6 @@ mod machine;
 mod provider;
 mod recent;
 pub mod reliability;
-pub mod report;
 mod save;
 mod standing;
 mod stream;

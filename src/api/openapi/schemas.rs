@@ -55,7 +55,7 @@ texts! {
         Some("^[A-Za-z0-9._-]{1,64}/[A-Za-z0-9._:/@!+-]{1,192}$"), None, "anthropic/claude-haiku-4-5";
     Provider, "A provider's id.", Some("^[A-Za-z0-9._-]{1,64}$"), None, "anthropic";
     Patterns, "Target ids that may end in `*`, up to 64, with commas between.",
-        Some("^[A-Za-z0-9._:/@!+-]{1,64}[*]?(,[A-Za-z0-9._:/@!+-]{1,64}[*]?){0,7}$"), None,
+        Some("^ *([A-Za-z0-9._:/@!+-]{1,257}[*]?|[*]) *(, *([A-Za-z0-9._:/@!+-]{1,257}[*]?|[*]) *){0,63}$"), None,
         "anthropic/*,openai/gpt-5.2";
     Cursor, "Opaque: `next_cursor` of a page.", Some("^[0-9]{1,18}$"), None, "54203718400";
     Word, "One word of ours.", Some("^[a-z0-9_]{1,64}$"), None, "overloaded";

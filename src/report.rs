@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 
 pub use month::{Month, NotAMonth};
 
-use super::{Incident, Percentiles, StateTimes, histogram::Histogram, reliability::Share};
-use crate::clock::Timestamp;
+use crate::{
+    clock::Timestamp,
+    health::{Incident, Percentiles, StateTimes, histogram::Histogram, reliability::Share},
+};
 
 /// The objective that a report is held against unless another is named, in percent.
 pub const DEFAULT_OBJECTIVE: f64 = 99.5;
