@@ -16,7 +16,7 @@ use super::{
 use crate::{clock::Timestamp, id::TargetId, verdict::Source};
 
 /// Most points of one answer.
-pub const MAX_POINTS: usize = 2_000;
+pub const MAX_POINTS: usize = 2_500;
 /// Most raw rows that are read behind the rollups; the oldest ones count.
 const MAX_TAIL_ROWS: usize = 200_000;
 

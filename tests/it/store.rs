@@ -2,6 +2,7 @@
 
 mod contents;
 mod failures;
+mod kills;
 mod limits;
 mod rollups;
 
