@@ -1,7 +1,10 @@
 //! The store: what goes in comes out, and what can go wrong does.
 
+mod clocks;
 mod contents;
+mod disk;
 mod failures;
+mod garbage;
 mod kills;
 mod limits;
 mod rollups;

@@ -134,7 +134,7 @@ fn transition(n: u64) -> Transition {
     }
 }
 
-fn incident(n: u64) -> Incident {
+pub(super) fn incident(n: u64) -> Incident {
     let over = (n % 2 == 1).then(|| at(n.cast_signed() + 1));
     Incident {
         id: (n / 2).to_string(),
