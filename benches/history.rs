@@ -237,7 +237,11 @@ fn questions<'a>(
 }
 
 fn report(what: &str, question: &Question<'_>, (p50, p99): (f64, f64)) {
-    let met = if p99 <= question.target_ms { "met" } else { "MISSED" };
+    let met = if p99 <= question.target_ms {
+        "met"
+    } else {
+        "MISSED"
+    };
     println!(
         "  {:<30}{what:<8}{p50:>9.2}{p99:>9.2}   target {:>3.0}  {met}",
         question.name, question.target_ms
@@ -325,7 +329,10 @@ fn main() {
     let clock = Clock::manual(END);
     let (writer, reader) = Store::open(&path, Options::default(), clock.clone()).unwrap();
     settle(&writer);
-    println!("an observation every {} s and target; milliseconds        p50      p99", every.as_secs());
+    println!(
+        "an observation every {} s and target; milliseconds        p50      p99",
+        every.as_secs()
+    );
     for question in questions(&reader, &clock, &targets, &raw) {
         report("idle", &question, measure(question.runs, &question.ask));
         if let Some(ask) = &question.raw {
@@ -334,7 +341,10 @@ fn main() {
     }
     let bare = Connection::open(&path).unwrap();
     let (p50, p99) = measure(RUNS, &|run| bare_thirty(&bare, 1 + (run % targets.len()) as i64));
-    println!("  {:<30}{:<8}{p50:>9.2}{p99:>9.2}", "30 d by 1 h, p99 alone", "bare");
+    println!(
+        "  {:<30}{:<8}{p50:>9.2}{p99:>9.2}",
+        "30 d by 1 h, p99 alone", "bare"
+    );
 
     ahead(&writer, &clock, &targets);
     let (stop, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));

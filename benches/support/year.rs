@@ -28,7 +28,8 @@ pub(crate) const TARGETS: usize = 50;
 /// 2026-01-01T00:00:00Z, a Thursday.
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 /// A year, half a day and half an hour later: the last day and hour are open, as they are whenever somebody asks.
-pub(crate) const END: Timestamp = Timestamp::from_millis(START.as_millis() + 365 * DAY_MS + 12 * HOUR_MS + 34 * 60_000);
+pub(crate) const END: Timestamp =
+    Timestamp::from_millis(START.as_millis() + 365 * DAY_MS + 12 * HOUR_MS + 34 * 60_000);
 const SEED: u64 = 20_260_620;
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -85,9 +86,21 @@ impl World {
                     rng.random_range(0.3..1.0),
                     1.5,
                 ),
-                2 => (Verdict::Truncated(Truncation::Cut), rng.random_range(0.05..0.6), 1.0),
-                3 => (failed(ErrorClass::Timeout, FailedAt::Stream), rng.random_range(0.2..0.9), 2.0),
-                _ => (Verdict::Truncated(Truncation::Stall), rng.random_range(0.02..0.2), 4.0),
+                2 => (
+                    Verdict::Truncated(Truncation::Cut),
+                    rng.random_range(0.05..0.6),
+                    1.0,
+                ),
+                3 => (
+                    failed(ErrorClass::Timeout, FailedAt::Stream),
+                    rng.random_range(0.2..0.9),
+                    2.0,
+                ),
+                _ => (
+                    Verdict::Truncated(Truncation::Stall),
+                    rng.random_range(0.02..0.2),
+                    4.0,
+                ),
             };
             troubles.push(Trouble {
                 from: at,
@@ -130,7 +143,12 @@ impl World {
         let ttft = self.base_ms * Self::load(ms) * slow * draw.sample(&mut self.rng);
         let decode = 1_000.0 * draw.sample(&mut self.rng);
         let us = |ms: f64| Some(Duration::from_micros((ms * 1e3) as u64));
-        let mut o = Observation::new(self.target.clone(), Timestamp::from_millis(ms), Source::Canary, verdict);
+        let mut o = Observation::new(
+            self.target.clone(),
+            Timestamp::from_millis(ms),
+            Source::Canary,
+            verdict,
+        );
         o.started = Timestamp::from_millis(ms - (ttft + decode) as i64);
         o.connection = Some(Connection::Fresh);
         o.served_model = Some("served-20260101".to_owned());
@@ -160,16 +178,23 @@ impl World {
 
     /// The incidents that ended in that stretch of time, and those open at the end of the year.
     fn incidents(&self, from: i64, to: i64) -> Vec<Incident> {
-        let ended = |t: &&Trouble| {
-            (from..to).contains(&t.to) || (to >= END.as_millis() && t.from < to && t.to >= to)
-        };
-        self.troubles.iter().filter(ended).map(|t| self.incident(t)).collect()
+        let ended =
+            |t: &&Trouble| (from..to).contains(&t.to) || (to >= END.as_millis() && t.from < to && t.to >= to);
+        self.troubles
+            .iter()
+            .filter(ended)
+            .map(|t| self.incident(t))
+            .collect()
     }
 
     fn incident(&self, t: &Trouble) -> Incident {
         let at = Timestamp::from_millis;
         let over = (t.to < END.as_millis()).then_some(at(t.to));
-        let state = if t.share > 0.5 { State::Down } else { State::Partial };
+        let state = if t.share > 0.5 {
+            State::Down
+        } else {
+            State::Partial
+        };
         let entry = |ms, kind, text: &str| IncidentEntry {
             at: at(ms),
             kind,
@@ -278,7 +303,9 @@ fn write_raw(path: &Path, every: Duration) {
     for chunk in year(every) {
         let transaction = connection.transaction().expect("a transaction");
         let mut insert = transaction
-            .prepare_cached("INSERT INTO raw (target, at, failed, truncated, ttft_ms) VALUES (?1, ?2, ?3, ?4, ?5)")
+            .prepare_cached(
+                "INSERT INTO raw (target, at, failed, truncated, ttft_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )
             .expect("a statement");
         for o in &chunk.observations {
             let target = names.iter().position(|name| *name == o.target);

@@ -190,7 +190,10 @@ fn pages_stay_whole_while_the_clock_goes_back_and_forth() {
         life.restart(2 * HOUR + if jump % 2 == 0 { HOUR } else { -HOUR } + jump * MINUTE);
         life.minutes(1);
     }
-    assert!(during.windows(2).all(|pair| pair[0] > pair[1]), "newest first, none twice");
+    assert!(
+        during.windows(2).all(|pair| pair[0] > pair[1]),
+        "newest first, none twice"
+    );
     let during: BTreeSet<i64> = during.into_iter().collect();
     assert!(before.iter().all(|id| during.contains(id)), "none is missing");
     life.check("in the end");

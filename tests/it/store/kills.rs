@@ -94,13 +94,22 @@ impl Tally {
 fn observation(n: u64) -> Observation {
     let ms = n.cast_signed() * EVERY_MS;
     // Every fifth one is a report of an earlier request; they fall into minutes that are long closed.
-    let source = if n % 5 == 4 { Source::Report } else { Source::Canary };
+    let source = if n % 5 == 4 {
+        Source::Report
+    } else {
+        Source::Canary
+    };
     let verdict = if n % 11 == 0 {
         Verdict::Truncated(Truncation::Cut)
     } else {
         Verdict::Complete
     };
-    let mut o = Observation::new(target(if n % 2 == 0 { "a/m" } else { "b/m" }), at(ms), source, verdict);
+    let mut o = Observation::new(
+        target(if n % 2 == 0 { "a/m" } else { "b/m" }),
+        at(ms),
+        source,
+        verdict,
+    );
     if source == Source::Report {
         o.started = at(ms - (n * 7_919_000 % MAX_LATE_MS.cast_unsigned()).cast_signed());
     }
@@ -267,7 +276,11 @@ fn counted(reader: &Reader, sent: u64) -> u64 {
             spent += point.spent_usd;
         }
     }
-    assert_eq!(tokens, attempts * attempts.saturating_sub(1) / 2, "of {attempts} attempts");
+    assert_eq!(
+        tokens,
+        attempts * attempts.saturating_sub(1) / 2,
+        "of {attempts} attempts"
+    );
     assert!((spent - attempts as f64 * COST_USD).abs() < 1e-6, "{spent}");
     attempts
 }
@@ -276,7 +289,10 @@ fn counted(reader: &Reader, sent: u64) -> u64 {
 fn unbroken(what: &str, numbers: impl IntoIterator<Item = u64>) -> u64 {
     let mut last = None;
     for number in numbers {
-        assert!(last.is_none_or(|last: u64| last == number + 1), "{what}: {number} after {last:?}");
+        assert!(
+            last.is_none_or(|last: u64| last == number + 1),
+            "{what}: {number} after {last:?}"
+        );
         last = last.map_or(Some(number), |_| Some(number));
     }
     last.unwrap_or(0)
