@@ -98,7 +98,7 @@ fn series(reader: &Reader, now: &Clock, target: &TargetId, span: Duration, step:
 /// What the overview asks: ninety days of everybody, open incidents, the last hour of everybody by the minute.
 fn page(reader: &Reader, now: &Clock, targets: &[TargetId]) {
     let now = now.now();
-    let days = reader.days(now.minus(DAY * 89)).unwrap();
+    let days = reader.days(now.minus(DAY * 89), now).unwrap();
     assert_eq!(days.len(), targets.len() * 90);
     let open = IncidentQuery {
         open: Some(true),
