@@ -64,7 +64,6 @@ pub(super) fn open(path: &Path, manner: Manner) -> Result<Connection, StoreError
     Ok(connection)
 }
 
-<<<<<<< HEAD
 /// `SQLite` says that it can't open or write a file, not why; the system's own answer is put behind its words.
 fn explained(path: &Path, error: rusqlite::Error) -> rusqlite::Error {
     use rusqlite::{Error::SqliteFailure, ErrorCode::CannotOpen, ErrorCode::ReadOnly};
@@ -87,10 +86,7 @@ fn explained(path: &Path, error: rusqlite::Error) -> rusqlite::Error {
     }
 }
 
-fn refuse_strangers(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-=======
 pub(super) fn refuse_strangers(connection: &Connection, path: &Path) -> Result<(), StoreError> {
->>>>>>> main
     let read = |pragma: &str| -> Result<i64, StoreError> {
         connection
             .query_row(pragma, [], |row| row.get(0))
