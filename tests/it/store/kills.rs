@@ -162,7 +162,7 @@ pub(super) fn incident(n: u64) -> Incident {
 
 /// Sends the next burst and advances the clock with it.
 fn burst(writer: &Writer, clock: &Clock, rng: &mut ChaCha8Rng, sent: &mut Tally) {
-    for _ in 0..rng.random_range(1..300) {
+    for _ in 0..rng.random_range(1..250) {
         writer.send(Record::Observation(observation(sent.observations)));
         sent.observations += 1;
         clock.advance(Duration::from_millis(EVERY_MS.cast_unsigned()));
@@ -228,7 +228,7 @@ fn live_and_die(path: &Path, from: &Tally, rng: &mut ChaCha8Rng) -> Tally {
     // One in ten dies while it starts; the others so many bursts and microseconds later.
     let mut last = *from;
     if rng.random_bool(0.9) {
-        let bursts = rng.random_range(1..12);
+        let bursts = rng.random_range(1..9);
         last = told.by_ref().take(bursts).last().expect("a child that writes");
     }
     std::thread::sleep(Duration::from_micros(rng.random_range(0..20_000)));
