@@ -11,7 +11,7 @@ use super::{
     query::{RawObservation, rows},
     reader::Session,
     roll::{self, Level, MINUTE_MS, Mark},
-    rollup::{Rollup, history_time},
+    rollup::{Rollup, Span, history_time},
 };
 use crate::{clock::Timestamp, id::TargetId, verdict::Source};
 
@@ -34,6 +34,8 @@ pub struct SeriesQuery {
     pub step: Duration,
     /// Whose word counts; `reach` counts only where it is named.
     pub sources: Vec<Source>,
+    /// Which histograms are read; the others of [`Series::points`] are empty. They are most of a row, so few are quick.
+    pub spans: Vec<Span>,
 }
 
 /// A series in equal steps, aligned to midnight UTC. A step without observations is empty: a gap.
@@ -141,9 +143,9 @@ impl Session {
         let grid = Grid::of(query, finest);
         let mut points = vec![Rollup::default(); grid.count];
         if let Some(target) = self.number_of(&query.target)? {
-            let mut merge = |ms: i64, row: &Rollup| {
+            let mut merge = |ms: i64, row: Rollup| {
                 if let Some(index) = grid.index(ms) {
-                    points[index].merge(row);
+                    points[index].absorb(row);
                 }
             };
             for source in &query.sources {
@@ -152,6 +154,7 @@ impl Session {
                     &grid,
                     &mark,
                     (target, packed::source_code(*source)),
+                    &query.spans,
                     &mut merge,
                 )?;
             }
@@ -159,7 +162,7 @@ impl Session {
                 if query.sources.contains(&o.source)
                     && let Some(index) = grid.index(history_time(o).as_millis())
                 {
-                    points[index].add(o);
+                    points[index].add_spans(o, &query.spans);
                 }
             })?;
         }
@@ -274,7 +277,8 @@ fn rolled(
     grid: &Grid,
     mark: &Mark,
     (target, source): (i64, u8),
-    add: &mut impl FnMut(i64, &Rollup),
+    spans: &[Span],
+    add: &mut impl FnMut(i64, Rollup),
 ) -> rusqlite::Result<()> {
     let mut cursor = grid.start;
     for (level, closed) in [
@@ -291,8 +295,8 @@ fn rolled(
             continue;
         }
         let range = (cursor.div_euclid(width), end.div_euclid(width));
-        roll::read(connection, level, target, source, range, |at, row| {
-            add(at * width, &row);
+        roll::read(connection, level, (target, source), range, spans, |at, row| {
+            add(at * width, row);
         })?;
         cursor = end;
     }
