@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     Counts, Reader, StoreError,
@@ -229,7 +229,7 @@ fn closed_days(connection: &Connection, range: (i64, i64), sums: &mut DaySums) -
     let mut found = statement.query(params![range.0, range.1])?;
     while let Some(row) = found.next()? {
         if row.get::<_, u8>(8)? != reach {
-            *sums.entry((row.get(0)?, row.get(1)?)).or_default() += counts(row)?;
+            *sums.entry((row.get(0)?, row.get(1)?)).or_default() += roll::counts(row, 2)?;
         }
     }
     Ok(())
@@ -253,22 +253,9 @@ fn open_days(
     let mut found = statement.query(params![range.0, range.1, canary, long, report, tap])?;
     while let Some(row) = found.next()? {
         let key = (row.get(0)?, row.get::<_, i64>(1)?.div_euclid(per_day));
-        *sums.entry(key).or_default() += counts(row)?;
+        *sums.entry(key).or_default() += roll::counts(row, 2)?;
     }
     Ok(())
-}
-
-/// Columns 2 to 7: attempts, began, errors, truncated, complete, ours.
-fn counts(row: &Row<'_>) -> rusqlite::Result<Counts> {
-    let count = |index: usize| row.get::<_, i64>(index).map(i64::cast_unsigned);
-    Ok(Counts {
-        attempts: count(2)?,
-        began: count(3)?,
-        errors: count(4)?,
-        truncated: count(5)?,
-        complete: count(6)?,
-        ours: count(7)?,
-    })
 }
 
 /// Reads the coarsest closed rows that fit the grid, then finer ones behind them.

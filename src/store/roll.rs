@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
+    Counts,
     apply::{DAY_MS, HOUR_MS, first_id, run, time_of_id},
     packed,
     query::RawObservation,
@@ -382,18 +383,24 @@ pub(super) fn read(
     Ok(())
 }
 
-/// A row; a damaged histogram in it is left out and told.
-fn rollup_of(row: &Row<'_>, spans: &[Span]) -> rusqlite::Result<Rollup> {
-    let count = |index: usize| row.get::<_, i64>(index).map(i64::cast_unsigned);
-    let mut rollup = Rollup::default();
-    rollup.counts = super::Counts {
+/// Attempts, began, errors, truncated, complete and ours, in the columns from `first` on.
+pub(super) fn counts(row: &Row<'_>, first: usize) -> rusqlite::Result<Counts> {
+    let count = |index: usize| row.get::<_, i64>(first + index).map(i64::cast_unsigned);
+    Ok(Counts {
         attempts: count(0)?,
         began: count(1)?,
         errors: count(2)?,
         truncated: count(3)?,
         complete: count(4)?,
         ours: count(5)?,
-    };
+    })
+}
+
+/// A row; a damaged histogram in it is left out and told.
+fn rollup_of(row: &Row<'_>, spans: &[Span]) -> rusqlite::Result<Rollup> {
+    let count = |index: usize| row.get::<_, i64>(index).map(i64::cast_unsigned);
+    let mut rollup = Rollup::default();
+    rollup.counts = counts(row, 0)?;
     rollup.tokens.input = count(6)?;
     rollup.tokens.output = count(7)?;
     rollup.tokens.reasoning = count(8)?;
