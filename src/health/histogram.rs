@@ -86,6 +86,10 @@ impl Histogram {
 
     /// Adds another's counts.
     pub fn merge(&mut self, other: &Self) {
+        if self.buckets.is_empty() {
+            self.clone_from(other);
+            return;
+        }
         for &(index, n) in &other.buckets {
             self.add(index, n);
         }

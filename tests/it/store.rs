@@ -9,6 +9,7 @@ mod garbage;
 mod kills;
 mod limits;
 mod rollups;
+mod upgrade;
 
 use std::{path::Path, time::Duration};
 
@@ -85,6 +86,7 @@ fn attempts(reader: &Reader, name: &str) -> u64 {
         to: START.plus(day * 5),
         step: day,
         sources: vec![Source::Canary],
+        spans: Vec::new(),
     };
     let series = reader.series(&query).expect("a read");
     series.points.iter().map(|point| point.counts.attempts).sum()
