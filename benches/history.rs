@@ -82,6 +82,7 @@ fn series(reader: &Reader, now: &Clock, target: &TargetId, span: Duration, step:
         to: now.now(),
         step,
         sources: vec![Source::Canary, Source::Long, Source::Report, Source::Tap],
+        spans: vec![Span::Ttft],
     };
     let series = reader.series(&query).unwrap();
     assert_eq!(series.step, step);

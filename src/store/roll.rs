@@ -27,6 +27,9 @@ pub(super) const MINUTE_MS: i64 = 60_000;
 const GRACE_MS: i64 = 2_000;
 /// Raw rows that one step adds.
 const STEP_ROWS: i64 = 10_000;
+/// Most raw rows that wait for the end of their minute. Every read adds those up, so a flood is summed while its minute
+/// runs.
+pub(super) const MAX_WAITING: i64 = 2_000;
 
 /// A step of the ladder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -169,9 +172,12 @@ pub(super) fn step(
         None => Mark::begin(connection, now)?,
     };
     let closed_ms = (now.as_millis() - GRACE_MS).div_euclid(MINUTE_MS) * MINUTE_MS;
-    let end = first_id(Timestamp::from_millis(closed_ms));
+    let mut end = first_id(Timestamp::from_millis(closed_ms));
     if mark.is_some() && next.next >= end {
-        return Ok(false);
+        match flood(connection, next.next, now)? {
+            Some(last) => end = last + 1,
+            None => return Ok(false),
+        }
     }
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let more = add_raw(connection, &mut next, end, Then::Keep)?;
@@ -181,6 +187,24 @@ pub(super) fn step(
     connection.prepare_cached("COMMIT")?.execute([])?;
     *mark = Some(next);
     Ok(more)
+}
+
+/// The newest row that is not of the future, where more than [`MAX_WAITING`] wait behind the mark. The mark goes to that
+/// row and not to now: what is on its way with a somewhat older time gets an id behind it and is no late row.
+fn flood(connection: &Connection, mark: i64, now: Timestamp) -> rusqlite::Result<Option<i64>> {
+    let until = first_id(Timestamp::from_millis(now.as_millis().saturating_add(1)));
+    let many = connection
+        .prepare_cached(
+            "SELECT id FROM observations WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1 OFFSET ?3",
+        )?
+        .query_row(params![mark, until, MAX_WAITING], |_| Ok(()))
+        .optional()?;
+    match many {
+        None => Ok(None),
+        Some(()) => connection
+            .prepare_cached("SELECT max(id) FROM observations WHERE id < ?1")?
+            .query_row([until], |row| row.get(0)),
+    }
 }
 
 /// One step over rows of the running minute too, when their room is needed; `false` when all are rolled up.
@@ -198,6 +222,9 @@ pub(super) fn all(connection: &Connection, mark: &mut Option<Mark>) -> rusqlite:
     }
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     add_raw(connection, &mut next, last + 1, Then::Keep)?;
+    // Under a size that only this keeps, no minute would ever end before the mark.
+    close_hours(connection, &mut next)?;
+    close_days(connection, &mut next)?;
     next.save(connection)?;
     connection.prepare_cached("COMMIT")?.execute([])?;
     *mark = Some(next);

@@ -5,6 +5,7 @@ mod clocks;
 mod contents;
 mod disk;
 mod failures;
+mod floods;
 mod garbage;
 mod kills;
 mod limits;

@@ -75,6 +75,7 @@ impl<'a> Life<'a> {
             to: at(6 * HOUR),
             step: Duration::from_secs(60),
             sources: vec![Source::Canary],
+            spans: Vec::new(),
         };
         let series = self.reader.series(&query).expect("a series");
         let points = series.points.iter().enumerate();

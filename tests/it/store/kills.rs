@@ -267,6 +267,7 @@ fn counted(reader: &Reader, sent: u64) -> u64 {
             to: at(sent.cast_signed() * EVERY_MS).plus(DAY * 3),
             step: DAY,
             sources: vec![Source::Canary, Source::Report],
+            spans: Vec::new(),
         };
         let series = reader.series(&query).expect("a series");
         assert_eq!(series.step, DAY);

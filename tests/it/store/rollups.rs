@@ -39,7 +39,7 @@ fn attempts(reader: &Reader, query: &SeriesQuery) -> Vec<u64> {
 }
 
 /// Lets the writer roll up all that is closed by now.
-fn settle(writer: &Writer, clock: &Clock) {
+pub(super) fn settle(writer: &Writer, clock: &Clock) {
     // Each turn rolls a few steps; a record starts a turn.
     for _ in 0..20 {
         writer.send(Record::State(endturn::health::Saved::default()));
@@ -155,7 +155,12 @@ prop_compose! {
 }
 
 /// Minute by minute what a series must say, from the observations alone.
-fn expected(sent: &[Observation], name: &str, sources: &[Source], step: i64) -> BTreeMap<i64, Rollup> {
+pub(super) fn expected(
+    sent: &[Observation],
+    name: &str,
+    sources: &[Source],
+    step: i64,
+) -> BTreeMap<i64, Rollup> {
     let mut points = BTreeMap::<i64, Rollup>::new();
     for o in sent
         .iter()
