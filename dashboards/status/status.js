@@ -77,7 +77,7 @@
     document.body.classList.remove('stale');
   };
 
-  const elementOf = (id) => [...document.querySelectorAll('[data-t]')].find((e) => e.dataset.t === id);
+  const elementOf = (id) => [...document.querySelectorAll('[data-target]')].find((e) => e.dataset.target === id);
   const mark = (id) => {
     const row = elementOf(id);
     if (!row) return;
@@ -101,7 +101,7 @@
       const response = await fetch(location.pathname, { cache: 'no-store' });
       if (!response.ok) return;
       const fresh = new DOMParser().parseFromString(await response.text(), 'text/html');
-      const focused = document.activeElement?.closest?.('[data-t], a[href]');
+      const focused = document.activeElement?.closest?.('[data-target], a[href]');
       const key = focused?.getAttribute('href');
       for (const old of document.querySelectorAll('[data-part]')) {
         const part = fresh.querySelector(`[data-part="${old.dataset.part}"]`);
@@ -115,6 +115,7 @@
       dirty = false;
       moved.forEach(mark);
       tick();
+      document.dispatchEvent(new Event('endturn:copied'));
     } catch { /* the connection's own notice tells */ } finally {
       copying = false;
       if (again) { const next = again; again = null; copy(next); }

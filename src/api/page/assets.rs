@@ -4,9 +4,17 @@ use std::{fmt::Write, sync::LazyLock};
 
 use sha2::{Digest, Sha256};
 
-const CSS: &str = include_str!("../../../dashboards/status/status.css");
+/// One stylesheet for the browser, two files for us: the frame and the overview, and the charts.
+const CSS: &str = concat!(
+    include_str!("../../../dashboards/status/status.css"),
+    include_str!("../../../dashboards/status/chart.css"),
+);
 const SVG: &str = include_str!("../../../dashboards/status/icon.svg");
-const JS: &str = include_str!("../../../dashboards/status/status.js");
+/// The same with the script: each file is a function of its own that is called at once.
+const JS: &str = concat!(
+    include_str!("../../../dashboards/status/status.js"),
+    include_str!("../../../dashboards/status/chart.js"),
+);
 /// Hexadecimal digits of the hash in an address: 64 bits, plenty to tell releases apart.
 const HASH_DIGITS: usize = 16;
 
