@@ -6,6 +6,7 @@
 //! elsewhere.
 
 mod assets;
+mod bars;
 mod figures;
 mod frame;
 mod incident;
@@ -33,8 +34,9 @@ use crate::{
 use self::{frame::Frame, sentence::Sentence};
 
 pub use self::{
+    bars::{Calendar, DAYS, Day, DaysOf},
     frame::Budget,
-    serve::{HOURS_FRESH, Shelf, routes},
+    serve::{CLOSED_FRESH, Shelf, TODAY_FRESH, routes},
     spark::{BUCKET, BUCKETS, Bucket},
     target::{Past, Plan},
 };
@@ -73,7 +75,7 @@ impl Scene<'_> {
     /// The page for a target that nobody watches: status 404.
     pub fn missing(&self, asked: &str) -> String {
         html(&MissingPage {
-            frame: Frame::new(self, self.health, Sentence::missing()),
+            frame: Frame::new(self, self.health, Sentence::missing(), ""),
             asked: words::line(asked, words::MAX_LINE),
         })
     }

@@ -1,7 +1,8 @@
 //! Feed, store and configuration as the page sees them.
 
+mod days;
+
 use std::{
-    collections::HashMap,
     sync::{Arc, RwLock},
     time::Duration,
 };
@@ -9,7 +10,7 @@ use std::{
 use crate::{
     api::{
         self,
-        page::{Bucket, Budget, MAX_OBSERVATIONS, Past, Plan, Shelf},
+        page::{Bucket, Budget, DaysOf, MAX_OBSERVATIONS, Past, Plan, Shelf},
     },
     clock::{Clock, Timestamp},
     config::Config,
@@ -144,23 +145,10 @@ impl Shelf for PageShelf {
         plans
     }
 
-    async fn hours(&self) -> HashMap<TargetId, Vec<Bucket>> {
-        let (reader, now) = (self.reader.clone(), self.clock.now());
-        let targets: Vec<TargetId> = self
-            .hub
-            .snapshot()
-            .health
-            .targets
-            .iter()
-            .map(|target| target.id.clone())
-            .collect();
-        let read = tokio::task::spawn_blocking(move || {
-            targets
-                .into_iter()
-                .filter_map(|target| last_hour(&reader, &target, now).ok().map(|hour| (target, hour)))
-                .collect()
-        });
-        within(read).await.unwrap_or_default()
+    async fn days(&self, from: Timestamp, to: Timestamp) -> Option<DaysOf> {
+        let reader = self.reader.clone();
+        let read = tokio::task::spawn_blocking(move || days::read(&reader, from, to));
+        within(read).await?.ok()
     }
 
     async fn past(&self, target: &TargetId) -> Past {

@@ -98,7 +98,7 @@ impl Scene<'_> {
         let back = |minutes: u32| strftime(now.minus(BUCKET * minutes), "%H:%M UTC");
         let incident = past.incident.as_ref();
         Some(html(&TargetPage {
-            frame: Frame::new(self, health, Sentence::target(self, target)),
+            frame: Frame::new(self, health, Sentence::target(self, target), ""),
             id: target.id.clone(),
             state: target.state,
             since: Moment::new(target.since.0, now),
