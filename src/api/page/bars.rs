@@ -87,7 +87,7 @@ pub(super) struct Bars {
     pub(super) failed: Vec<(&'static str, String)>,
     /// The picture in words.
     pub(super) words: String,
-    /// Uptime over all of it, `99.98 %`; empty where none is known.
+    /// Uptime and the time that it is a share of, `up 99.98 % of 80 d`; empty where none is known.
     pub(super) uptime: String,
 }
 
@@ -177,7 +177,9 @@ pub(super) fn draw(calendar: &Calendar, target: &TargetId, now: Timestamp, stand
         .zip(shares)
         .filter(|(_, path)| !path.is_empty())
         .collect();
-    bars.uptime = times.uptime().map_or_else(String::new, uptime);
+    bars.uptime = times.uptime().map_or_else(String::new, |share| {
+        format!("up {} of {}", uptime(share), span(times.known_ms()))
+    });
     bars.words = summary(&times, ill_days, missing);
     bars
 }
@@ -280,6 +282,14 @@ fn part(hits: u64, n: u64) -> String {
     match n {
         0 => "none of 0".to_owned(),
         _ => format!("{} ({hits} of {n})", percent(hits as f64 / n as f64)),
+    }
+}
+
+/// `42 s`, `12 min`, `23.9 h`, `80 d`.
+fn span(ms: u64) -> String {
+    match ms / 3_600_000 {
+        0..48 => hours(ms.cast_signed()),
+        h => format!("{}\u{a0}d", h / 24),
     }
 }
 
