@@ -10,6 +10,7 @@ mod bars;
 mod figures;
 mod frame;
 mod incident;
+mod incidents;
 mod overview;
 mod seen;
 mod sentence;
@@ -36,6 +37,8 @@ use self::{frame::Frame, sentence::Sentence};
 pub use self::{
     bars::{Calendar, DAYS, Day, DaysOf},
     frame::Budget,
+    incident::{Case, Lost, MAX_EVIDENCE},
+    incidents::{INCIDENTS, MAX_OPEN, Spells},
     serve::{CLOSED_FRESH, Shelf, TODAY_FRESH, routes},
     spark::{BUCKET, BUCKETS, Bucket},
     target::{Past, Plan},
@@ -52,7 +55,17 @@ pub const MAX_OBSERVATIONS: usize = 50;
 #[template(path = "missing.html")]
 struct MissingPage {
     frame: Frame,
+    what: Missing,
     asked: String,
+}
+
+/// What was asked for and is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// A target that nobody watches.
+    Target,
+    /// An incident that is not kept.
+    Incident,
 }
 
 /// A template only fails when what it writes to fails, and a String takes every write.
@@ -72,10 +85,11 @@ pub struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// The page for a target that nobody watches: status 404.
-    pub fn missing(&self, asked: &str) -> String {
+    /// The page for what is not there: status 404.
+    pub fn missing(&self, what: Missing, asked: &str) -> String {
         html(&MissingPage {
-            frame: Frame::new(self, self.health, Sentence::missing(), ""),
+            frame: Frame::new(self, self.health, Sentence::missing(what), ""),
+            what,
             asked: words::line(asked, words::MAX_LINE),
         })
     }

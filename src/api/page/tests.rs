@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use super::*;
 use crate::{
     clock::Timestamp,
-    feed::v1::{Identity, StoreState, StoreStatus, TargetHealth},
+    feed::v1::{Identity, StoreState, StoreStatus},
     health::{
         Figures, Hint, Incident, IncidentEntry, Network, Percentiles, ProviderView, Rate, Reason, ReasonCode,
         Routing, TargetView, View,
@@ -228,7 +228,7 @@ fn foreign_text_is_data() {
         render(&health),
         render_target(&health, &past),
         render_target(&health, &broken),
-        scene(&health).missing(HOSTILE),
+        scene(&health).missing(Missing::Target, HOSTILE),
     ] {
         assert_eq!(html.matches("<script").count(), 1, "only our own script");
         for bad in [
@@ -251,7 +251,7 @@ fn nothing_is_inline_and_nothing_comes_from_elsewhere() {
     for html in [
         render(&health),
         render_target(&health, &past()),
-        scene(&health).missing("p/m"),
+        scene(&health).missing(Missing::Incident, "p/m"),
     ] {
         for tag in html.split('<').skip(1) {
             let tag = tag.split('>').next().unwrap();
