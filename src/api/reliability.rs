@@ -109,6 +109,7 @@ impl Question {
             from: self.from,
             to: self.to,
             step: if fine { FINE } else { COARSE },
+            spans: Vec::new(),
             sources: Source::ALL
                 .into_iter()
                 .filter(|source| *source != Source::Reach)

@@ -184,6 +184,7 @@ impl Question {
                 from: self.terms.from(),
                 to: self.terms.until(),
                 step: STEP,
+                spans: vec![Span::Ttft, Span::E2e],
                 sources: vec![source],
             })?;
             let seen = match source {
