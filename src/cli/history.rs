@@ -2,7 +2,7 @@
 
 mod table;
 
-use std::{io::IsTerminal, time::Duration};
+use std::{fmt::Write, io::IsTerminal, time::Duration};
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
@@ -158,7 +158,7 @@ pub(crate) async fn run(args: &HistoryArgs, clock: &Clock) -> Result<String, Ask
             to.to_rfc3339(),
         );
         if let Some(step) = args.step {
-            path += &format!("&step={}s", step.as_secs());
+            let _ = write!(path, "&step={}s", step.as_secs());
         }
         bodies.push(ask::ask(&args.url, &path, PATIENCE).await?);
     }
