@@ -1,13 +1,19 @@
 //! What may be said on the command line.
 
+mod feed;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(super) use feed::StatusArgs;
 
 use crate::{gate::Expect, id::TargetId, protocol::Wire};
 
 /// Where a daemon listens unless told otherwise.
 pub(super) const DEFAULT_LISTEN: &str = "127.0.0.1:7411";
+/// Where a daemon is asked unless told otherwise.
+const DEFAULT_URL: &str = "http://127.0.0.1:7411";
 /// Where the simulator listens unless told otherwise.
 pub(super) const DEFAULT_SIMULATOR: &str = "127.0.0.1:7410";
 
@@ -32,6 +38,24 @@ Examples:
 
 A capture may be an event stream, NDJSON, Bedrock's binary frames or a JSON body, with or without
 the HTTP head that `curl -i` writes. docs/validate.md tells what each check proves and can't.";
+
+const STATUS_HELP: &str = "\
+Examples:
+  endturn status anthropic/claude-haiku-4-5 && start-the-batch
+  endturn status --wait-change             wait for the next change, then show it
+  endturn status --oneline                 for a prompt or a status bar
+  endturn status --nagios openai/gpt-5.2   as a check of Nagios or Icinga";
+
+const COMPLETIONS_HELP: &str = "\
+Examples:
+  source <(endturn completions bash)
+  endturn completions zsh > \"${fpath[1]}/_endturn\"
+  endturn completions fish > ~/.config/fish/completions/endturn.fish";
+
+const MAN_HELP: &str = "\
+Examples:
+  endturn man | man -l -
+  mkdir -p ~/.local/share/man/man1 && endturn man --out ~/.local/share/man/man1";
 
 /// Which LLM providers can finish a reply right now.
 ///
@@ -99,7 +123,8 @@ pub enum Command {
     Probe(ProbeArgs),
     /// The feed of a running daemon as a table.
     ///
-    /// Exits 0 when no target is impaired or unknown, 5 otherwise, 4 when no daemon answers.
+    /// Exits 0 when no target is impaired or unknown, 5 otherwise, 4 when no daemon answers. With --nagios as plugins do.
+    #[command(after_help = STATUS_HELP)]
     Status(StatusArgs),
     /// The provider simulator: speaks the providers' protocols, with faults on demand.
     ///
@@ -116,6 +141,12 @@ pub enum Command {
     /// was nothing to judge.
     #[command(after_help = VALIDATE_HELP)]
     Validate(ValidateArgs),
+    /// Completions for a shell, on stdout.
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions(CompletionsArgs),
+    /// The manual: every command as one page on stdout, or a page a command with --out.
+    #[command(after_help = MAN_HELP)]
+    Man(ManArgs),
 }
 
 /// Arguments of `demo`.
@@ -192,28 +223,20 @@ pub enum KindArg {
     Tool,
 }
 
-/// Arguments of `status`.
+/// Arguments of `completions`.
 #[derive(Debug, Args)]
-pub struct StatusArgs {
-    /// Only these targets.
-    #[arg(value_name = "TARGET")]
-    pub targets: Vec<TargetId>,
-    /// The daemon's address.
-    #[arg(
-        long,
-        env = "ENDTURN_URL",
-        hide_env_values = true,
-        default_value = "http://127.0.0.1:7411",
-        value_name = "URL",
-        value_parser = base_url
-    )]
-    pub url: String,
-    /// The feed's JSON.
-    #[arg(long, conflicts_with = "oneline")]
-    pub json: bool,
-    /// One line for a prompt or a status bar.
-    #[arg(long)]
-    pub oneline: bool,
+pub struct CompletionsArgs {
+    /// Whose.
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// One page a command into this folder, which has to exist: endturn.1, endturn-status.1, ..
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 /// Arguments of `simulate`.
@@ -283,14 +306,6 @@ fn expect(text: &str) -> Result<Expect, String> {
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| format!("no address with a port, write it as {DEFAULT_LISTEN}"))
-}
-
-/// Where a daemon answers, without a path.
-fn base_url(text: &str) -> Result<String, String> {
-    match url::Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text.to_owned()),
-        _ => Err(format!("no URL, write it as http://{DEFAULT_LISTEN}")),
-    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,13 @@
 
 mod args;
 pub mod check;
+mod completions;
 mod demo;
 mod exit;
+#[cfg(test)]
+mod fixture;
+mod follow;
+mod man;
 mod official;
 mod outage;
 mod probe;
@@ -50,30 +55,43 @@ pub(crate) fn complain(text: &str) {
 
 /// Parses the command line of this process and does what it says.
 pub fn main() -> Exit {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version come this way too, and are no mistake.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+    // Whoever asks as a monitoring system reads the first line of stdout and four exit codes, mistakes included.
+    let plugin = std::env::args_os().any(|argument| argument == "--nagios");
+    match parsed() {
+        Err((_, why)) if plugin && why.is_some() => {
+            let (text, exit) = status::nagios::unknown(&why.unwrap_or_default());
+            say(&text);
+            exit
         }
-    };
-    if let Err(error) = logging(&cli) {
-        complain(&format!("error: {error}"));
-        return Exit::Usage;
+        Ok(exit) | Err((exit, _)) => exit,
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            complain(&format!("error: the runtime can't be started: {error}"));
-            return Exit::Failure;
+}
+
+/// Does what the command line says; or how to exit, and the mistake in it or in its surroundings, which stderr told.
+fn parsed() -> Result<Exit, (Exit, Option<String>)> {
+    let cli = Cli::try_parse().map_err(|error| {
+        // Help and version come this way too, and are no mistake.
+        let _ = error.print();
+        if error.use_stderr() {
+            (Exit::Usage, Some(error.to_string()))
+        } else {
+            (Exit::Ok, None)
         }
+    })?;
+    let told = |exit: Exit, error: String| {
+        complain(&format!("error: {error}"));
+        (exit, Some(error))
     };
+    logging(&cli).map_err(|error| told(Exit::Usage, error))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| told(Exit::Failure, format!("the runtime can't be started: {error}")))?;
     let clock = Clock::system();
     let exit = runtime.block_on(dispatch(cli.command, clock));
     // A read of history that hangs on a bad disk must not keep the process.
     runtime.shutdown_background();
-    exit
+    Ok(exit)
 }
 
 async fn dispatch(command: Command, clock: Clock) -> Exit {
@@ -94,6 +112,8 @@ async fn dispatch(command: Command, clock: Clock) -> Exit {
         },
         Command::Simulate(args) => simulate::run(&args, clock).await,
         Command::Validate(args) => validate::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 
