@@ -6,7 +6,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(super) use feed::StatusArgs;
+pub(super) use feed::{StatusArgs, TopArgs};
 
 use crate::{gate::Expect, id::TargetId, protocol::Wire};
 
@@ -24,6 +24,7 @@ Examples:
   endturn run -c endturn.toml           the daemon; its page is at http://127.0.0.1:7411/
   endturn probe anthropic/claude-haiku-4-5
   endturn status --json
+  endturn top                           the same, live in the terminal
   endturn validate --expect json reply.txt --stop-reason stop
 
 Exit codes: 0 ok, 1 failure, 2 usage, 3 config, 4 endturn not reachable, 5 unhealthy.";
@@ -126,6 +127,12 @@ pub enum Command {
     /// Exits 0 when no target is impaired or unknown, 5 otherwise, 4 when no daemon answers. With --nagios as plugins do.
     #[command(after_help = STATUS_HELP)]
     Status(StatusArgs),
+    /// The feed live in the terminal: targets, reasons, failures of the last hour, incidents.
+    ///
+    /// Follows the daemon by server-sent events and connects anew by itself; what is past its time is shown as unknown.
+    /// Keys: arrows or j and k move, Enter shows a target's figures and last failures, s sorts, f leaves only what is not
+    /// well, / searches, ? tells all keys, q ends. Needs a terminal; `NO_COLOR` is honoured.
+    Top(TopArgs),
     /// The provider simulator: speaks the providers' protocols, with faults on demand.
     ///
     /// Each vendor has a base URL below its address, followed by the vendor's own paths. A model id that ends in !KIND or

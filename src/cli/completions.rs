@@ -27,7 +27,7 @@ mod tests {
     fn every_shell_learns_every_command_and_flag() {
         for shell in clap_complete::Shell::value_variants() {
             let script = text(*shell);
-            for word in ["completions", "wait-change", "nagios", "simulate"] {
+            for word in ["completions", "wait-change", "nagios", "simulate", "top"] {
                 assert!(script.contains(word), "{shell}: {word}");
             }
         }

@@ -15,6 +15,7 @@ mod probe;
 mod run;
 mod simulate;
 mod status;
+mod top;
 mod validate;
 
 use std::io::{self, IsTerminal, Write};
@@ -110,6 +111,7 @@ async fn dispatch(command: Command, clock: Clock) -> Exit {
                 error.exit()
             }
         },
+        Command::Top(args) => top::run(&args, &clock).await,
         Command::Simulate(args) => simulate::run(&args, clock).await,
         Command::Validate(args) => validate::run(&args),
         Command::Completions(args) => completions::run(&args),
@@ -150,6 +152,8 @@ fn logging(cli: &Cli) -> Result<(), String> {
     let log = cli.log.as_deref().unwrap_or(match cli.command {
         // It says on stdout what the daemon would log, outages as warnings.
         Command::Demo(_) => "error",
+        // A line in the middle of the screen helps nobody.
+        Command::Top(_) => "off",
         _ => "info",
     });
     let filter = match log.parse::<tracing::Level>() {

@@ -44,6 +44,14 @@ pub struct StatusArgs {
     pub wait_change: bool,
 }
 
+/// Arguments of `top`.
+#[derive(Debug, Args)]
+pub struct TopArgs {
+    /// The daemon.
+    #[command(flatten)]
+    pub daemon: UrlArg,
+}
+
 /// Where a daemon answers, without a path.
 fn base_url(text: &str) -> Result<String, String> {
     match url::Url::parse(text) {
