@@ -209,11 +209,7 @@ fn reason_of_selected(app: &App) -> Option<String> {
         Some(_) => String::new(),
         None => format!(" for {}", ago(app.now.since(target.since.0))),
     };
-    Some(format!(
-        "{} {} {state}{since}: {why}{sources}",
-        shape(state),
-        target.id
-    ))
+    Some(format!("{} {state}{since}: {why}{sources}", shape(state)))
 }
 
 /// The keys that matter here, or the text that is searched for.

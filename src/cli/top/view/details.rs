@@ -10,7 +10,7 @@ use ratatui::{
 };
 
 use super::{
-    QUIET, Theme, reason_of_selected, table,
+    HEAD, QUIET, Theme, reason_of_selected, table,
     text::{clock_time, fit},
 };
 use crate::{
@@ -33,10 +33,10 @@ pub(super) fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let Some(target) = app.selection() else { return };
     let width = usize::from(area.width);
     let state = app.state(target);
-    let mut lines = vec![Line::styled(
-        reason_of_selected(app).unwrap_or_default(),
-        theme.state(state),
-    )];
+    let mut lines = vec![
+        Line::styled(target.id.to_string(), HEAD),
+        Line::styled(reason_of_selected(app).unwrap_or_default(), theme.state(state)),
+    ];
     let known = app.dark().is_none();
     if known {
         lines.push(Line::raw(advice(target)));
@@ -65,12 +65,11 @@ pub(super) fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-/// An ellipsis instead of a hard edge; only lines of one span grow that long.
+/// An ellipsis instead of a hard edge: the last span is the one that grows.
 fn cut(line: &mut Line<'_>, width: usize) {
-    if let [only] = line.spans.as_mut_slice()
-        && only.width() > width
-    {
-        only.content = fit(&only.content, width).into();
+    if let Some((last, before)) = line.spans.split_last_mut() {
+        let used: usize = before.iter().map(Span::width).sum();
+        last.content = fit(&last.content, width.saturating_sub(used)).into();
     }
 }
 

@@ -1,6 +1,9 @@
 //! The keys and the signs.
 
-use ratatui::{text::Text, widgets::Paragraph};
+use ratatui::{
+    text::Text,
+    widgets::{Paragraph, Wrap},
+};
 
 const HELP: &str = "\
 ↑ ↓ j k         another target          PgUp PgDn  a page        Home End g G
@@ -21,5 +24,5 @@ Times are UTC.";
 
 /// The whole help.
 pub(super) fn text() -> Paragraph<'static> {
-    Paragraph::new(Text::raw(HELP))
+    Paragraph::new(Text::raw(HELP)).wrap(Wrap { trim: false })
 }

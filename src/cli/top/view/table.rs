@@ -10,7 +10,7 @@ use ratatui::{
 
 use super::{
     QUIET, Theme,
-    text::{bar, fit, pair, percent, shape, squeezed},
+    text::{bar, fit_id, pair, percent, shape, squeezed},
 };
 use crate::{
     cli::{
@@ -37,8 +37,8 @@ enum Column {
 
 /// Blanks between columns.
 const GAP: u16 = 2;
-/// An id is cut rather than take more than this from the other columns.
-const MAX_NAME: u16 = 40;
+/// A screen that is narrower shows states by their shape alone.
+const WITH_WORDS: u16 = 30;
 /// The least width of the target's column where there is room.
 const MIN_NAME: u16 = 20;
 
@@ -59,7 +59,8 @@ impl Column {
     /// The columns of a table that wide, and the width of the target's. Target and state stay; the others come by their
     /// weight as long as the longest id keeps the place that it needs.
     fn of(width: u16, longest_id: u16) -> (Vec<Self>, u16) {
-        let needed = longest_id.min(MAX_NAME);
+        // Three eighths: a longer id is cut rather than take more from the other columns.
+        let needed = longest_id.min(width / 8 * 3);
         let mut left = width.saturating_sub(Self::State.width(width) + GAP);
         let mut kept = vec![Self::Target, Self::State];
         for column in [
@@ -100,6 +101,7 @@ impl Column {
     const fn width(self, whole: u16) -> u16 {
         match self {
             Self::Target => 0,
+            Self::State if whole < WITH_WORDS => 1,
             Self::State => 13,
             Self::Since | Self::Errors | Self::Truncated => 7,
             Self::Hint | Self::Ttft => 10,
@@ -158,7 +160,7 @@ fn row<'a>(
     let known = app.dark().is_none();
     let figure = |text: String| Cell::from(if known { text } else { "–".to_owned() });
     let cells = columns.iter().map(|column| match column {
-        Column::Target => Cell::from(fit(&target.id.to_string(), usize::from(name))),
+        Column::Target => Cell::from(fit_id(&target.id.to_string(), usize::from(name))),
         Column::State => Cell::from(Span::styled(
             format!("{} {state}", shape(state)),
             theme.state(state),

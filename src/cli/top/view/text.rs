@@ -38,6 +38,18 @@ pub(super) fn fit(text: &str, columns: usize) -> String {
     cut
 }
 
+/// An id in at most so many columns, cut in its middle: how it begins says whose it is, how it ends which one.
+pub(super) fn fit_id(id: &str, columns: usize) -> String {
+    // Ids are ASCII: a byte is a column.
+    if id.len() <= columns {
+        return id.to_owned();
+    }
+    let kept = columns.saturating_sub(1);
+    let (head, tail) = (kept.div_ceil(2), kept / 2);
+    let ellipsis = if columns > 0 { "…" } else { "" };
+    format!("{}{ellipsis}{}", &id[..head], &id[id.len() - tail..])
+}
+
 /// `13:05:00`, in UTC.
 pub(super) fn clock_time(at: Timestamp) -> String {
     let text = at.to_rfc3339();
@@ -99,6 +111,20 @@ mod tests {
         ] {
             assert_eq!(fit(text, columns), shown, "{text} {columns}");
             assert!(Span::raw(fit(text, columns)).width() <= columns);
+        }
+    }
+
+    #[test]
+    fn an_id_keeps_both_ends() {
+        for (columns, shown) in [
+            (13, "openai/gpt-52"),
+            (12, "openai…pt-52"),
+            (11, "opena…pt-52"),
+            (2, "o…"),
+            (1, "…"),
+            (0, ""),
+        ] {
+            assert_eq!(fit_id("openai/gpt-52", columns), shown, "{columns}");
         }
     }
 
