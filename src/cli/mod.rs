@@ -60,7 +60,8 @@ pub fn main() -> Exit {
     let plugin = std::env::args_os().any(|argument| argument == "--nagios");
     match parsed() {
         Err((_, why)) if plugin && why.is_some() => {
-            let (text, exit) = status::nagios::unknown(&why.unwrap_or_default());
+            let why = why.unwrap_or_default();
+            let (text, exit) = status::nagios::unknown(why.trim_start_matches("error: "));
             say(&text);
             exit
         }

@@ -28,6 +28,9 @@ use crate::{
     },
 };
 
+/// Below this height some figures make room for failures.
+const ALL_FIGURES: u16 = 30;
+
 /// Draws what is known of the selected target, top down, as far as it fits.
 pub(super) fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let Some(target) = app.selection() else { return };
@@ -42,7 +45,7 @@ pub(super) fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
         lines.push(Line::raw(advice(target)));
         lines.extend(aside(app, target).map(Line::raw));
         lines.push(Line::default());
-        lines.extend(figures(target));
+        lines.extend(figures(target, area.height < ALL_FIGURES));
     }
     lines.push(Line::default());
     let mut hour = table::hour(app, theme, target, BARS);
@@ -118,19 +121,23 @@ fn aside<'a>(app: &'a App, target: &'a TargetHealth) -> impl Iterator<Item = Str
     [official, served, last].into_iter().flatten()
 }
 
-fn figures(target: &TargetHealth) -> Vec<Line<'static>> {
+/// `few`: only those that decide, so that failures have room.
+fn figures(target: &TargetHealth, few: bool) -> Vec<Line<'static>> {
     let title = format!(
         "{:<12}{:>9}{:>9}{:>9}{:>7}  in {} s",
         "", "p50", "p95", "p99", "n", target.window_s
     );
     let mut lines = vec![Line::styled(title, QUIET)];
-    for (name, figures) in [
-        ("TTFT ms", &target.ttft_ms),
-        ("TTFO ms", &target.ttfo_ms),
-        ("ITL ms", &target.itl_ms),
-        ("E2E ms", &target.e2e_ms),
-        ("tokens/s", &target.output_tps),
+    for (name, figures, decides) in [
+        ("TTFT ms", &target.ttft_ms, true),
+        ("TTFO ms", &target.ttfo_ms, false),
+        ("ITL ms", &target.itl_ms, false),
+        ("E2E ms", &target.e2e_ms, true),
+        ("tokens/s", &target.output_tps, false),
     ] {
+        if few && !decides {
+            continue;
+        }
         lines.push(Line::raw(percentiles(name, figures)));
     }
     for (name, share) in [
