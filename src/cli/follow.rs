@@ -33,7 +33,7 @@ impl Backoff {
     /// Quick enough for a restart, slow enough for a night without a daemon.
     pub(super) const USUAL: Self = Self {
         first: Duration::from_millis(250),
-        longest: Duration::from_secs(10),
+        longest: Duration::from_secs(5),
     };
 
     /// The wait after that many failures in a row, from 1.

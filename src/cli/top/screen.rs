@@ -37,7 +37,10 @@ impl Drop for Screen {
     fn drop(&mut self) {
         // A terminal that is gone needs no restoring.
         let _ = self.terminal.show_cursor();
-        let _ = ratatui::try_restore();
+        // After a panic the hook has done it: once more would put the cursor back over what the panic told.
+        if !std::thread::panicking() {
+            let _ = ratatui::try_restore();
+        }
     }
 }
 

@@ -112,11 +112,11 @@ impl Running {
     }
 }
 
-fn entry(providers: &Providers, id: &str, path: &str, models: &str) -> String {
+pub(super) fn entry(providers: &Providers, id: &str, path: &str, models: &str) -> String {
     providers.entry(id, path, models, "100ms")
 }
 
-async fn until_state(addr: std::net::SocketAddr, target: &str, state: &str) -> Value {
+pub(super) async fn until_state(addr: std::net::SocketAddr, target: &str, state: &str) -> Value {
     until(&format!("{target} {state}"), || async {
         let (status, body) = get(addr, &format!("/v1/health/{target}")).await;
         let health: Value = serde_json::from_str(&body).unwrap();
@@ -246,7 +246,7 @@ async fn status_shows_the_feed_and_exits_by_it() {
     let feed: Value = serde_json::from_str(&done.out).unwrap();
     assert_eq!(feed["targets"].as_array().unwrap().len(), 1);
     let done = place.run(&[&well[..], &["--oneline"]].concat()).await.expect(0);
-    assert_eq!(done.out, "endturn: all 1 targets operational\n");
+    assert_eq!(done.out, "endturn: 1 target operational\n");
     let done = place
         .run(&["status", "--url", &url, "anthropic/nobody"])
         .await
