@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use feed::{StatusArgs, TopArgs};
 
+use super::backup::BackupArgs;
 use crate::{gate::Expect, id::TargetId, protocol::Wire};
 
 /// Where a daemon listens unless told otherwise.
@@ -39,6 +40,12 @@ Examples:
 
 A capture may be an event stream, NDJSON, Bedrock's binary frames or a JSON body, with or without
 the HTTP head that `curl -i` writes. docs/validate.md tells what each check proves and can't.";
+
+const BACKUP_HELP: &str = "\
+Examples:
+  endturn backup /backup/endturn-2026-11-22.db
+  endturn backup -c /etc/endturn/endturn.toml /backup/endturn.db
+  endturn backup --db /var/lib/endturn/endturn.db /backup/endturn.db --json";
 
 const STATUS_HELP: &str = "\
 Examples:
@@ -148,6 +155,13 @@ pub enum Command {
     /// was nothing to judge.
     #[command(after_help = VALIDATE_HELP)]
     Validate(ValidateArgs),
+    /// A checked copy of the database, while the daemon runs.
+    ///
+    /// It holds one moment of it, whoever writes meanwhile. To restore: stop the daemon, put the copy in the place of
+    /// `store.path` (without its -wal and -shm), start. The restored daemon has a new instance, so that nobody takes its
+    /// feed for the old one's.
+    #[command(after_help = BACKUP_HELP)]
+    Backup(BackupArgs),
     /// Completions for a shell, on stdout.
     #[command(after_help = COMPLETIONS_HELP)]
     Completions(CompletionsArgs),

@@ -1,6 +1,7 @@
 //! The command line: arguments, one module a command, exit codes.
 
 mod args;
+mod backup;
 pub mod check;
 mod completions;
 mod demo;
@@ -115,6 +116,7 @@ async fn dispatch(command: Command, clock: Clock) -> Exit {
         Command::Top(args) => top::run(&args, &clock).await,
         Command::Simulate(args) => simulate::run(&args, clock).await,
         Command::Validate(args) => validate::run(&args),
+        Command::Backup(args) => backup::run(&args, &clock),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

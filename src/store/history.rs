@@ -1,6 +1,6 @@
 //! Series over any span: rollups where they are closed, raw rows behind them, so that every observation counts once.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -11,12 +11,12 @@ use super::{
     query::{RawObservation, rows},
     reader::Session,
     roll::{self, Level, MINUTE_MS, Mark},
-    rollup::{Rollup, history_time},
+    rollup::{Rollup, Span, history_time},
 };
 use crate::{clock::Timestamp, id::TargetId, verdict::Source};
 
 /// Most points of one answer.
-pub const MAX_POINTS: usize = 2_000;
+pub const MAX_POINTS: usize = 2_500;
 /// Most raw rows that are read behind the rollups; the oldest ones count.
 const MAX_TAIL_ROWS: usize = 200_000;
 
@@ -34,6 +34,8 @@ pub struct SeriesQuery {
     pub step: Duration,
     /// Whose word counts; `reach` counts only where it is named.
     pub sources: Vec<Source>,
+    /// Which histograms are read; the others of [`Series::points`] are empty. They are most of a row, so few are quick.
+    pub spans: Vec<Span>,
 }
 
 /// A series in equal steps, aligned to midnight UTC. A step without observations is empty: a gap.
@@ -116,16 +118,19 @@ impl Reader {
     /// # Errors
     /// The database can't be read.
     pub fn series(&self, query: &SeriesQuery) -> Result<Series, StoreError> {
+        self.settled()?;
         self.with(|session| session.series(query))
     }
 
-    /// Days of every target, `reach` left out, in order of target and day, from the day of `from` on; the running day
-    /// comes from the hours, minutes and raw rows of it. **Blocks.**
+    /// Days of every target, `reach` left out, in order of target and day, from the day of `from` to the day before that
+    /// of `to`, or with it where `to` is no midnight; the running day comes from its hours, minutes and raw rows.
+    /// **Blocks.**
     ///
     /// # Errors
     /// The database can't be read.
-    pub fn days(&self, from: Timestamp) -> Result<Vec<DayCounts>, StoreError> {
-        self.with(|session| session.days(from))
+    pub fn days(&self, from: Timestamp, to: Timestamp) -> Result<Vec<DayCounts>, StoreError> {
+        self.settled()?;
+        self.with(|session| session.days(from, to))
     }
 }
 
@@ -133,14 +138,14 @@ impl Session {
     fn series(&mut self, query: &SeriesQuery) -> Result<Series, StoreError> {
         // One transaction: rolling moves rows between what is read first and what is read last.
         let transaction = self.connection.unchecked_transaction()?;
-        let mark = Mark::load(&transaction)?.unwrap_or_default();
+        let mark = mark(&transaction)?;
         let finest = finest(&transaction, query.from)?;
         let grid = Grid::of(query, finest);
         let mut points = vec![Rollup::default(); grid.count];
         if let Some(target) = self.number_of(&query.target)? {
-            let mut merge = |ms: i64, row: &Rollup| {
+            let mut merge = |ms: i64, row: Rollup| {
                 if let Some(index) = grid.index(ms) {
-                    points[index].merge(row);
+                    points[index].absorb(row);
                 }
             };
             for source in &query.sources {
@@ -149,6 +154,7 @@ impl Session {
                     &grid,
                     &mark,
                     (target, packed::source_code(*source)),
+                    &query.spans,
                     &mut merge,
                 )?;
             }
@@ -156,7 +162,7 @@ impl Session {
                 if query.sources.contains(&o.source)
                     && let Some(index) = grid.index(history_time(o).as_millis())
                 {
-                    points[index].add(o);
+                    points[index].add_spans(o, &query.spans);
                 }
             })?;
         }
@@ -168,42 +174,29 @@ impl Session {
         })
     }
 
-    fn days(&mut self, from: Timestamp) -> Result<Vec<DayCounts>, StoreError> {
+    fn days(&mut self, from: Timestamp, to: Timestamp) -> Result<Vec<DayCounts>, StoreError> {
         let transaction = self.connection.unchecked_transaction()?;
-        let mark = Mark::load(&transaction)?.unwrap_or_default();
-        let first = Level::Day.bucket(from);
-        let mut sums = std::collections::BTreeMap::<(i64, i64), Counts>::new();
-        let [canary, long, report, tap] =
-            [Source::Canary, Source::Long, Source::Report, Source::Tap].map(packed::source_code);
-        let levels = [
-            (Level::Day, first, mark.day, 1),
-            (Level::Hour, first.max(mark.day) * 24, mark.hour, 24),
-            (Level::Minute, (first * 24).max(mark.hour) * 60, i64::MAX, 1_440),
-        ];
-        for (level, from, to, per_day) in levels {
-            let mut statement = transaction.prepare_cached(&format!(
-                "SELECT t.id, r.at, r.attempts, r.began, r.errors, r.truncated, r.complete, r.ours
-                 FROM targets t JOIN {} r ON r.target = t.id AND r.source IN (?3, ?4, ?5, ?6)
-                   AND r.at >= ?1 AND r.at < ?2",
-                level.table()
-            ))?;
-            let mut found = statement.query(params![from, to, canary, long, report, tap])?;
-            while let Some(row) = found.next()? {
-                let count = |index: usize| row.get::<_, i64>(index).map(i64::cast_unsigned);
-                let key = (row.get(0)?, row.get::<_, i64>(1)?.div_euclid(per_day));
-                *sums.entry(key).or_default() += Counts {
-                    attempts: count(2)?,
-                    began: count(3)?,
-                    errors: count(4)?,
-                    truncated: count(5)?,
-                    complete: count(6)?,
-                    ours: count(7)?,
-                };
-            }
-        }
+        let mark = mark(&transaction)?;
+        let range = Level::Day.bucket(from)..to.as_millis().saturating_add(DAY_MS - 1).div_euclid(DAY_MS);
+        let mut sums = BTreeMap::new();
+        closed_days(&transaction, (range.start, range.end.min(mark.day)), &mut sums)?;
+        let open = range.start.max(mark.day);
+        let (hours, minutes) = ((open * 24, range.end * 24), (open * 24).max(mark.hour) * 60);
+        open_days(
+            &transaction,
+            Level::Hour,
+            (hours.0, hours.1.min(mark.hour)),
+            &mut sums,
+        )?;
+        open_days(
+            &transaction,
+            Level::Minute,
+            (minutes, range.end * 1_440),
+            &mut sums,
+        )?;
         tail(&transaction, &mark, None, |target, o| {
             let day = Level::Day.bucket(history_time(o));
-            if o.source != Source::Reach && day >= first {
+            if o.source != Source::Reach && range.contains(&day) {
                 *sums.entry((target, day)).or_default() += Counts::of(o);
             }
         })?;
@@ -223,13 +216,56 @@ impl Session {
     }
 }
 
+/// Counts by target and day.
+type DaySums = BTreeMap<(i64, i64), Counts>;
+
+/// Adds days that are rolled up, from an index that holds nothing but counts.
+fn closed_days(connection: &Connection, range: (i64, i64), sums: &mut DaySums) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "SELECT target, at, attempts, began, errors, truncated, complete, ours, source
+         FROM days INDEXED BY days_counts WHERE at >= ?1 AND at < ?2",
+    )?;
+    let reach = packed::source_code(Source::Reach);
+    let mut found = statement.query(params![range.0, range.1])?;
+    while let Some(row) = found.next()? {
+        if row.get::<_, u8>(8)? != reach {
+            *sums.entry((row.get(0)?, row.get(1)?)).or_default() += roll::counts(row, 2)?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds the hours or minutes of days that are not rolled up yet.
+fn open_days(
+    connection: &Connection,
+    level: Level,
+    range: (i64, i64),
+    sums: &mut DaySums,
+) -> rusqlite::Result<()> {
+    let [canary, long, report, tap] =
+        [Source::Canary, Source::Long, Source::Report, Source::Tap].map(packed::source_code);
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT t.id, r.at, r.attempts, r.began, r.errors, r.truncated, r.complete, r.ours
+         FROM targets t JOIN {} r ON r.target = t.id AND r.source IN (?3, ?4, ?5, ?6) AND r.at >= ?1 AND r.at < ?2",
+        level.table()
+    ))?;
+    let per_day = DAY_MS / level.width_ms();
+    let mut found = statement.query(params![range.0, range.1, canary, long, report, tap])?;
+    while let Some(row) = found.next()? {
+        let key = (row.get(0)?, row.get::<_, i64>(1)?.div_euclid(per_day));
+        *sums.entry(key).or_default() += roll::counts(row, 2)?;
+    }
+    Ok(())
+}
+
 /// Reads the coarsest closed rows that fit the grid, then finer ones behind them.
 fn rolled(
     connection: &Connection,
     grid: &Grid,
     mark: &Mark,
     (target, source): (i64, u8),
-    add: &mut impl FnMut(i64, &Rollup),
+    spans: &[Span],
+    add: &mut impl FnMut(i64, Rollup),
 ) -> rusqlite::Result<()> {
     let mut cursor = grid.start;
     for (level, closed) in [
@@ -246,8 +282,8 @@ fn rolled(
             continue;
         }
         let range = (cursor.div_euclid(width), end.div_euclid(width));
-        roll::read(connection, level, target, source, range, |at, row| {
-            add(at * width, &row);
+        roll::read(connection, level, (target, source), range, spans, |at, row| {
+            add(at * width, row);
         })?;
         cursor = end;
     }
@@ -280,6 +316,18 @@ fn tail(
         }
     }
     Ok(())
+}
+
+/// How far rolling has come. Before its first step a file has no hours, unless an older version wrote them.
+fn mark(connection: &Connection) -> Result<Mark, StoreError> {
+    if let Some(mark) = Mark::load(connection)? {
+        return Ok(mark);
+    }
+    let hours: bool = connection.query_row("SELECT EXISTS (SELECT 1 FROM hours)", [], |row| row.get(0))?;
+    if hours {
+        return Err(StoreError::Migrating);
+    }
+    Ok(Mark::default())
 }
 
 /// Width of the finest rows that are still kept at `from`, in milliseconds.

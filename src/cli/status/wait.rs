@@ -44,7 +44,10 @@ struct Changed<'a> {
 /// Waits for the next change after `known`, which holds the wanted targets only.
 pub(super) async fn run(args: &StatusArgs, known: Health, clock: &Clock) -> (String, Exit) {
     let n = known.targets.len();
-    complain(&format!("waiting for a change of {n} target{}", if n == 1 { "" } else { "s" }));
+    complain(&format!(
+        "waiting for a change of {n} target{}",
+        if n == 1 { "" } else { "s" }
+    ));
     let mut follower = Follower::start(&args.daemon.url, &known, Backoff::USUAL);
     let mut watch = Watch::new(known, args.targets.clone());
     let mut connected = true;

@@ -9,6 +9,7 @@ use std::{
 
 use endturn::{
     clock::{Clock, Timestamp},
+    health::{Standing, State, StateTimes},
     protocol::ErrorClass,
     store::{MAX_LATE_MS, MAX_POINTS, Options, Reader, Record, Rollup, SeriesQuery, Span, Store, Writer},
     verdict::{FailedAt, Failure, Observation, Source, Truncation, Verdict},
@@ -28,6 +29,7 @@ fn query(name: &str, from: i64, to: i64, step: i64) -> SeriesQuery {
         to: at(to),
         step: Duration::from_millis(step.cast_unsigned()),
         sources: vec![Source::Canary, Source::Long, Source::Report, Source::Tap],
+        spans: Span::ALL.to_vec(),
     }
 }
 
@@ -37,7 +39,7 @@ fn attempts(reader: &Reader, query: &SeriesQuery) -> Vec<u64> {
 }
 
 /// Lets the writer roll up all that is closed by now.
-fn settle(writer: &Writer, clock: &Clock) {
+pub(super) fn settle(writer: &Writer, clock: &Clock) {
     // Each turn rolls a few steps; a record starts a turn.
     for _ in 0..20 {
         writer.send(Record::State(endturn::health::Saved::default()));
@@ -153,7 +155,12 @@ prop_compose! {
 }
 
 /// Minute by minute what a series must say, from the observations alone.
-fn expected(sent: &[Observation], name: &str, sources: &[Source], step: i64) -> BTreeMap<i64, Rollup> {
+pub(super) fn expected(
+    sent: &[Observation],
+    name: &str,
+    sources: &[Source],
+    step: i64,
+) -> BTreeMap<i64, Rollup> {
     let mut points = BTreeMap::<i64, Rollup>::new();
     for o in sent
         .iter()
@@ -225,6 +232,7 @@ proptest! {
                             to: Timestamp::from_millis(from + DAY),
                             step: Duration::from_millis(step as u64),
                             sources: sources.to_vec(),
+                            spans: Span::ALL.to_vec(),
                         }).expect("a series");
                         prop_assert_eq!(series.step, Duration::from_millis(step as u64));
                         for (index, point) in series.points.iter().enumerate() {
@@ -237,14 +245,59 @@ proptest! {
                     prop_assert_eq!(&found, &wanted, "{} {:?} {} {}", name, sources, step, settled);
                 }
             }
-            let days = reader.days(Timestamp::from_millis(0)).expect("days");
-            let found: BTreeMap<_, _> = days.iter().filter(|day| day.target.to_string() == "a/m")
-                .map(|day| (day.at.as_millis(), day.counts)).collect();
-            let wanted: BTreeMap<_, _> = expected(&sent, "a/m", &all, DAY).into_iter()
-                .map(|(at, sum)| (at, sum.counts)).collect();
-            prop_assert_eq!(found, wanted);
+            let midnight = START.as_millis().div_euclid(DAY) * DAY;
+            for (from, to) in [(0, 40_000 * DAY), (midnight + 5, midnight + DAY), (midnight + DAY, midnight + DAY + 1)] {
+                let days = reader.days(Timestamp::from_millis(from), Timestamp::from_millis(to)).expect("days");
+                let found: BTreeMap<_, _> = days.iter().filter(|day| day.target.to_string() == "a/m")
+                    .map(|day| (day.at.as_millis(), day.counts)).collect();
+                let within = |at: i64| at + DAY > from && at < to;
+                let wanted: BTreeMap<_, _> = expected(&sent, "a/m", &all, DAY).into_iter()
+                    .filter(|(at, _)| within(*at)).map(|(at, sum)| (at, sum.counts)).collect();
+                prop_assert_eq!(found, wanted, "{} {}", from, to);
+            }
         }
     }
+}
+
+#[test]
+fn days_and_standings_go_when_their_time_is_over_and_not_before() {
+    let clock = Clock::manual(START);
+    let options = Options {
+        keep_raw: Duration::from_secs(3_600),
+        keep_minutes: Duration::from_secs(86_400),
+        keep_hours: Duration::from_secs(2 * 86_400),
+        keep_days: Some(Duration::from_secs(5 * 86_400)),
+        ..Options::default()
+    };
+    let (writer, reader) = Store::temporary(options, clock.clone()).expect("a store");
+    for day in 0..9 {
+        store(&writer, [healthy("a/m", day * DAY)]);
+        let mut times = StateTimes::default();
+        times.add(State::Operational, 1_000);
+        writer.send(Record::Standing(Standing {
+            target: target("a/m"),
+            day: clock.now(),
+            times,
+        }));
+        clock.advance(Duration::from_secs(86_400));
+        settle(&writer, &clock);
+    }
+    let ages = |days: Vec<Timestamp>| -> Vec<i64> {
+        days.iter()
+            .map(|at| (clock.now().as_millis() - at.as_millis()).div_euclid(DAY))
+            .collect()
+    };
+    let (from, to) = (Timestamp::from_millis(0), clock.now());
+    let days = reader
+        .days(from, to)
+        .expect("days")
+        .iter()
+        .map(|day| day.at)
+        .collect();
+    let standings = reader.standings(from, to).expect("standings");
+    // The oldest lies partly within the five days.
+    assert_eq!(ages(days), [5, 4, 3, 2, 1]);
+    assert_eq!(ages(standings.iter().map(|s| s.day).collect()), [5, 4, 3, 2, 1]);
 }
 
 #[test]
@@ -336,4 +389,46 @@ fn a_kill_repeats_no_bucket_and_skips_none() {
     let minutes = attempts(&reader, &query("a/m", 0, ROWS * 1_000, MINUTE));
     assert_eq!(minutes, [60, 60, 60, 60, 60, 60, 40]);
     drop(writer);
+}
+
+/// A series reads the histograms that it is asked for, from rollups and raw rows alike, and counts everything.
+#[test]
+fn only_the_histograms_asked_for_are_read() {
+    let clock = Clock::manual(START);
+    let (writer, reader) = Store::temporary(Options::default(), clock.clone()).expect("a store");
+    let timed = |ms: i64| {
+        let mut o = healthy("a/m", ms);
+        o.phases.first_token = Some(Duration::from_millis(400));
+        o.phases.terminal = Some(Duration::from_millis(900));
+        o
+    };
+    store(&writer, [timed(0)]);
+    clock.advance(Duration::from_secs(3 * 3_600));
+    settle(&writer, &clock);
+    store(&writer, [timed(3 * HOUR)]);
+    for spans in [
+        vec![],
+        vec![Span::E2e],
+        vec![Span::E2e, Span::Ttft],
+        Span::ALL.to_vec(),
+    ] {
+        let series = reader
+            .series(&SeriesQuery {
+                spans: spans.clone(),
+                ..query("a/m", 0, 4 * HOUR, HOUR)
+            })
+            .expect("a series");
+        for index in [0, 3] {
+            let point = &series.points[index];
+            assert_eq!(point.counts.attempts, 1);
+            for span in [Span::Ttft, Span::E2e] {
+                let wanted = u64::from(spans.contains(&span));
+                assert_eq!(
+                    point.span(span).count(),
+                    wanted,
+                    "{span:?} of {spans:?} in hour {index}"
+                );
+            }
+        }
+    }
 }
