@@ -138,7 +138,8 @@ pub enum Command {
     ///
     /// Follows the daemon by server-sent events and connects anew by itself; what is past its time is shown as unknown.
     /// Keys: arrows or j and k move, Enter shows a target's figures and last failures, s sorts, f leaves only what is not
-    /// well, / searches, ? tells all keys, q ends. Needs a terminal; `NO_COLOR` is honoured.
+    /// well, / searches, ? tells all keys, q ends. Needs a terminal; `NO_COLOR` is honoured; logs only where stderr is
+    /// redirected.
     Top(TopArgs),
     /// The provider simulator: speaks the providers' protocols, with faults on demand.
     ///

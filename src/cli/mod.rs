@@ -152,13 +152,13 @@ pub(crate) fn load(path: Option<&std::path::Path>) -> Result<config::Loaded, Exi
 }
 
 fn logging(cli: &Cli) -> Result<(), String> {
-    let log = cli.log.as_deref().unwrap_or(match cli.command {
+    let log = match cli.command {
+        // A line in the middle of its screen helps nobody.
+        Command::Top(_) if io::stderr().is_terminal() => "off",
         // It says on stdout what the daemon would log, outages as warnings.
-        Command::Demo(_) => "error",
-        // A line in the middle of the screen helps nobody.
-        Command::Top(_) => "off",
-        _ => "info",
-    });
+        Command::Demo(_) => cli.log.as_deref().unwrap_or("error"),
+        _ => cli.log.as_deref().unwrap_or("info"),
+    };
     let filter = match log.parse::<tracing::Level>() {
         // Our own words at the level asked for, those of libraries only when something is wrong.
         Ok(level) => format!("warn,endturn={level}"),

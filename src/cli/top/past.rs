@@ -1,5 +1,8 @@
 //! What `top` asks of the past: the last hour of a target, its last failures, incidents.
 
+use std::time::Duration;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::{
@@ -11,7 +14,6 @@ use crate::{
     },
     id::TargetId,
 };
-use std::time::Duration;
 
 /// Length of one bar.
 const STEP: Duration = Duration::from_secs(180);
@@ -110,6 +112,7 @@ async fn answer(base: &str, wish: Wish, now: Timestamp) -> Result<Answer, String
         }
         Wish::Details(target) => {
             let of = async |filter: &str, limit: usize| {
+                let target = in_query(&target);
                 let path = format!("/v1/observations?target={target}&{filter}&limit={limit}");
                 read::<Page<Observation>>(base, &path).await
             };
@@ -121,6 +124,11 @@ async fn answer(base: &str, wish: Wish, now: Timestamp) -> Result<Answer, String
             Ok(Answer::Details(target, Box::new(Details { failures, complete })))
         }
     }
+}
+
+/// A target id as the value of a query, where a plus would be a blank.
+fn in_query(target: &TargetId) -> String {
+    utf8_percent_encode(&target.to_string(), NON_ALPHANUMERIC).to_string()
 }
 
 async fn read<T: serde::de::DeserializeOwned>(base: &str, path: &str) -> Result<T, String> {
@@ -139,4 +147,37 @@ fn bars(series: &Series) -> Vec<Bar> {
         failed: point.errors + point.truncated,
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_survives_the_query() {
+        let target: TargetId = "a/m:8b+x@1!truncate.fin".parse().unwrap();
+        let url = url::Url::parse(&format!("http://h/?target={}&limit=1", in_query(&target))).unwrap();
+        let pairs: Vec<_> = url.query_pairs().collect();
+        assert_eq!(pairs[0].1, target.to_string());
+        assert_eq!(pairs.len(), 2);
+    }
+
+    #[test]
+    fn the_last_bars_are_kept_and_gaps_stay_gaps() {
+        let points =
+            (0..BARS as u64 + 1).map(|n| serde_json::json!({"attempts": n, "errors": 1, "truncated": 2}));
+        let series = serde_json::json!({"points": points.collect::<Vec<_>>()});
+        let bars = bars(&serde_json::from_value(series).unwrap());
+        assert_eq!(
+            (bars.len(), bars[0]),
+            (
+                BARS,
+                Bar {
+                    attempts: 1,
+                    failed: 3
+                }
+            )
+        );
+        assert!(super::bars(&Series { points: Vec::new() }).is_empty());
+    }
 }

@@ -11,8 +11,11 @@ use super::{
 use crate::{
     cli::{printable, status::ago, top::app::App},
     clock::Timestamp,
-    feed::record::Incident,
+    feed::{Time, record::Incident},
 };
+
+/// Older incidents are told by their age instead of by the clock.
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Draws a title and as many incidents as there is room for. Who is open comes first.
 pub(super) fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
@@ -40,17 +43,15 @@ pub(super) fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
 
 fn line(incident: &Incident, now: Timestamp) -> String {
     let from = clock_time(incident.started_at.0);
-    let when = match incident.closed_at.or(incident.recovered_at) {
-        Some(end) => {
-            let long = ago(end.0.since(incident.started_at.0));
-            let past = now.since(end.0);
-            if past < Duration::from_secs(86_400) {
-                format!("{from} to {} ({long})", clock_time(end.0))
-            } else {
-                format!("{} ago, for {long}", ago(past))
-            }
+    let long = |end: Time| ago(end.0.since(incident.started_at.0));
+    let when = match (incident.closed_at, incident.recovered_at) {
+        (Some(end), _) if now.since(end.0) < DAY => {
+            format!("{from} to {} ({})", clock_time(end.0), long(end))
         }
-        None => format!("open since {from} ({})", ago(now.since(incident.started_at.0))),
+        (Some(end), _) => format!("{} ago, for {}", ago(now.since(end.0)), long(end)),
+        // It is open until it has been well for a while.
+        (None, Some(end)) => format!("recovered {}, after {}", clock_time(end.0), long(end)),
+        (None, None) => format!("open since {from} ({})", ago(now.since(incident.started_at.0))),
     };
     let (worst, why) = (incident.worst, printable(&incident.reason.text));
     format!("{} {}  {worst}  {when}  {why}", shape(worst), incident.target)

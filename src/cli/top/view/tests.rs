@@ -57,6 +57,9 @@ fn incidents() -> Vec<crate::feed::record::Incident> {
         {"id": "3", "target": "openai/gpt-5.2", "open": false, "worst": "degraded", "reason": reason,
          "started_at": "2026-06-17T11:30:00Z", "detected_at": "2026-06-17T11:30:02Z", "opened_at": "2026-06-17T11:30:03Z",
          "recovered_at": null, "closed_at": "2026-06-17T11:53:00Z", "timeline": []},
+        {"id": "4", "target": "cohere/command-r7b", "open": true, "worst": "down", "reason": reason,
+         "started_at": "2026-06-20T12:30:00Z", "detected_at": "2026-06-20T12:30:02Z", "opened_at": "2026-06-20T12:30:03Z",
+         "recovered_at": "2026-06-20T13:03:30Z", "closed_at": null, "timeline": []},
     ]);
     serde_json::from_value(made).unwrap()
 }
