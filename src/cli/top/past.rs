@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn the_last_bars_are_kept_and_gaps_stay_gaps() {
         let points =
-            (0..BARS as u64 + 1).map(|n| serde_json::json!({"attempts": n, "errors": 1, "truncated": 2}));
+            (0..=BARS as u64).map(|n| serde_json::json!({"attempts": n, "errors": 1, "truncated": 2}));
         let series = serde_json::json!({"points": points.collect::<Vec<_>>()});
         let bars = bars(&serde_json::from_value(series).unwrap());
         assert_eq!(

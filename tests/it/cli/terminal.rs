@@ -99,8 +99,15 @@ impl Terminal {
         tokio::time::timeout(PATIENCE, waited).await.expect("an end")
     }
 
-    /// Shown again, with the cursor, and cooked.
-    fn is_given_back(&self) -> bool {
+    /// Waits until it is as it was: the first screen, with the cursor, and cooked.
+    async fn is_given_back(&self) {
+        until("the terminal as it was", || async {
+            self.is_cooked().then_some(())
+        })
+        .await;
+    }
+
+    fn is_cooked(&self) -> bool {
         let text = self.text();
         let last = |sequence: &str| text.rfind(sequence);
         !self.is_raw()
@@ -109,6 +116,8 @@ impl Terminal {
     }
 }
 
+/// The red of the palette, as a foreground.
+const RED: &str = "\u{1b}[38;5;1;";
 const ENTERED: &str = "\u{1b}[?1049h";
 
 async fn watching() -> (Place, Providers, Running, String) {
@@ -131,6 +140,10 @@ async fn top_follows_an_outage_and_gives_the_terminal_back() {
     assert!(top.is_raw() && top.text().contains(ENTERED));
     providers.truncate("anthropic");
     top.shows("✕ down").await;
+    assert!(
+        top.text().contains(RED),
+        "in colour, for the test of none to mean something"
+    );
     // Details with the evidence, and back.
     top.press("\r");
     top.shows("LAST FAILURES").await;
@@ -141,25 +154,31 @@ async fn top_follows_an_outage_and_gives_the_terminal_back() {
     top.shows("connection lost since ").await;
     top.press("q");
     assert_eq!(top.end().await, Some(0));
-    assert!(top.is_given_back(), "{}", top.text());
+    top.is_given_back().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_ends_top_as_a_key_does() {
-    let (place, _providers, _daemon, url) = watching().await;
+    let (place, providers, _daemon, url) = watching().await;
+    providers.truncate("anthropic");
+    until_state(
+        url.trim_start_matches("http://").parse().unwrap(),
+        "anthropic/haiku",
+        "down",
+    )
+    .await;
     for signal in ["TERM", "INT", "HUP"] {
         let mut command = place.command(&["top", "--url", &url]);
         command.env("NO_COLOR", "1");
         let mut top = Terminal::start(command, 80, 24);
-        top.shows("● operational").await;
+        top.shows("✕ down").await;
         let sent = Command::new("kill")
             .args(["-s", signal, &top.child.id().to_string()])
             .status();
         assert!(sent.unwrap().success());
         assert_eq!(top.end().await, Some(0), "{signal}");
-        assert!(top.is_given_back(), "{signal}: {}", top.text());
-        // Foreground and background of the palette, of 256 and of true colours.
-        for colour in ["[31m", "[38;", "[48;", "[91m"] {
+        top.is_given_back().await;
+        for colour in [RED, "[38;", "[48;"] {
             assert!(!top.text().contains(colour), "{colour}");
         }
     }
