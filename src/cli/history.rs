@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    args::base_url,
+    args::UrlArg,
     ask::{self, AskError},
 };
 use crate::{
@@ -56,16 +56,9 @@ pub struct HistoryArgs {
     /// The series as the daemon answers it; without --metric an array of those behind the overview.
     #[arg(long, conflicts_with = "csv")]
     pub json: bool,
-    /// The daemon's address.
-    #[arg(
-        long,
-        env = "ENDTURN_URL",
-        hide_env_values = true,
-        default_value = "http://127.0.0.1:7411",
-        value_name = "URL",
-        value_parser = base_url
-    )]
-    pub url: String,
+    /// The daemon.
+    #[command(flatten)]
+    pub daemon: UrlArg,
 }
 
 /// A metric of `/v1/series`.
@@ -160,7 +153,7 @@ pub(crate) async fn run(args: &HistoryArgs, clock: &Clock) -> Result<String, Ask
         if let Some(step) = args.step {
             let _ = write!(path, "&step={}s", step.as_secs());
         }
-        bodies.push(ask::ask(&args.url, &path, PATIENCE).await?);
+        bodies.push(ask::ask(&args.daemon.url, &path, PATIENCE).await?);
     }
     if args.json {
         let texts: Vec<String> = bodies
@@ -174,7 +167,7 @@ pub(crate) async fn run(args: &HistoryArgs, clock: &Clock) -> Result<String, Ask
     }
     let series: Vec<Series> = bodies
         .iter()
-        .map(|body| ask::parsed(&args.url, body))
+        .map(|body| ask::parsed(&args.daemon.url, body))
         .collect::<Result<_, _>>()?;
     Ok(if args.csv {
         table::csv(&series)

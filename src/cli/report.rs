@@ -8,7 +8,7 @@ use std::{fmt::Write, time::Duration};
 use clap::{Args, ValueEnum};
 
 use super::{
-    args::base_url,
+    args::UrlArg,
     ask::{self, AskError},
 };
 use crate::{
@@ -41,16 +41,9 @@ pub struct ReportArgs {
     /// Only these: target ids that may end in *, with commas between.
     #[arg(long, value_name = "PATTERNS", value_parser = patterns)]
     pub targets: Option<String>,
-    /// The daemon's address.
-    #[arg(
-        long,
-        env = "ENDTURN_URL",
-        hide_env_values = true,
-        default_value = "http://127.0.0.1:7411",
-        value_name = "URL",
-        value_parser = base_url
-    )]
-    pub url: String,
+    /// The daemon.
+    #[command(flatten)]
+    pub daemon: UrlArg,
 }
 
 /// How a report is written.
@@ -91,8 +84,8 @@ pub(crate) async fn run(args: &ReportArgs) -> Result<String, AskError> {
     if let Some(targets) = &args.targets {
         let _ = write!(path, "&targets={}", ask::encoded(targets));
     }
-    let body = ask::ask(&args.url, &path, PATIENCE).await?;
-    let report: Report = ask::parsed(&args.url, &body)?;
+    let body = ask::ask(&args.daemon.url, &path, PATIENCE).await?;
+    let report: Report = ask::parsed(&args.daemon.url, &body)?;
     Ok(match args.format {
         Format::Md => markdown::write(&report),
         Format::Json => format!("{}\n", String::from_utf8_lossy(&body)),
