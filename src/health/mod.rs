@@ -17,6 +17,7 @@ pub mod kernel;
 mod machine;
 mod provider;
 mod recent;
+pub mod reliability;
 mod save;
 mod standing;
 mod stream;
