@@ -63,6 +63,7 @@ pub(super) fn one(
         to: until.plus(AFTER),
         step: MINUTE,
         sources: vec![Source::Canary, Source::Long, Source::Report, Source::Tap],
+        spans: Vec::new(),
     })?;
     let mut lost = Lost {
         step: series.step,
