@@ -64,7 +64,7 @@ pub(super) fn open(path: &Path, manner: Manner) -> Result<Connection, StoreError
     Ok(connection)
 }
 
-fn refuse_strangers(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+pub(super) fn refuse_strangers(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let read = |pragma: &str| -> Result<i64, StoreError> {
         connection
             .query_row(pragma, [], |row| row.get(0))

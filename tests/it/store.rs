@@ -1,5 +1,6 @@
 //! The store: what goes in comes out, and what can go wrong does.
 
+mod backup;
 mod contents;
 mod failures;
 mod limits;
