@@ -98,7 +98,7 @@
     try {
       await new Promise((done) => setTimeout(done, Math.max(0, lastCopy + COPY_GAP_MS - Date.now())));
       lastCopy = Date.now();
-      const response = await fetch(location.pathname, { cache: 'no-store' });
+      const response = await fetch(location.pathname + location.search, { cache: 'no-store' });
       if (!response.ok) return;
       const fresh = new DOMParser().parseFromString(await response.text(), 'text/html');
       const focused = document.activeElement?.closest?.('[data-target], a[href]');

@@ -6,6 +6,7 @@
 //! elsewhere.
 
 mod assets;
+mod chart;
 mod figures;
 mod frame;
 mod incident;
@@ -15,6 +16,7 @@ mod sentence;
 mod serve;
 mod spark;
 mod target;
+mod uptime;
 mod words;
 
 #[cfg(test)]
@@ -33,18 +35,19 @@ use crate::{
 use self::{frame::Frame, sentence::Sentence};
 
 pub use self::{
+    chart::{History, Range},
     frame::Budget,
     serve::{HOURS_FRESH, Shelf, routes},
     spark::{BUCKET, BUCKETS, Bucket},
-    target::{Past, Plan},
+    target::{MAX_FAILURES, MAX_LISTED, Past, Plan},
 };
 
 /// What a browser may do with a page of ours, and with every other response: nothing that a page does not bring along.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                                            connect-src 'self'; base-uri 'none'; form-action 'none'; \
                                            frame-ancestors 'none'";
-/// Most observations on a target's page.
-pub const MAX_OBSERVATIONS: usize = 50;
+/// Most observations on a target's page, failures with their evidence apart.
+pub const MAX_OBSERVATIONS: usize = 30;
 
 #[derive(Template)]
 #[template(path = "missing.html")]

@@ -9,15 +9,18 @@ use std::{
 use crate::{
     api::{
         self,
-        page::{Bucket, Budget, MAX_OBSERVATIONS, Past, Plan, Shelf},
+        page::{
+            Bucket, Budget, History, MAX_FAILURES, MAX_LISTED, MAX_OBSERVATIONS, Past, Plan, Range, Shelf,
+        },
     },
     clock::{Clock, Timestamp},
     config::Config,
     feed::{Hub, v1},
+    health::Incident,
     id::TargetId,
     probe,
-    store::{self, IncidentQuery, ObservationQuery, Reader},
-    verdict::Source,
+    store::{self, IncidentQuery, ObservationQuery, Reader, SeriesQuery, StoreError},
+    verdict::{CanaryKind, Observation, Source, Verdict},
 };
 
 /// What the page's sparklines span.
@@ -62,39 +65,128 @@ fn last_hour(reader: &Reader, target: &TargetId, now: Timestamp) -> Result<Vec<B
     Ok(buckets.into_iter().map(bucket).collect())
 }
 
-fn past(reader: &Reader, target: &TargetId, now: Timestamp) -> Result<Past, String> {
-    let buckets = last_hour(reader, target, now)?;
-    let query = ObservationQuery {
-        target: Some(target.clone()),
+/// Most incidents that are shaded behind the charts.
+const MAX_SHADED: usize = 100;
+/// Complete replies of a canary that its phases are read from; the long one comes seldom.
+const PHASED: usize = 60;
+const PHASED_LONG: usize = 8;
+/// How far back they may lie.
+const PHASED_SINCE: Duration = Duration::from_secs(86_400);
+/// What uptime is told over, in days.
+const UPTIME: Duration = Duration::from_secs(89 * 86_400);
+
+fn past(reader: &Reader, target: &TargetId, range: Range, now: Timestamp) -> Result<Past, StoreError> {
+    let newest = |query: ObservationQuery| -> Result<Vec<Observation>, StoreError> {
+        let query = ObservationQuery {
+            target: Some(target.clone()),
+            ..query
+        };
+        let page = reader.observations(&query)?;
+        Ok(page.items.into_iter().map(|stored| stored.observation).collect())
+    };
+    let mut failures = Vec::new();
+    for family in ["truncated", "errored"] {
+        failures.extend(newest(ObservationQuery {
+            verdict_family: Some(family.to_owned()),
+            limit: MAX_FAILURES,
+            ..Default::default()
+        })?);
+    }
+    failures.sort_by_key(|o| std::cmp::Reverse(o.at));
+    failures.truncate(MAX_FAILURES);
+    let observations = newest(ObservationQuery {
         // They come ten to a reply and say nothing about replies.
         without_passed: Some(Source::Reach),
         limit: MAX_OBSERVATIONS,
         ..Default::default()
-    };
-    let observations = reader
-        .observations(&query)
-        .map_err(|error| error.to_string())?
-        .items
-        .into_iter()
-        .map(|stored| stored.observation)
-        .collect();
-    let query = IncidentQuery {
+    })?;
+    let incidents = reader.incidents(&IncidentQuery {
         target: Some(target.clone()),
-        open: Some(true),
-        limit: 1,
+        limit: MAX_SHADED,
         ..Default::default()
-    };
-    let incident = reader
-        .incidents(&query)
-        .map_err(|error| error.to_string())?
-        .items
-        .pop();
+    })?;
+    let history = history(reader, target, range, now, incidents.items.clone())?;
     Ok(Past {
-        buckets,
+        complete: complete(reader, target, &history, now)?,
+        history: Some(history),
+        failures,
         observations,
-        incident,
+        standings: reader.standings(now.minus(UPTIME), now)?,
+        incident: incidents.items.iter().find(|i| i.closed.is_none()).cloned(),
+        incidents: incidents.items.into_iter().take(MAX_LISTED).collect(),
         missing: None,
     })
+}
+
+/// The series of every source, all over the same steps.
+fn history(
+    reader: &Reader,
+    target: &TargetId,
+    range: Range,
+    now: Timestamp,
+    incidents: Vec<Incident>,
+) -> Result<History, StoreError> {
+    let from = range.from(now);
+    let series = Source::ALL
+        .into_iter()
+        .map(|source| {
+            let query = SeriesQuery {
+                target: target.clone(),
+                from,
+                to: from.plus(range.step() * range.steps()),
+                step: range.step(),
+                sources: vec![source],
+            };
+            Ok((source, reader.series(&query)?))
+        })
+        .collect::<Result<_, StoreError>>()?;
+    let touches = |i: &Incident| i.recovered.is_none_or(|end| end >= from);
+    Ok(History {
+        range,
+        series,
+        incidents: incidents.into_iter().filter(touches).collect(),
+    })
+}
+
+/// Recent complete replies of the short canary, and of the long one where the charts saw any.
+fn complete(
+    reader: &Reader,
+    target: &TargetId,
+    history: &History,
+    now: Timestamp,
+) -> Result<Vec<(CanaryKind, Vec<Observation>)>, StoreError> {
+    let seen = |source| {
+        let series = history.series.iter().find(|(have, _)| *have == source);
+        series.is_some_and(|(_, series)| series.points.iter().any(|point| !point.is_empty()))
+    };
+    let mut all = Vec::new();
+    for (kind, limit) in [(CanaryKind::Short, PHASED), (CanaryKind::Long, PHASED_LONG)] {
+        if !seen(kind.source()) {
+            continue;
+        }
+        let query = ObservationQuery {
+            target: Some(target.clone()),
+            verdict_family: Some(Verdict::Complete.family().to_owned()),
+            source: Some(kind.source()),
+            since: Some(now.minus(PHASED_SINCE)),
+            limit,
+            ..Default::default()
+        };
+        let found = reader.observations(&query)?.items.into_iter();
+        let replies = found.map(|stored| stored.observation);
+        all.push((kind, replies.filter(|o| o.canary_kind() == Some(kind)).collect()));
+    }
+    Ok(all)
+}
+
+/// What each kind of probe proves.
+fn purpose(kind: CanaryKind) -> &'static str {
+    match kind {
+        CanaryKind::Short => "a short streamed generation",
+        CanaryKind::Long => "some 400 tokens: long replies end early where short ones do not",
+        CanaryKind::Json => "a JSON document",
+        CanaryKind::Tool => "a forced call of a tool",
+    }
 }
 
 impl Shelf for PageShelf {
@@ -114,22 +206,16 @@ impl Shelf for PageShelf {
 
     fn plans(&self, target: &TargetId) -> Vec<Plan> {
         let config = self.config();
-        let cost = probe::Plan::of(&config)
-            .rows
-            .into_iter()
-            .find(|row| &row.target == target)
-            .map(|row| row.usd_per_day);
+        let rows = probe::Plan::of(&config).rows;
         let mut plans = Vec::new();
         if let Some((provider, model)) = config.find(target) {
-            if let Some(canary) = &model.canary {
+            for (kind, canary) in model.canaries() {
+                let row = rows.iter().find(|row| &row.target == target && row.kind == kind);
                 plans.push(Plan {
-                    kind: "canary",
-                    what: format!(
-                        "a short streamed generation, `{}`, whose right end is known",
-                        canary.script.name
-                    ),
+                    kind: kind.as_str(),
+                    what: format!("{}, `{}`, whose right end is known", purpose(kind), canary.script.name),
                     every: canary.every,
-                    usd_per_day: model.price.and(cost),
+                    usd_per_day: model.price.and(row.map(|row| row.usd_per_day)),
                 });
             }
             if let Some(reach) = &provider.reach {
@@ -163,16 +249,16 @@ impl Shelf for PageShelf {
         within(read).await.unwrap_or_default()
     }
 
-    async fn past(&self, target: &TargetId) -> Past {
+    async fn past(&self, target: &TargetId, range: Range) -> Past {
         let (reader, target, now) = (self.reader.clone(), target.clone(), self.clock.now());
-        let read = tokio::task::spawn_blocking(move || past(&reader, &target, now));
+        let read = tokio::task::spawn_blocking(move || past(&reader, &target, range, now));
         let missing = |why: String| Past {
             missing: Some(why),
             ..Past::default()
         };
         match within(read).await {
             Some(Ok(past)) => past,
-            Some(Err(error)) => missing(error),
+            Some(Err(error)) => missing(error.to_string()),
             None => missing("history takes too long to read".to_owned()),
         }
     }

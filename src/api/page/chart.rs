@@ -192,7 +192,6 @@ pub(super) struct TimeLabel {
 
 /// All charts of a page.
 pub(super) struct Board {
-    pub(super) range: Range,
     /// When the first step begins, and the length of one, in milliseconds: for the script.
     pub(super) from_ms: i64,
     pub(super) step_ms: u128,
@@ -200,7 +199,7 @@ pub(super) struct Board {
     /// `21 Nov 06:40 to 22 Nov 06:39 UTC, 10 min a step`.
     pub(super) span: String,
     /// Dollars spent on probes in the range.
-    pub(super) spent_usd: f64,
+    pub(super) spent: String,
     pub(super) charts: Vec<Chart>,
     pub(super) times: Vec<TimeLabel>,
     pub(super) lines: Vec<TableLine>,
@@ -218,7 +217,6 @@ impl Board {
         };
         let spent = |(_, series): &(Source, Series)| -> f64 { series.points.iter().map(|p| p.spent_usd).sum() };
         Self {
-            range: history.range,
             from_ms: steps.from.as_millis(),
             step_ms: steps.step.as_millis(),
             steps: steps.len(),
@@ -228,7 +226,7 @@ impl Board {
                 time::dated(now),
                 super::figures::age(steps.step)
             ),
-            spent_usd: history.series.iter().map(spent).sum(),
+            spent: super::figures::dollars(history.series.iter().map(spent).sum()),
             charts: vec![
                 lengths::ttft(&figures, soft_deadline_ms),
                 lengths::e2e(&figures),

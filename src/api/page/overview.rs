@@ -128,19 +128,6 @@ pub(super) fn sections(
         .collect()
 }
 
-/// What an incident is called, by its reason.
-fn incident_name(code: &str) -> &'static str {
-    match code {
-        "truncated" => "Truncated replies",
-        "overloaded" => "Overload",
-        "server_error" => "Server errors",
-        "timeout" => "Time-outs",
-        "unreachable" => "Not reachable",
-        "slow" => "Slow first tokens",
-        _ => "Failures",
-    }
-}
-
 /// Open incidents, in the order of the rows.
 pub(super) fn strips(health: &Health, now: Timestamp) -> Vec<Strip> {
     groups(health)
@@ -151,7 +138,7 @@ pub(super) fn strips(health: &Health, now: Timestamp) -> Vec<Strip> {
             target: target.id.clone(),
             href: href(&target.id),
             what: if target.state.is_impaired() {
-                incident_name(&target.reason.code)
+                words::incident_name(&target.reason.code)
             } else {
                 "Recovering"
             },

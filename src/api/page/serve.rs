@@ -5,14 +5,14 @@ use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 use axum::{
     Extension, Router,
     extract::{OriginalUri, Path, State},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 use tokio::sync::Mutex;
 
 use super::{
-    Bucket, Budget, Past, Plan, Scene,
+    Bucket, Budget, Past, Plan, Range, Scene,
     assets::{self, Asset},
 };
 use crate::{clock::Timestamp, feed::v1::Health, id::TargetId};
@@ -41,9 +41,8 @@ pub trait Shelf: Clone + Send + Sync + 'static {
     /// store cannot be read.
     fn hours(&self) -> impl Future<Output = HashMap<TargetId, Vec<Bucket>>> + Send;
 
-    /// What is remembered of one target: its last hour, up to [`super::MAX_OBSERVATIONS`] observations and its
-    /// open incident.
-    fn past(&self, target: &TargetId) -> impl Future<Output = Past> + Send;
+    /// What is remembered of one target over that range: its series, failures, observations and incidents.
+    fn past(&self, target: &TargetId, range: Range) -> impl Future<Output = Past> + Send;
 }
 
 /// `/`, `/targets/{target}` and the assets of both. To be given to [`crate::api::router`], whose guard adds the
@@ -94,19 +93,34 @@ async fn show_overview<S: Shelf>(State(shelf): State<S>, Extension(kept): Extens
     page(StatusCode::OK, scene(&shelf, &shelf.health()).overview(&hours))
 }
 
-async fn show_target<S: Shelf>(State(shelf): State<S>, Path(asked): Path<String>) -> Response {
+/// The range that a request names; the shortest where it names none that we know.
+fn range(uri: &Uri) -> Range {
+    let named = uri
+        .query()
+        .into_iter()
+        .flat_map(|query| query.split('&'))
+        .find_map(|pair| pair.strip_prefix("range="));
+    named.and_then(Range::parse).unwrap_or_default()
+}
+
+async fn show_target<S: Shelf>(
+    State(shelf): State<S>,
+    Path(asked): Path<String>,
+    OriginalUri(uri): OriginalUri,
+) -> Response {
+    let range = range(&uri);
     let known = asked
         .parse::<TargetId>()
         .ok()
         .filter(|id| shelf.health().targets.iter().any(|t| &t.id == id));
     let past = match &known {
-        Some(id) => shelf.past(id).await,
+        Some(id) => shelf.past(id, range).await,
         None => Past::default(),
     };
     let health = shelf.health();
     let scene = scene(&shelf, &health);
     // Nothing here either if a reload took it away while the store was read.
-    match known.and_then(|id| scene.target(&id, &past, &shelf.plans(&id))) {
+    match known.and_then(|id| scene.target(&id, range, &past, &shelf.plans(&id))) {
         Some(body) => page(StatusCode::OK, body),
         None => page(StatusCode::NOT_FOUND, scene.missing(&asked)),
     }

@@ -5,27 +5,34 @@ use std::time::Duration;
 use askama::Template;
 
 use crate::{
+    clock::Timestamp,
     feed::{
         Finding,
         v1::{Health, TargetHealth},
     },
-    health::{Incident, State},
+    health::{Incident, Standing, State},
     id::TargetId,
-    verdict::Observation,
+    verdict::{CanaryKind, Observation},
 };
 
 use super::{
     MAX_OBSERVATIONS, Scene,
-    figures::{self, Figure, Moment, dollars, strftime},
+    chart::{Board, Fall, History, Range, fall},
+    figures::{self, Figure, Moment, dollars},
     frame::{Frame, Spoken, href},
     html,
     incident::{Step, steps},
     overview::first_tokens,
     seen::{Seen, seen},
     sentence::Sentence,
-    spark::{self, BUCKET, Bucket, Spark},
+    uptime::{Uptime, uptime},
     words,
 };
+
+/// Most failures on a target's page.
+pub const MAX_FAILURES: usize = 20;
+/// Most incidents in the list of a target's page.
+pub const MAX_LISTED: usize = 10;
 
 #[derive(Template)]
 #[template(path = "target.html")]
@@ -44,16 +51,29 @@ struct TargetPage {
     flags: String,
     spent: String,
     figures: Vec<Figure>,
-    spark: Spark,
-    ttft_top: String,
-    hour_from: String,
-    hour_mid: String,
+    uptime: Vec<Uptime>,
+    ranges: [Range; Range::ALL.len()],
+    range: Range,
+    board: Option<Board>,
+    falls: Vec<Fall>,
     steps: Vec<Step>,
     incident_id: String,
     lead: String,
     missing: Option<String>,
+    failures: Vec<Seen>,
     seen: Vec<Seen>,
+    incidents: Vec<Listed>,
     plans: Vec<ShownPlan>,
+}
+
+/// An incident in the list.
+struct Listed {
+    href: String,
+    what: &'static str,
+    state: State,
+    since: Moment,
+    /// `for 4 min`, or that it goes on.
+    length: String,
 }
 
 struct ShownPlan {
@@ -79,23 +99,29 @@ pub struct Plan {
 /// What the store remembers of a target. Empty where it cannot be read: the page shows the feed all the same.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Past {
-    /// Minutes of the last hour.
-    pub buckets: Vec<Bucket>,
+    /// What the charts show.
+    pub history: Option<History>,
+    /// What was truncated or failed, newest first.
+    pub failures: Vec<Observation>,
     /// Newest first.
     pub observations: Vec<Observation>,
+    /// Recent complete replies of each kind of canary, for the phases.
+    pub complete: Vec<(CanaryKind, Vec<Observation>)>,
+    /// Days of the last quarter; those of other targets are passed over.
+    pub standings: Vec<Standing>,
     /// The open incident.
     pub incident: Option<Incident>,
+    /// The last incidents, the open one included, last opened first.
+    pub incidents: Vec<Incident>,
     /// Why there is less than there should be.
     pub missing: Option<String>,
 }
 
 impl Scene<'_> {
     /// One target's page; `None` where the feed has no such target.
-    pub fn target(&self, id: &TargetId, past: &Past, plans: &[Plan]) -> Option<String> {
+    pub fn target(&self, id: &TargetId, range: Range, past: &Past, plans: &[Plan]) -> Option<String> {
         let (health, now) = (&*self.believed(), self.now);
         let target = health.targets.iter().find(|t| &t.id == id)?;
-        let spark = spark::draw(&past.buckets, now);
-        let back = |minutes: u32| strftime(now.minus(BUCKET * minutes), "%H:%M UTC");
         let incident = past.incident.as_ref();
         Some(html(&TargetPage {
             frame: Frame::new(self, health, Sentence::target(self, target)),
@@ -121,22 +147,57 @@ impl Scene<'_> {
                 .join(", "),
             spent: dollars(target.spent_usd_today),
             figures: all_figures(target),
-            ttft_top: figures::milliseconds(spark.ttft_top_ms),
-            spark,
-            hour_from: back(60),
-            hour_mid: back(30),
+            uptime: uptime(id, &past.standings, now),
+            ranges: Range::ALL,
+            range,
+            board: past
+                .history
+                .as_ref()
+                .map(|history| Board::draw(history, target.soft_deadline_ms, now)),
+            falls: past
+                .complete
+                .iter()
+                .filter_map(|(kind, seen)| fall(kind.as_str(), seen))
+                .collect(),
             steps: incident.map(|i| steps(i, now)).unwrap_or_default(),
             incident_id: incident.map(|i| i.id.clone()).unwrap_or_default(),
             lead: words::lead(incident.and_then(|i| i.lead_s)),
             missing: past.missing.as_deref().map(|m| words::line(m, words::MAX_LINE)),
+            failures: past.failures.iter().take(MAX_FAILURES).map(|o| seen(o, now)).collect(),
             seen: past
                 .observations
                 .iter()
                 .take(MAX_OBSERVATIONS)
-                .map(|o| seen(o, now))
+                .map(|o| brief(o, now))
                 .collect(),
+            incidents: past.incidents.iter().take(MAX_LISTED).map(|i| Listed::new(i, now)).collect(),
             plans: plans.iter().map(ShownPlan::new).collect(),
         }))
+    }
+}
+
+/// A reply without its evidence, which stands among the failures.
+fn brief(observation: &Observation, now: Timestamp) -> Seen {
+    Seen {
+        detail: None,
+        tail: None,
+        ..seen(observation, now)
+    }
+}
+
+impl Listed {
+    fn new(incident: &Incident, now: Timestamp) -> Self {
+        let length = |end: Timestamp| figures::age(end.since(incident.started));
+        Self {
+            href: format!("/incidents/{}", incident.id),
+            what: words::incident_name(incident.reason.code.as_str()),
+            state: incident.worst,
+            since: Moment::new(incident.started, now),
+            length: match incident.recovered {
+                Some(end) => format!("for {}", length(end)),
+                None => format!("goes on since {}", length(now)),
+            },
+        }
     }
 }
 

@@ -72,7 +72,7 @@ pub(in crate::api::page) fn fall(kind: &'static str, seen: &[Observation]) -> Op
     if sum <= 0.0 {
         return None;
     }
-    let mut x = 0.0;
+    let mut x = 0.0_f64;
     let mut phases = Vec::new();
     for (name, class, n, length) in lengths {
         let Some(length) = length else { continue };

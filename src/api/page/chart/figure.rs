@@ -12,65 +12,65 @@ pub(super) const LEAST: i32 = 20;
 
 /// A chart as the template places it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Chart {
+pub(in crate::api::page) struct Chart {
     /// `ttft`, `e2e`, ..
-    pub(super) key: &'static str,
-    pub(super) title: &'static str,
+    pub(in crate::api::page) key: &'static str,
+    pub(in crate::api::page) title: &'static str,
     /// What is counted, and in which unit.
-    pub(super) note: String,
+    pub(in crate::api::page) note: String,
     /// The chart in a sentence.
-    pub(super) summary: String,
+    pub(in crate::api::page) summary: String,
     /// Pixels.
-    pub(super) height: u32,
+    pub(in crate::api::page) height: u32,
     /// Units: two a step.
-    pub(super) width: usize,
+    pub(in crate::api::page) width: usize,
     /// Levels of the axis, as one path.
-    pub(super) rules: String,
+    pub(in crate::api::page) rules: String,
     /// Times of the axis, as one path.
-    pub(super) posts: String,
+    pub(in crate::api::page) posts: String,
     /// Incidents by worst state.
-    pub(super) shades: Vec<(State, String)>,
+    pub(in crate::api::page) shades: Vec<(State, String)>,
     /// What is drawn, the hindmost first.
-    pub(super) shapes: Vec<Shape>,
+    pub(in crate::api::page) shapes: Vec<Shape>,
     /// Levels of the axis in words.
-    pub(super) ticks: Vec<Label>,
+    pub(in crate::api::page) ticks: Vec<Label>,
     /// Names beside the shapes.
-    pub(super) labels: Vec<Label>,
+    pub(in crate::api::page) labels: Vec<Label>,
     /// Names with a sample, for shapes that cannot be named in their place.
-    pub(super) keys: Vec<Key>,
+    pub(in crate::api::page) keys: Vec<Key>,
     /// `name=unit` of each figure of a step, for the script.
-    pub(super) fields: &'static str,
+    pub(in crate::api::page) fields: &'static str,
     /// The figures: steps divided by `;`, figures by `,`. A gap is empty.
-    pub(super) data: String,
+    pub(in crate::api::page) data: String,
     /// How many steps one of those entries covers.
-    pub(super) group: usize,
+    pub(in crate::api::page) group: usize,
     /// How many steps of the first entry lie before the axis.
-    pub(super) offset: usize,
+    pub(in crate::api::page) offset: usize,
 }
 
 /// One path.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Shape {
+pub(in crate::api::page) struct Shape {
     /// Its look; `chart.css` knows it.
-    pub(super) class: &'static str,
+    pub(in crate::api::page) class: &'static str,
     /// Path data.
-    pub(super) d: String,
+    pub(in crate::api::page) d: String,
 }
 
 /// A word at a height.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Label {
+pub(in crate::api::page) struct Label {
     /// Pixels from the top, of its middle.
-    pub(super) y: f64,
-    pub(super) text: String,
-    pub(super) class: &'static str,
+    pub(in crate::api::page) y: f64,
+    pub(in crate::api::page) text: String,
+    pub(in crate::api::page) class: &'static str,
 }
 
 /// A sample of a look with its name.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Key {
-    pub(super) class: &'static str,
-    pub(super) text: String,
+pub(in crate::api::page) struct Key {
+    pub(in crate::api::page) class: &'static str,
+    pub(in crate::api::page) text: String,
 }
 
 /// What charts are made from.

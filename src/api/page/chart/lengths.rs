@@ -50,7 +50,8 @@ fn spread(figures: &Figures<'_>, mut chart: Chart, span: Span, deadline: f64) ->
     let seen = deadline.filter(|ms| *ms <= tall * IN_SIGHT);
     let all = p50.iter().chain(&p95).chain(p99.iter().filter(|_| calm));
     let scale = Scale::lengths(all.flatten().copied().chain(seen));
-    let y = |ms: f64| down(scale.share(ms), chart.height);
+    let height = chart.height;
+    let y = |ms: f64| down(scale.share(ms), height);
     let both = p50.iter().zip(&p95).map(|(a, b)| Some((y((*b)?), y((*a)?))));
     let shapes = [
         ("c-band", band(&both.collect::<Vec<_>>())),
@@ -59,14 +60,12 @@ fn spread(figures: &Figures<'_>, mut chart: Chart, span: Span, deadline: f64) ->
     ];
     for (class, text, points) in [("c-line", "median", &p50), ("c-band", "95 %", &p95), ("c-faint", "99 %", &p99)] {
         if let Some(last) = points.iter().rev().flatten().next().filter(|_| calm || text != "99 %") {
-            let height = y(*last);
-            chart.name(class, height, text);
+            chart.name(class, y(*last), text);
         }
     }
     if let Some(ms) = seen {
-        let height = y(ms);
-        chart.draw("c-limit", super::path::rules(std::iter::once(height), chart.width));
-        chart.name("c-limit", height, "late above");
+        chart.draw("c-limit", super::path::rules(std::iter::once(y(ms)), chart.width));
+        chart.name("c-limit", y(ms), "late above");
     }
     axis(&mut chart, &scale);
     for (class, d) in shapes {
@@ -92,7 +91,8 @@ pub(super) fn itl(figures: &Figures<'_>) -> Chart {
     let [p50, p95] = [0.5, 0.95].map(|q| points(figures, Span::Itl, q));
     let gap = points(figures, Span::Gap, 0.95);
     let scale = Scale::lengths(p50.iter().chain(&p95).chain(&gap).flatten().copied());
-    let y = |ms: f64| down(scale.share(ms), chart.height);
+    let height = chart.height;
+    let y = |ms: f64| down(scale.share(ms), height);
     let both = p50.iter().zip(&p95).map(|(a, b)| Some((y((*b)?), y((*a)?))));
     let shapes = [
         ("c-band", band(&both.collect::<Vec<_>>())),
@@ -105,8 +105,7 @@ pub(super) fn itl(figures: &Figures<'_>) -> Chart {
         ("c-dash", "largest gap", &gap),
     ] {
         if let Some(last) = points.iter().rev().flatten().next() {
-            let height = y(*last);
-            chart.name(class, height, text);
+            chart.name(class, y(*last), text);
         }
     }
     axis(&mut chart, &scale);

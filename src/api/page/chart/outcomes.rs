@@ -99,14 +99,17 @@ fn tallest<const N: usize>(columns: &[[u64; N]]) -> f64 {
     columns.iter().map(|c| c.iter().fold(0_u64, |a, n| a.saturating_add(*n))).max().unwrap_or(0) as f64
 }
 
+/// Height of the chart of verdicts in pixels.
+const TALL: u32 = 112;
+
 /// What came of the attempts.
 pub(super) fn verdicts(figures: &Figures<'_>) -> Chart {
-    let mut chart = figures.chart("verdicts", "What came of the attempts", 112);
+    let mut chart = figures.chart("verdicts", "What came of the attempts", TALL);
     let columns: Vec<_> = figures.steps.replies.iter().map(layers).collect();
     let scale = Scale::linear(tallest(&columns), 1.0);
-    axis(&mut chart, &scale, chart.height);
+    axis(&mut chart, &scale, TALL);
     let least = [LEAST, LEAST, LEAST, LEAST, LEAST, 0];
-    let strokes = stack(&columns, &scale, chart.height, least);
+    let strokes = stack(&columns, &scale, TALL, least);
     let total = layers(&figures.steps.total);
     for (layer, strokes) in Layer::ALL.into_iter().zip(strokes) {
         let (class, text) = layer.shown();

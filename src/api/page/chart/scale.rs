@@ -75,14 +75,6 @@ impl Scale {
         if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) }
     }
 
-    /// The top end.
-    pub(super) const fn top(&self) -> f64 {
-        match self {
-            Self::Linear { top, .. } => *top,
-            Self::Log { high, .. } => *high,
-        }
-    }
-
     /// At most [`MAX_TICKS`] round figures, ascending.
     pub(super) fn ticks(&self) -> Vec<f64> {
         match self {
@@ -226,13 +218,14 @@ mod tests {
             let scale = Scale::lengths(values.iter().copied());
             let ticks = scale.ticks();
             prop_assert!(ticks.len() <= MAX_TICKS && ticks.is_sorted());
-            prop_assert!(scale.top().is_finite() && scale.top() > 0.0);
+            let (Scale::Linear { top, .. } | Scale::Log { high: top, .. }) = scale;
+            prop_assert!(top.is_finite() && top > 0.0);
             for value in values.iter().chain(&ticks) {
                 let share = scale.share(*value);
                 prop_assert!((0.0..=1.0).contains(&share), "{value} at {share}");
             }
             for value in values.iter().filter(|v| v.is_finite() && **v <= MAX_VALUE) {
-                prop_assert!(*value <= scale.top() * 1.000_01, "{value} above {}", scale.top());
+                prop_assert!(*value <= top * 1.000_01, "{value} above {top}");
             }
         }
 
