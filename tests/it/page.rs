@@ -17,7 +17,7 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use endturn::{
-    api::page::{Bucket, Budget, HOURS_FRESH, Past, Plan, Shelf, routes},
+    api::page::{Bucket, Budget, HOURS_FRESH, Past, Plan, Range, Shelf, routes},
     clock::{Clock, Timestamp},
     feed::v1::{Health, Identity, StoreStatus},
     health::{Figures, Hint, Network, ProviderView, Reason, ReasonCode, Routing, State, TargetView, View},
@@ -108,7 +108,7 @@ impl Shelf for Fake {
         HashMap::new()
     }
 
-    async fn past(&self, _: &TargetId) -> Past {
+    async fn past(&self, _: &TargetId, _: Range) -> Past {
         Past {
             missing: Some("the disk is gone".into()),
             ..Past::default()

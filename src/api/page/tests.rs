@@ -1,4 +1,5 @@
 mod fixtures;
+mod history;
 mod overview;
 mod target;
 
@@ -10,14 +11,15 @@ use crate::{
     feed::v1::{Identity, StoreState, StoreStatus, TargetHealth},
     health::{
         Figures, Hint, Incident, IncidentEntry, Network, Percentiles, ProviderView, Rate, Reason, ReasonCode,
-        Routing, TargetView, View,
+        Routing, Standing, StateTimes, TargetView, View,
     },
     id::TargetId,
     protocol::ErrorClass,
-    verdict::{FailedAt, Failure, Observation, Purpose, Source, Truncation, Verdict},
+    store::{Rollup, Series},
+    verdict::{CanaryKind, FailedAt, Failure, Observation, Phases, Purpose, Source, Truncation, Verdict},
 };
 
-use self::fixtures::*;
+use self::{fixtures::*, history::history};
 
 fn title(html: &str) -> &str {
     html.split_once("<title>")
@@ -95,7 +97,14 @@ fn dump() {
         std::fs::write(dir.join(format!("{name}.html")), render(&health)).unwrap();
     }
     let health = feed(vec![cut()]);
-    std::fs::write(dir.join("target.html"), render_target(&health, &past())).unwrap();
+    for range in Range::ALL {
+        let past = Past {
+            history: Some(history(range)),
+            ..past()
+        };
+        let html = scene(&health).target(&health.targets[0].id, range, &past, &plans());
+        std::fs::write(dir.join(format!("target-{}.html", range.as_str())), html.unwrap()).unwrap();
+    }
     let snapshot = serde_json::to_string(&feed(four())).unwrap();
     std::fs::write(dir.join("snapshot.json"), snapshot).unwrap();
     for asset in [&*assets::STYLE, &*assets::SCRIPT] {

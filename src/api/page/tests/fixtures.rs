@@ -201,19 +201,37 @@ pub(super) fn past() -> Past {
         Verdict::Refused,
         Verdict::Complete,
     ];
+    Past {
+        history: Some(history(Range::Hour)),
+        failures: (0..)
+            .zip(kinds)
+            .filter(|(_, verdict)| !matches!(verdict, Verdict::Complete | Verdict::Refused))
+            .map(|(i, v)| observation(ago(2 + 9 * i), v))
+            .collect(),
+        observations: (0..)
+            .zip(kinds)
+            .map(|(i, v)| observation(ago(2 + 9 * i), v))
+            .collect(),
+        complete: vec![(
+            CanaryKind::Short,
+            vec![observation(NOW, Verdict::Complete), observation(NOW, Verdict::Complete)],
+        )],
+        standings: standings(),
+        incidents: vec![incident()],
+        incident: Some(incident()),
+        missing: None,
+    }
+}
+
+/// An incident that goes on.
+pub(super) fn incident() -> Incident {
     let step = |s, kind, state, text: &str| IncidentEntry {
         at: ago(s),
         kind,
         state,
         text: text.into(),
     };
-    Past {
-        buckets: hour(true),
-        observations: (0..)
-            .zip(kinds)
-            .map(|(i, v)| observation(ago(2 + 9 * i), v))
-            .collect(),
-        incident: Some(Incident {
+    Incident {
             id: "01978a52-7c1e".into(),
             target: "anthropic/claude-haiku-4-5".parse().unwrap(),
             started: ago(246),
@@ -239,9 +257,25 @@ pub(super) fn past() -> Past {
                 step(227, "opened", State::Partial, "15 s of impairment have passed"),
             ],
             lead_s: None,
-        }),
-        missing: None,
     }
+}
+
+/// Ninety days of one target, one of them with an outage of an hour.
+fn standings() -> Vec<Standing> {
+    (0..90)
+        .map(|back| {
+            let mut times = StateTimes::default();
+            let out = if back == 5 { 3_600_000 } else { 0 };
+            times.add(State::Down, out);
+            times.add(State::Operational, 86_400_000 - out);
+            let day = NOW.as_millis().div_euclid(86_400_000) - back;
+            Standing {
+                target: "anthropic/claude-haiku-4-5".parse().unwrap(),
+                day: Timestamp::from_millis(day * 86_400_000),
+                times,
+            }
+        })
+        .collect()
 }
 
 pub(super) fn plans() -> Vec<Plan> {
@@ -263,6 +297,6 @@ pub(super) fn plans() -> Vec<Plan> {
 
 pub(super) fn render_target(health: &Health, past: &Past) -> String {
     scene(health)
-        .target(&health.targets[0].id, past, &plans())
+        .target(&health.targets[0].id, Range::Hour, past, &plans())
         .unwrap()
 }
