@@ -6,6 +6,7 @@
 //! elsewhere.
 
 mod assets;
+mod bars;
 mod chart;
 mod figures;
 mod frame;
@@ -14,7 +15,6 @@ mod overview;
 mod seen;
 mod sentence;
 mod serve;
-mod spark;
 mod target;
 mod uptime;
 mod words;
@@ -35,10 +35,10 @@ use crate::{
 use self::{frame::Frame, sentence::Sentence};
 
 pub use self::{
+    bars::{Calendar, DAYS, Day, DaysOf},
     chart::{History, Range},
     frame::Budget,
-    serve::{HOURS_FRESH, Shelf, routes},
-    spark::{BUCKET, BUCKETS, Bucket},
+    serve::{CLOSED_FRESH, Shelf, TODAY_FRESH, routes},
     target::{MAX_FAILURES, MAX_LISTED, Past, Plan},
 };
 
@@ -76,7 +76,7 @@ impl Scene<'_> {
     /// The page for a target that nobody watches: status 404.
     pub fn missing(&self, asked: &str) -> String {
         html(&MissingPage {
-            frame: Frame::new(self, self.health, Sentence::missing()),
+            frame: Frame::new(self, self.health, Sentence::missing(), ""),
             asked: words::line(asked, words::MAX_LINE),
         })
     }

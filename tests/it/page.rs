@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test helper: a failure is the test's")]
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -17,7 +16,7 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use endturn::{
-    api::page::{Bucket, Budget, HOURS_FRESH, Past, Plan, Range, Shelf, routes},
+    api::page::{Budget, CLOSED_FRESH, DaysOf, Past, Plan, Range, Shelf, TODAY_FRESH, routes},
     clock::{Clock, Timestamp},
     feed::v1::{Health, Identity, StoreStatus},
     health::{Figures, Hint, Network, ProviderView, Reason, ReasonCode, Routing, State, TargetView, View},
@@ -103,9 +102,9 @@ impl Shelf for Fake {
         Vec::new()
     }
 
-    async fn hours(&self) -> HashMap<TargetId, Vec<Bucket>> {
+    async fn days(&self, _: Timestamp, _: Timestamp) -> Option<DaysOf> {
         self.reads.fetch_add(1, Ordering::SeqCst);
-        HashMap::new()
+        Some(DaysOf::new())
     }
 
     async fn past(&self, _: &TargetId, _: Range) -> Past {
@@ -204,16 +203,21 @@ async fn assets_are_named_by_the_page_and_kept_for_ever() {
 }
 
 #[tokio::test]
-async fn many_viewers_cost_one_read_of_the_hour() {
+async fn many_viewers_cost_one_read_of_the_days() {
     let fake = Fake::new();
     let router = routes::<Fake>().with_state(fake.clone());
-    for _ in 0..20 {
-        get(&router, "/").await;
+    for (pause, reads) in [
+        (Duration::ZERO, 2),
+        (TODAY_FRESH, 3),
+        (CLOSED_FRESH.saturating_sub(TODAY_FRESH), 5),
+        (Duration::from_secs(86_400), 7),
+    ] {
+        fake.clock.advance(pause);
+        for _ in 0..20 {
+            get(&router, "/").await;
+        }
+        assert_eq!(fake.reads.load(Ordering::SeqCst), reads, "after {pause:?}");
     }
-    assert_eq!(fake.reads.load(Ordering::SeqCst), 1);
-    fake.clock.advance(HOURS_FRESH);
-    get(&router, "/").await;
-    assert_eq!(fake.reads.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]

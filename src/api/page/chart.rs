@@ -165,7 +165,8 @@ impl<'a> Steps<'a> {
     }
 
     fn at(&self, index: usize) -> Timestamp {
-        self.from.plus(self.step * u32::try_from(index).unwrap_or(u32::MAX))
+        self.from
+            .plus(self.step * u32::try_from(index).unwrap_or(u32::MAX))
     }
 
     fn span(&self) -> Duration {
@@ -215,7 +216,8 @@ impl Board {
             steps: &steps,
             backdrop: &backdrop,
         };
-        let spent = |(_, series): &(Source, Series)| -> f64 { series.points.iter().map(|p| p.spent_usd).sum() };
+        let spent =
+            |(_, series): &(Source, Series)| -> f64 { series.points.iter().map(|p| p.spent_usd).sum() };
         Self {
             from_ms: steps.from.as_millis(),
             step_ms: steps.step.as_millis(),
@@ -235,7 +237,11 @@ impl Board {
                 outcomes::verdicts(&figures),
                 outcomes::sources(&figures),
             ],
-            times: ticks.iter().filter(|t| !t.label.is_empty()).map(TimeLabel::of).collect(),
+            times: ticks
+                .iter()
+                .filter(|t| !t.label.is_empty())
+                .map(TimeLabel::of)
+                .collect(),
             lines: table::lines(&steps),
         }
     }
@@ -267,7 +273,8 @@ impl Backdrop {
     fn of(steps: &Steps<'_>, ticks: &[time::Tick], incidents: &[Incident], now: Timestamp) -> Self {
         let width = (steps.len() * 2) as f64;
         let (start, span) = (steps.from.as_millis(), steps.span().as_millis().max(1) as f64);
-        let place = |at: Timestamp| (at.as_millis().saturating_sub(start) as f64 / span * width).clamp(0.0, width);
+        let place =
+            |at: Timestamp| (at.as_millis().saturating_sub(start) as f64 / span * width).clamp(0.0, width);
         let shades = incidents
             .iter()
             .map(|incident| {

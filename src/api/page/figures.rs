@@ -128,6 +128,16 @@ pub(super) fn percent(share: f64) -> String {
     format!("{}\u{a0}%", bare_percent(share))
 }
 
+/// Uptime with two decimals, rounded down: `100 %` means that nothing at all was lost.
+pub(super) fn uptime(share: f64) -> String {
+    let hundredths = (share.clamp(0.0, 1.0) * 10_000.0 + 1e-7).floor();
+    if hundredths >= 10_000.0 {
+        "100\u{a0}%".to_owned()
+    } else {
+        format!("{:.2}\u{a0}%", hundredths / 100.0)
+    }
+}
+
 fn seconds(ms: f64) -> String {
     let s = ms / 1000.0;
     if s < 0.995 {

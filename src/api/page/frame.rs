@@ -34,6 +34,8 @@ pub struct Budget {
 pub(super) struct Frame {
     pub(super) sentence: Sentence,
     pub(super) title: String,
+    /// The path of the page in the navigation, to mark where one is.
+    pub(super) at: &'static str,
     pub(super) icon: &'static str,
     pub(super) css: &'static str,
     pub(super) js: &'static str,
@@ -50,7 +52,7 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    pub(super) fn new(scene: &Scene<'_>, health: &Health, sentence: Sentence) -> Self {
+    pub(super) fn new(scene: &Scene<'_>, health: &Health, sentence: Sentence, at: &'static str) -> Self {
         let head = &health.head;
         let now = head.generated_at.0;
         let store_problem = (head.store.state != StoreState::Ok || head.store.dropped > 0).then(|| {
@@ -67,6 +69,7 @@ impl Frame {
         Self {
             title: sentence.whole(),
             sentence,
+            at,
             icon: &assets::ICON.path,
             css: &assets::STYLE.path,
             js: &assets::SCRIPT.path,
@@ -117,4 +120,9 @@ pub(super) fn href(id: &TargetId) -> String {
         path.extend(utf8_percent_encode(segment, SEGMENT));
     }
     path
+}
+
+/// Where an incident's page is.
+pub(super) fn incident_href(id: &str) -> String {
+    format!("/incidents/{}", utf8_percent_encode(id, SEGMENT))
 }

@@ -1,7 +1,5 @@
 //! The overview: open incidents, then every target, the impaired ones first.
 
-use std::collections::HashMap;
-
 use askama::Template;
 
 use crate::{
@@ -13,11 +11,11 @@ use crate::{
 
 use super::{
     Scene,
+    bars::{Bars, Calendar, draw},
     figures::{Figure, Moment},
-    frame::{Frame, Spoken, href},
+    frame::{Frame, Spoken, href, incident_href},
     html,
     sentence::{Sentence, groups},
-    spark::{Bucket, Spark, draw},
     words,
 };
 
@@ -33,7 +31,12 @@ struct OverviewPage {
 pub(super) struct Section {
     pub(super) name: String,
     pub(super) rows: Vec<Row>,
-    pub(super) edge: Option<(State, String)>,
+    /// What the provider's own page says.
+    pub(super) official: Option<Spoken>,
+    /// Whether that page sees nothing of what we see.
+    pub(super) disputed: bool,
+    /// Its edge, where that is ill.
+    pub(super) edge: Option<State>,
 }
 
 /// One target on the overview.
@@ -44,8 +47,9 @@ pub(super) struct Row {
     pub(super) since: Moment,
     /// Empty where all is well: then there is nothing to explain.
     pub(super) why: String,
-    pub(super) spark: Spark,
-    pub(super) figures: Vec<Figure>,
+    pub(super) bars: Bars,
+    pub(super) figures: [Figure; 4],
+    pub(super) last_complete: Option<Moment>,
 }
 
 /// An open incident on the overview.
@@ -59,13 +63,13 @@ pub(super) struct Strip {
 }
 
 impl Scene<'_> {
-    /// The overview. `hours` holds the last hour of each target; one that is absent has none.
-    pub fn overview(&self, hours: &HashMap<TargetId, Vec<Bucket>>) -> String {
+    /// The overview, with the last days of each target.
+    pub fn overview(&self, calendar: &Calendar) -> String {
         let health = &*self.believed();
         html(&OverviewPage {
-            frame: Frame::new(self, health, Sentence::overview(self, health)),
+            frame: Frame::new(self, health, Sentence::overview(self, health), "/"),
             strips: strips(health, self.now),
-            sections: sections(health, self.now, hours),
+            sections: sections(health, self.now, calendar),
         })
     }
 }
@@ -82,22 +86,20 @@ pub(super) fn first_tokens(target: &TargetHealth) -> Figure {
     ttft
 }
 
-/// The figures of a row: what was cut, what failed, how fast.
-fn row_figures(target: &TargetHealth) -> Vec<Figure> {
-    vec![
-        Figure::rate("truncation_rate", "truncated", target.truncation_rate),
-        Figure::rate("error_rate", "errors", target.error_rate),
+/// The figures of a row, which together say whether it can be trusted now: how long one waits for the first token and
+/// for the whole reply, and how often either never comes. Beside them stands the last complete reply. Money is no
+/// matter of the moment: it stands at the foot of the page.
+fn row_figures(target: &TargetHealth) -> [Figure; 4] {
+    [
         first_tokens(target),
         Figure::percentiles("e2e_ms", "E2E", target.e2e_ms),
+        Figure::rate("truncation_rate", "truncated", target.truncation_rate),
+        Figure::rate("error_rate", "errors", target.error_rate),
     ]
 }
 
-/// The sections of the overview, the impaired ones first. `hours` holds each target's last hour.
-pub(super) fn sections(
-    health: &Health,
-    now: Timestamp,
-    hours: &HashMap<TargetId, Vec<Bucket>>,
-) -> Vec<Section> {
+/// The sections of the overview, the impaired ones first.
+fn sections(health: &Health, now: Timestamp, calendar: &Calendar) -> Vec<Section> {
     let row = |target: &&TargetHealth| Row {
         href: href(&target.id),
         id: target.id.clone(),
@@ -107,38 +109,57 @@ pub(super) fn sections(
             State::Operational => String::new(),
             _ => words::line(&target.reason.text, words::MAX_LINE),
         },
-        spark: draw(hours.get(&target.id).map_or(&[], Vec::as_slice), now),
+        bars: draw(calendar, &target.id, now, target.state),
         figures: row_figures(target),
+        last_complete: target.last_complete_at.map(|at| Moment::new(at.0, now)),
     };
     groups(health)
         .iter()
         .map(|group| Section {
             name: words::provider_name(group.id).to_owned(),
+            official: group.targets.first().and_then(|target| Spoken::of(target, now)),
+            disputed: group.targets.iter().any(|target| {
+                let said = target.official.as_ref().map(|official| official.state);
+                target.state.is_impaired() && said == Some(State::Operational)
+            }),
             rows: group.targets.iter().map(&row).collect(),
             edge: health
                 .providers
                 .iter()
                 .find(|p| p.id.as_str() == group.id)
-                .filter(|p| p.edge.connect_ms.n > 0 || p.edge.state.is_impaired())
-                .map(|p| {
-                    let figure = Figure::percentiles("connect_ms", "connect", p.edge.connect_ms);
-                    (p.edge.state, format!("{} · {}", figure.value, figure.note))
-                }),
+                .filter(|p| p.edge.state.is_impaired())
+                .map(|p| p.edge.state),
         })
         .collect()
 }
 
+/// What an incident is called, by its reason.
+pub(super) fn incident_name(code: &str) -> &'static str {
+    match code {
+        "truncated" => "Truncated replies",
+        "overloaded" => "Overload",
+        "server_error" => "Server errors",
+        "timeout" => "Time-outs",
+        "unreachable" => "Not reachable",
+        "slow" => "Slow first tokens",
+        _ => "Failures",
+    }
+}
+
 /// Open incidents, in the order of the rows.
-pub(super) fn strips(health: &Health, now: Timestamp) -> Vec<Strip> {
+fn strips(health: &Health, now: Timestamp) -> Vec<Strip> {
     groups(health)
         .iter()
         .flat_map(|group| group.targets.iter())
         .filter(|target| target.incident.is_some())
         .map(|target| Strip {
             target: target.id.clone(),
-            href: href(&target.id),
+            href: target
+                .incident
+                .as_deref()
+                .map_or_else(|| href(&target.id), incident_href),
             what: if target.state.is_impaired() {
-                words::incident_name(&target.reason.code)
+                incident_name(&target.reason.code)
             } else {
                 "Recovering"
             },

@@ -19,10 +19,10 @@ use super::{
     MAX_OBSERVATIONS, Scene,
     chart::{Board, Fall, History, Range, fall},
     figures::{self, Figure, Moment, dollars},
-    frame::{Frame, Spoken, href},
+    frame::{Frame, Spoken, href, incident_href},
     html,
     incident::{Step, steps},
-    overview::first_tokens,
+    overview::{first_tokens, incident_name},
     seen::{Seen, seen},
     sentence::Sentence,
     uptime::{Uptime, uptime},
@@ -124,7 +124,7 @@ impl Scene<'_> {
         let target = health.targets.iter().find(|t| &t.id == id)?;
         let incident = past.incident.as_ref();
         Some(html(&TargetPage {
-            frame: Frame::new(self, health, Sentence::target(self, target)),
+            frame: Frame::new(self, health, Sentence::target(self, target), ""),
             id: target.id.clone(),
             state: target.state,
             since: Moment::new(target.since.0, now),
@@ -163,14 +163,24 @@ impl Scene<'_> {
             incident_id: incident.map(|i| i.id.clone()).unwrap_or_default(),
             lead: words::lead(incident.and_then(|i| i.lead_s)),
             missing: past.missing.as_deref().map(|m| words::line(m, words::MAX_LINE)),
-            failures: past.failures.iter().take(MAX_FAILURES).map(|o| seen(o, now)).collect(),
+            failures: past
+                .failures
+                .iter()
+                .take(MAX_FAILURES)
+                .map(|o| seen(o, now))
+                .collect(),
             seen: past
                 .observations
                 .iter()
                 .take(MAX_OBSERVATIONS)
                 .map(|o| brief(o, now))
                 .collect(),
-            incidents: past.incidents.iter().take(MAX_LISTED).map(|i| Listed::new(i, now)).collect(),
+            incidents: past
+                .incidents
+                .iter()
+                .take(MAX_LISTED)
+                .map(|i| Listed::new(i, now))
+                .collect(),
             plans: plans.iter().map(ShownPlan::new).collect(),
         }))
     }
@@ -189,8 +199,8 @@ impl Listed {
     fn new(incident: &Incident, now: Timestamp) -> Self {
         let length = |end: Timestamp| figures::age(end.since(incident.started));
         Self {
-            href: format!("/incidents/{}", incident.id),
-            what: words::incident_name(incident.reason.code.as_str()),
+            href: incident_href(&incident.id),
+            what: incident_name(incident.reason.code.as_str()),
             state: incident.worst,
             since: Moment::new(incident.started, now),
             length: match incident.recovered {

@@ -105,7 +105,12 @@ mod tests {
         let (half, full) = (DAY_MS as u64 / 2, DAY_MS as u64);
         let standings = [
             day("p/m", 0, now, &[(State::Operational, half)]),
-            day("p/m", 1, now, &[(State::Operational, full - 60_000), (State::Down, 60_000)]),
+            day(
+                "p/m",
+                1,
+                now,
+                &[(State::Operational, full - 60_000), (State::Down, 60_000)],
+            ),
             day("p/m", 6, now, &[(State::Unknown, full)]),
             day("p/other", 0, now, &[(State::Down, half)]),
         ];
@@ -138,6 +143,9 @@ mod tests {
     fn a_second_of_outage_is_never_a_hundred_percent() {
         assert_eq!(floor(1.0, 2), "100\u{a0}%");
         assert_eq!(floor(0.999_999, 2), "99.99\u{a0}%");
-        assert_eq!((length(1), length(7_260_000)), ("1\u{a0}s".into(), "2\u{a0}h 1\u{a0}min".into()));
+        assert_eq!(
+            (length(1), length(7_260_000)),
+            ("1\u{a0}s".into(), "2\u{a0}h 1\u{a0}min".into())
+        );
     }
 }

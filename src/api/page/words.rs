@@ -128,19 +128,6 @@ pub(super) fn predicate(state: State, code: &str) -> &'static str {
     }
 }
 
-/// What an incident is called, by its reason.
-pub(super) fn incident_name(code: &str) -> &'static str {
-    match code {
-        "truncated" => "Truncated replies",
-        "overloaded" => "Overload",
-        "server_error" => "Server errors",
-        "timeout" => "Time-outs",
-        "unreachable" => "Not reachable",
-        "slow" => "Slow first tokens",
-        _ => "Failures",
-    }
-}
-
 /// The routing hint and its breaker, for somebody who wonders where the traffic went.
 pub(super) fn routing(routing: &Routing, now: Timestamp) -> String {
     let weight = |fallback| percent(routing.weight.unwrap_or(fallback));

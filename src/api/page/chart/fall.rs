@@ -68,7 +68,11 @@ pub(in crate::api::page) fn fall(kind: &'static str, seen: &[Observation]) -> Op
         let all: Vec<Duration> = seen.iter().filter_map(|o| length(&o.phases)).collect();
         (name, class, all.len(), median(all))
     });
-    let sum: f64 = lengths.iter().filter_map(|(_, _, _, l)| *l).map(|l| l.as_secs_f64()).sum();
+    let sum: f64 = lengths
+        .iter()
+        .filter_map(|(_, _, _, l)| *l)
+        .map(|l| l.as_secs_f64())
+        .sum();
     if sum <= 0.0 {
         return None;
     }

@@ -84,10 +84,13 @@ impl Figures<'_> {
     pub(super) fn chart(&self, key: &'static str, title: &'static str, height: u32) -> Chart {
         let mut shades: Vec<(State, String)> = Vec::new();
         for (from, to, state) in &self.backdrop.shades {
-            let place = shades.iter().position(|(have, _)| have == state).unwrap_or_else(|| {
-                shades.push((*state, String::new()));
-                shades.len() - 1
-            });
+            let place = shades
+                .iter()
+                .position(|(have, _)| have == state)
+                .unwrap_or_else(|| {
+                    shades.push((*state, String::new()));
+                    shades.len() - 1
+                });
             path::shade(&mut shades[place].1, *from, *to, height);
         }
         Chart {
@@ -225,7 +228,11 @@ mod tests {
 
     #[test]
     fn a_gap_is_empty_in_the_data() {
-        let steps = [Some(["1".to_owned(), "2".to_owned()]), None, Some(["3".into(), String::new()])];
+        let steps = [
+            Some(["1".to_owned(), "2".to_owned()]),
+            None,
+            Some(["3".into(), String::new()]),
+        ];
         assert_eq!(data(steps.into_iter()), "1,2;;3,");
     }
 }

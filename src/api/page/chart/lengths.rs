@@ -58,8 +58,18 @@ fn spread(figures: &Figures<'_>, mut chart: Chart, span: Span, deadline: f64) ->
         ("c-faint", if calm { line(&at(&p99, y)) } else { String::new() }),
         ("c-line", line(&at(&p50, y))),
     ];
-    for (class, text, points) in [("c-line", "median", &p50), ("c-band", "95 %", &p95), ("c-faint", "99 %", &p99)] {
-        if let Some(last) = points.iter().rev().flatten().next().filter(|_| calm || text != "99 %") {
+    for (class, text, points) in [
+        ("c-line", "median", &p50),
+        ("c-band", "95 %", &p95),
+        ("c-faint", "99 %", &p99),
+    ] {
+        if let Some(last) = points
+            .iter()
+            .rev()
+            .flatten()
+            .next()
+            .filter(|_| calm || text != "99 %")
+        {
             chart.name(class, y(*last), text);
         }
     }
@@ -116,7 +126,10 @@ pub(super) fn itl(figures: &Figures<'_>) -> Chart {
     let total = &figures.steps.total;
     chart.summary = sentence(figures, total.span(Span::Itl), &p50);
     if let Some(gap) = total.span(Span::Gap).quantile(0.95) {
-        chart.summary.push_str(&format!(" The largest gap stays below {} in 95 % of them.", milliseconds(gap)));
+        chart.summary.push_str(&format!(
+            " The largest gap stays below {} in 95 % of them.",
+            milliseconds(gap)
+        ));
     }
     chart.fields = "median=ms|95 %=ms|largest gap 95 %=ms|n=n";
     chart.data = data(figures.steps.replies.iter().map(|sum| {

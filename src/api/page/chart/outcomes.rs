@@ -75,7 +75,12 @@ fn layers(sum: &Rollup) -> [u64; Layer::ALL.len()] {
 }
 
 /// Stacks counts: for each layer the strokes of all steps, feet and heads in tenths from the top.
-fn stack<const N: usize>(columns: &[[u64; N]], scale: &Scale, height: u32, least: [i32; N]) -> [Vec<(usize, i32, i32)>; N] {
+fn stack<const N: usize>(
+    columns: &[[u64; N]],
+    scale: &Scale,
+    height: u32,
+    least: [i32; N],
+) -> [Vec<(usize, i32, i32)>; N] {
     let mut strokes: [Vec<(usize, i32, i32)>; N] = std::array::from_fn(|_| Vec::new());
     for (step, column) in columns.iter().enumerate() {
         let mut foot = down(0.0, height);
@@ -96,7 +101,11 @@ fn axis(chart: &mut Chart, scale: &Scale, height: u32) {
 }
 
 fn tallest<const N: usize>(columns: &[[u64; N]]) -> f64 {
-    columns.iter().map(|c| c.iter().fold(0_u64, |a, n| a.saturating_add(*n))).max().unwrap_or(0) as f64
+    columns
+        .iter()
+        .map(|c| c.iter().fold(0_u64, |a, n| a.saturating_add(*n)))
+        .max()
+        .unwrap_or(0) as f64
 }
 
 /// Height of the chart of verdicts in pixels.
@@ -135,12 +144,17 @@ fn sentence(total: &Rollup) -> String {
     }
     let mut families: Vec<(&str, u64, Vec<String>)> = Vec::new();
     for (family, kind, n) in total.outcomes.iter() {
-        let place = families.iter().position(|(have, _, _)| *have == family).unwrap_or_else(|| {
-            families.push((family, 0, Vec::new()));
-            families.len() - 1
-        });
+        let place = families
+            .iter()
+            .position(|(have, _, _)| *have == family)
+            .unwrap_or_else(|| {
+                families.push((family, 0, Vec::new()));
+                families.len() - 1
+            });
         families[place].1 += n;
-        families[place].2.extend(kind.map(|kind| format!("{n} {}", words::flag(kind))));
+        families[place]
+            .2
+            .extend(kind.map(|kind| format!("{n} {}", words::flag(kind))));
     }
     let parts: Vec<String> = families
         .iter()
@@ -190,13 +204,18 @@ pub(super) fn sources(figures: &Figures<'_>) -> Chart {
     let reach: Vec<(u64, u64)> = (0..steps.len())
         .map(|step| {
             let point = steps.series(Source::Reach).and_then(|p| p.get(step));
-            point.map_or((0, 0), |p| (p.outcomes.family(Verdict::Complete.family()), p.observations()))
+            point.map_or((0, 0), |p| {
+                (p.outcomes.family(Verdict::Complete.family()), p.observations())
+            })
         })
         .collect();
     let asked: u64 = reach.iter().map(|(_, n)| n).sum();
     let strip = |share: f64| (MAIN + GAP) as i32 * 10 + down(share, STRIP);
     let passed = reach.iter().enumerate().filter(|(_, (_, n))| *n > 0);
-    chart.draw("b-reach", bars(passed.clone().map(|(step, _)| (step, strip(0.0), strip(1.0)))));
+    chart.draw(
+        "b-reach",
+        bars(passed.clone().map(|(step, _)| (step, strip(0.0), strip(1.0)))),
+    );
     let failed = passed.filter(|(_, (well, n))| well < n).map(|(step, (well, n))| {
         let share = (n - well) as f64 / *n as f64;
         (step, strip(0.0), strip(share).min(strip(0.0) - LEAST))
@@ -211,7 +230,10 @@ pub(super) fn sources(figures: &Figures<'_>) -> Chart {
         (true, 0) => "Nothing was asked in this time.".to_owned(),
         (true, _) => format!("No reply was asked for; {well} of {asked} reach probes passed."),
         (false, 0) => format!("Seen by {}; no reach probe.", told.join(", ")),
-        (false, _) => format!("Seen by {}; {well} of {asked} reach probes passed.", told.join(", ")),
+        (false, _) => format!(
+            "Seen by {}; {well} of {asked} reach probes passed.",
+            told.join(", ")
+        ),
     };
     chart.fields = "canary=c|long=c|report=c|tap=c|reach passed=c|reach failed=c";
     chart.data = data(columns.iter().zip(&reach).map(|(c, (well, n))| {
@@ -235,9 +257,17 @@ mod tests {
             });
             let layer = Layer::of(verdict.family(), verdict.detail());
             assert_eq!(layer == Layer::Ours, words::is_ours(class), "{class}");
-            assert!(!matches!(layer, Layer::Complete | Layer::Truncated | Layer::Other), "{class}");
+            assert!(
+                !matches!(layer, Layer::Complete | Layer::Truncated | Layer::Other),
+                "{class}"
+            );
         }
-        let others = [Verdict::Limited, Verdict::Refused, Verdict::Unknown, Verdict::OffScript(OffScript::Gap)];
+        let others = [
+            Verdict::Limited,
+            Verdict::Refused,
+            Verdict::Unknown,
+            Verdict::OffScript(OffScript::Gap),
+        ];
         for verdict in others {
             assert_eq!(Layer::of(verdict.family(), verdict.detail()), Layer::Other);
         }

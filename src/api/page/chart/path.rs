@@ -11,7 +11,11 @@ pub(super) const TENTHS: f64 = 10.0;
 /// From a share of the height, 0 to 1, to the distance from the top.
 pub(super) fn down(share: f64, height: u32) -> i32 {
     let full = f64::from(height) * TENTHS;
-    let share = if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) };
+    let share = if share.is_nan() {
+        0.0
+    } else {
+        share.clamp(0.0, 1.0)
+    };
     ((1.0 - share) * full).round() as i32
 }
 
@@ -109,7 +113,10 @@ pub(super) fn block(path: &mut String, (first, last): (usize, usize), top: i32, 
 
 /// A box between two places on the axis, for what doesn't begin with a step.
 pub(super) fn shade(path: &mut String, from: f64, to: f64, height: u32) {
-    put(path, format_args!("M{from:.1} 0H{to:.1}V{}H{from:.1}z", height * 10));
+    put(
+        path,
+        format_args!("M{from:.1} 0H{to:.1}V{}H{from:.1}z", height * 10),
+    );
 }
 
 /// Levels across the whole width.
@@ -146,15 +153,15 @@ mod tests {
             assert_eq!(line(&heights), path);
         }
         assert_eq!(band(&[None, Some((3, 8)), None]), "M2 3h2V8h-2z");
-        assert_eq!(
-            band(&[Some((3, 8)), Some((1, 9)), None]),
-            "M1 3l2-2V9l-2-1z"
-        );
+        assert_eq!(band(&[Some((3, 8)), Some((1, 9)), None]), "M1 3l2-2V9l-2-1z");
     }
 
     #[test]
     fn bars_without_a_height_are_left_out() {
-        assert_eq!(bars([(0, 100, 40), (1, 100, 100), (3, 40, 10)].into_iter()), "M1 100V40M7 40V10");
+        assert_eq!(
+            bars([(0, 100, 40), (1, 100, 100), (3, 40, 10)].into_iter()),
+            "M1 100V40M7 40V10"
+        );
     }
 
     /// The commands of a path with their numbers.

@@ -31,7 +31,11 @@ pub(super) enum Scale {
 impl Scale {
     /// A linear axis from zero that holds `top`, in steps of at least `least`.
     pub(super) fn linear(top: f64, least: f64) -> Self {
-        let top = if top.is_finite() { top.clamp(0.0, MAX_VALUE) } else { 0.0 };
+        let top = if top.is_finite() {
+            top.clamp(0.0, MAX_VALUE)
+        } else {
+            0.0
+        };
         let rough = (top / 3.0).max(least).max(f64::MIN_POSITIVE);
         let power = 10_f64.powf(rough.log10().floor());
         let step = STEPS
@@ -72,7 +76,11 @@ impl Scale {
             Self::Log { low, high } if value > 0.0 => (value / low).ln() / (high / low).ln(),
             Self::Log { .. } => 0.0,
         };
-        if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) }
+        if share.is_nan() {
+            0.0
+        } else {
+            share.clamp(0.0, 1.0)
+        }
     }
 
     /// At most [`MAX_TICKS`] round figures, ascending.
@@ -193,7 +201,10 @@ mod tests {
             }
         );
         assert_eq!(far.ticks().len(), 4 + 1 - 1 + 1);
-        assert_eq!((far.share(0.0), far.share(100.0), far.share(5_000.0)), (0.0, 0.0, 1.0));
+        assert_eq!(
+            (far.share(0.0), far.share(100.0), far.share(5_000.0)),
+            (0.0, 0.0, 1.0)
+        );
     }
 
     #[test]

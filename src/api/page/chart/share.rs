@@ -7,11 +7,7 @@ use super::{
     path::{block, down, level},
     scale::{Scale, plain},
 };
-use crate::{
-    api::page::figures::percent,
-    health::Rate,
-    store::Counts,
-};
+use crate::{api::page::figures::percent, health::Rate, store::Counts};
 
 /// Attempts that a share should rest on: below, its interval spans more than a third of the scale.
 const ENOUGH: u64 = 20;
@@ -46,7 +42,10 @@ impl Group {
 /// Groups of `size` steps; their borders lie at multiples of that since 1970, so that they stay as time goes on.
 fn groups(figures: &Figures<'_>, size: usize) -> (usize, Vec<Group>) {
     let steps = figures.steps;
-    let number = steps.from.as_millis().div_euclid(steps.step.as_millis().max(1) as i64);
+    let number = steps
+        .from
+        .as_millis()
+        .div_euclid(steps.step.as_millis().max(1) as i64);
     let offset = number.rem_euclid(size as i64) as usize;
     let mut groups: Vec<Group> = Vec::new();
     for (index, sum) in steps.replies.iter().enumerate() {
@@ -70,7 +69,11 @@ fn fitting(figures: &Figures<'_>) -> (usize, usize, Vec<Group>) {
     let mut found = (1, 0, Vec::new());
     for size in GROUPS.into_iter().filter(|size| *size <= most) {
         let (offset, groups) = groups(figures, size);
-        let mut counts: Vec<u64> = groups.iter().map(|g| g.counts.attempts).filter(|n| *n > 0).collect();
+        let mut counts: Vec<u64> = groups
+            .iter()
+            .map(|g| g.counts.attempts)
+            .filter(|n| *n > 0)
+            .collect();
         counts.sort_unstable();
         let median = counts.get(counts.len() / 2).copied().unwrap_or(0);
         found = (size, offset, groups);
@@ -90,7 +93,10 @@ fn scale(groups: &[Group]) -> Scale {
     let usual = bounds.get(bounds.len() / 2).copied().unwrap_or(0.0);
     let top = (largest * 1.1).max(usual).clamp(LOWEST_TOP, 1.0);
     match Scale::linear(top * 100.0, 1.0) {
-        Scale::Linear { top, step } if top > 100.0 => Scale::Linear { top: 100.0, step: step.min(50.0) },
+        Scale::Linear { top, step } if top > 100.0 => Scale::Linear {
+            top: 100.0,
+            step: step.min(50.0),
+        },
         scale => scale,
     }
 }
@@ -112,7 +118,13 @@ pub(super) fn rates(figures: &Figures<'_>) -> Chart {
     for (behind, class, text, rate) in kinds {
         let (mut bands, mut lines, mut last) = (String::new(), String::new(), None);
         for group in &groups {
-            if let Rate { value: Some(value), low: Some(low), high: Some(high), .. } = rate(group) {
+            if let Rate {
+                value: Some(value),
+                low: Some(low),
+                high: Some(high),
+                ..
+            } = rate(group)
+            {
                 block(&mut bands, group.steps, y(high), y(low));
                 level(&mut lines, group.steps, y(value));
                 last = Some(y(value));
@@ -174,7 +186,12 @@ fn sentence(figures: &Figures<'_>, groups: &[Group]) -> String {
     };
     let share = |rate: Rate| match (rate.value, rate.low, rate.high) {
         (Some(value), Some(low), Some(high)) => {
-            format!("{} ({}–{})", percent(value), percent(low).trim_end_matches("\u{a0}%"), percent(high))
+            format!(
+                "{} ({}–{})",
+                percent(value),
+                percent(low).trim_end_matches("\u{a0}%"),
+                percent(high)
+            )
         }
         _ => super::super::figures::NONE.to_owned(),
     };

@@ -77,7 +77,10 @@ fn incident(started: Timestamp, recovered: Option<Timestamp>) -> Incident {
 /// A chart in lines, for snapshots.
 fn lines(chart: &Chart) -> String {
     let mut out = vec![
-        format!("{}: {} ({}x{})", chart.key, chart.title, chart.width, chart.height),
+        format!(
+            "{}: {} ({}x{})",
+            chart.key, chart.title, chart.width, chart.height
+        ),
         format!("note     {}", chart.note),
         format!("says     {}", chart.summary),
         format!("fields   {}", chart.fields),
@@ -87,10 +90,30 @@ fn lines(chart: &Chart) -> String {
     for (state, d) in &chart.shades {
         out.push(format!("shade    {state} {d}"));
     }
-    out.extend(chart.shapes.iter().map(|s| format!("shape    {} {}", s.class, s.d)));
-    out.extend(chart.ticks.iter().map(|t| format!("tick     {:.1} {}", t.y, t.text)));
-    out.extend(chart.labels.iter().map(|l| format!("label    {:.1} {} {}", l.y, l.class, l.text)));
-    out.extend(chart.keys.iter().map(|k| format!("key      {} {}", k.class, k.text)));
+    out.extend(
+        chart
+            .shapes
+            .iter()
+            .map(|s| format!("shape    {} {}", s.class, s.d)),
+    );
+    out.extend(
+        chart
+            .ticks
+            .iter()
+            .map(|t| format!("tick     {:.1} {}", t.y, t.text)),
+    );
+    out.extend(
+        chart
+            .labels
+            .iter()
+            .map(|l| format!("label    {:.1} {} {}", l.y, l.class, l.text)),
+    );
+    out.extend(
+        chart
+            .keys
+            .iter()
+            .map(|k| format!("key      {} {}", k.class, k.text)),
+    );
     out.join("\n").replace('\u{a0}', " ")
 }
 
@@ -105,7 +128,11 @@ fn six() -> History {
     let well = |ms| (Source::Canary, Verdict::Complete, ms);
     let mut past = past(&[
         vec![well(100.0), well(200.0), (Source::Reach, Verdict::Complete, 1.0)],
-        vec![well(150.0), (Source::Report, Verdict::Complete, 300.0), (Source::Reach, BUSY, 1.0)],
+        vec![
+            well(150.0),
+            (Source::Report, Verdict::Complete, 300.0),
+            (Source::Reach, BUSY, 1.0),
+        ],
         vec![],
         vec![well(120.0), (Source::Canary, CUT, 90.0)],
         vec![],
@@ -131,7 +158,12 @@ fn nothing_at_all_is_drawn_and_told_as_such() {
         for chart in &board.charts {
             assert!(chart.shapes.is_empty(), "{}: {:?}", chart.key, chart.shapes);
             assert!(chart.labels.is_empty(), "{}", chart.key);
-            assert!(chart.summary.starts_with("No"), "{}: {}", chart.key, chart.summary);
+            assert!(
+                chart.summary.starts_with("No"),
+                "{}: {}",
+                chart.key,
+                chart.summary
+            );
             assert!(chart.data.chars().all(|c| c == ';'), "{}", chart.key);
         }
     }
@@ -148,9 +180,18 @@ fn the_script_finds_an_entry_for_every_step() {
     let board = Board::draw(&six(), 0, NOW);
     for chart in &board.charts {
         let entries = chart.data.split(';').count();
-        assert_eq!((board.steps - 1 + chart.offset) / chart.group + 1, entries, "{}", chart.key);
+        assert_eq!(
+            (board.steps - 1 + chart.offset) / chart.group + 1,
+            entries,
+            "{}",
+            chart.key
+        );
         let width = |unit: &str| if unit == "rate" { 3 } else { 1 };
-        let fields: usize = chart.fields.split('|').map(|f| width(f.split_once('=').unwrap().1)).sum();
+        let fields: usize = chart
+            .fields
+            .split('|')
+            .map(|f| width(f.split_once('=').unwrap().1))
+            .sum();
         for entry in chart.data.split(';').filter(|e| !e.is_empty()) {
             assert_eq!(entry.split(',').count(), fields, "{}: {entry}", chart.key);
         }
@@ -183,13 +224,19 @@ fn inside(d: &str, width: f64, height: f64) -> Result<(), String> {
     let (mut x, mut y) = (0.0_f64, 0.0_f64);
     let mut rest = d;
     while let Some(command) = rest.chars().next() {
-        let end = rest[1..].find(|c: char| c.is_ascii_alphabetic()).map_or(rest.len(), |i| i + 1);
+        let end = rest[1..]
+            .find(|c: char| c.is_ascii_alphabetic())
+            .map_or(rest.len(), |i| i + 1);
         let text = rest[1..end].replace('-', " -");
         let numbers: Vec<f64> = text.split_whitespace().map(|n| n.parse().unwrap()).collect();
         let mut go = |to: (f64, f64)| {
             (x, y) = to;
             let fits = (-0.01..=width + 0.01).contains(&x) && (-0.01..=height + 0.01).contains(&y);
-            if fits { Ok((x, y)) } else { Err(format!("{x} {y} of {d}")) }
+            if fits {
+                Ok((x, y))
+            } else {
+                Err(format!("{x} {y} of {d}"))
+            }
         };
         match command {
             'M' => drop(go((numbers[0], numbers[1]))?),
@@ -227,7 +274,10 @@ fn any_verdict() -> impl Strategy<Value = Verdict> {
 fn any_step() -> impl Strategy<Value = Vec<(Source, Verdict, f64)>> {
     let source = prop::sample::select(Source::ALL.to_vec());
     let length = prop_oneof![0.0..2_000.0_f64, Just(0.0), Just(1e9), Just(1e15), 0.0..0.1_f64];
-    prop_oneof![Just(Vec::new()), prop::collection::vec((source, any_verdict(), length), 0..6)]
+    prop_oneof![
+        Just(Vec::new()),
+        prop::collection::vec((source, any_verdict(), length), 0..6)
+    ]
 }
 
 proptest! {

@@ -45,7 +45,10 @@ pub(super) fn ticks(from: Timestamp, span: Duration) -> Vec<Tick> {
         Some(step) => {
             let step = step as i64 * 1_000;
             let first = start.div_euclid(step) + i64::from(start.rem_euclid(step) != 0);
-            (first..).map(|n| n * step).take_while(|t| *t <= end(from, span)).collect()
+            (first..)
+                .map(|n| n * step)
+                .take_while(|t| *t <= end(from, span))
+                .collect()
         }
         None => half_months(from, span),
     };
@@ -84,7 +87,11 @@ fn half_months(from: Timestamp, span: Duration) -> Vec<i64> {
 
 /// When a step begins, as short as the span allows: `13:01`, or `21 Nov 13:00` where the span holds several days.
 pub(super) fn named(at: Timestamp, span: Duration) -> String {
-    let pattern = if span.as_secs() > DAY + HOUR { "%-d %b %H:%M" } else { "%H:%M" };
+    let pattern = if span.as_secs() > DAY + HOUR {
+        "%-d %b %H:%M"
+    } else {
+        "%H:%M"
+    };
     strftime(at, pattern)
 }
 
@@ -114,7 +121,9 @@ mod tests {
         );
         assert_eq!(
             labels("2026-11-21T07:40:00Z", 24),
-            ["09:00", "12:00", "15:00", "18:00", "21:00", "22 Nov", "03:00", "06:00"]
+            [
+                "09:00", "12:00", "15:00", "18:00", "21:00", "22 Nov", "03:00", "06:00"
+            ]
         );
         assert_eq!(labels("2026-11-15T08:00:00Z", 168).len(), 7);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Feeds, hours and pasts for the tests of the page.
+//! Feeds, days and pasts for the tests of the page.
 
 use super::*;
 
@@ -130,26 +130,39 @@ pub(super) fn four() -> Vec<TargetView> {
     ]
 }
 
-pub(super) fn hour(sick: bool) -> Vec<Bucket> {
-    (0..60)
-        .filter(|m| !(30..33).contains(m))
-        .map(|m| Bucket {
-            at: ago(60 * m),
-            attempts: 12,
-            failed: if sick && m < 4 {
-                7
-            } else {
-                u64::from(sick && m == 41)
-            },
-            truncated: if sick && m < 4 { 6 } else { 0 },
-            ttft_p50_ms: Some(380.0 + 60.0 * ((m * 7 % 11) as f64)),
-        })
-        .collect()
-}
-
-pub(super) fn hours(health: &Health) -> HashMap<TargetId, Vec<Bucket>> {
-    let of = |t: &TargetHealth| (t.id.clone(), hour(t.provider == "anthropic"));
-    health.targets.iter().map(of).collect()
+/// Ninety days: ten before anybody watched, one half watched, a bad day for the sick, today.
+pub(super) fn calendar(health: &Health) -> Calendar {
+    let today = bars::midnight(NOW).as_millis();
+    let (mut closed, mut running) = (DaysOf::new(), DaysOf::new());
+    for target in &health.targets {
+        let sick = target.provider == "anthropic";
+        for back in 0..80 {
+            let mut day = Day {
+                attempts: 1_440,
+                began: 1_430,
+                ..Day::default()
+            };
+            let hours = if back == 60 { 9 } else { 24 };
+            day.times.add(State::Operational, hours * 3_600_000);
+            if sick && back % 13 == 0 {
+                day.failed = 40 + 9 * back;
+                day.truncated = 31 + 9 * back;
+                day.incidents = 1;
+                day.times.add(
+                    [State::Partial, State::Down, State::Degraded][back as usize % 3],
+                    240_000,
+                );
+            }
+            let days = if back == 0 { &mut running } else { &mut closed };
+            days.entry(target.id.clone())
+                .or_default()
+                .insert(today - back.cast_signed() * bars::DAY_MS, day);
+        }
+    }
+    Calendar {
+        closed: Arc::new(closed),
+        today: Arc::new(running),
+    }
 }
 
 pub(super) fn scene(health: &Health) -> Scene<'_> {
@@ -163,7 +176,7 @@ pub(super) fn scene(health: &Health) -> Scene<'_> {
 }
 
 pub(super) fn render(health: &Health) -> String {
-    scene(health).overview(&hours(health))
+    scene(health).overview(&calendar(health))
 }
 
 pub(super) fn observation(at: Timestamp, verdict: Verdict) -> Observation {
@@ -214,7 +227,10 @@ pub(super) fn past() -> Past {
             .collect(),
         complete: vec![(
             CanaryKind::Short,
-            vec![observation(NOW, Verdict::Complete), observation(NOW, Verdict::Complete)],
+            vec![
+                observation(NOW, Verdict::Complete),
+                observation(NOW, Verdict::Complete),
+            ],
         )],
         standings: standings(),
         incidents: vec![incident()],
@@ -232,31 +248,31 @@ pub(super) fn incident() -> Incident {
         text: text.into(),
     };
     Incident {
-            id: "01978a52-7c1e".into(),
-            target: "anthropic/claude-haiku-4-5".parse().unwrap(),
-            started: ago(246),
-            detected: ago(242),
-            opened: ago(227),
-            recovered: None,
-            closed: None,
-            worst: State::Partial,
-            reason: cut().reason,
-            timeline: vec![
-                step(
-                    246,
-                    "first_evidence",
-                    State::Operational,
-                    "canary cut before a stop reason",
-                ),
-                step(
-                    242,
-                    "transition",
-                    State::Partial,
-                    "3 of 5 replies ended before a stop reason",
-                ),
-                step(227, "opened", State::Partial, "15 s of impairment have passed"),
-            ],
-            lead_s: None,
+        id: "01978a52-7c1e".into(),
+        target: "anthropic/claude-haiku-4-5".parse().unwrap(),
+        started: ago(246),
+        detected: ago(242),
+        opened: ago(227),
+        recovered: None,
+        closed: None,
+        worst: State::Partial,
+        reason: cut().reason,
+        timeline: vec![
+            step(
+                246,
+                "first_evidence",
+                State::Operational,
+                "canary cut before a stop reason",
+            ),
+            step(
+                242,
+                "transition",
+                State::Partial,
+                "3 of 5 replies ended before a stop reason",
+            ),
+            step(227, "opened", State::Partial, "15 s of impairment have passed"),
+        ],
+        lead_s: None,
     }
 }
 

@@ -7,10 +7,17 @@ pub(super) fn history(range: Range) -> History {
     let steps = range.steps();
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
     let mut draw = || {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (seed >> 33) as f64 / f64::from(1_u32 << 31)
     };
-    let sources = [(Source::Reach, 12), (Source::Canary, 6), (Source::Long, 1), (Source::Report, 20)];
+    let sources = [
+        (Source::Reach, 12),
+        (Source::Canary, 6),
+        (Source::Long, 1),
+        (Source::Report, 20),
+    ];
     let mut series: Vec<(Source, Series)> = Vec::new();
     for (source, per_step) in sources {
         let mut points = Vec::new();

@@ -46,7 +46,11 @@ fn a_gateways_page_and_the_direct_one_name_each_other() {
     through.flags = vec!["forged"];
     through.served_model = Some("<b>claude</b>".to_owned());
     let health = feed(vec![direct, through]);
-    let page = |id: &str| scene(&health).target(&id.parse().unwrap(), Range::Hour, &past(), &[]).unwrap();
+    let page = |id: &str| {
+        scene(&health)
+            .target(&id.parse().unwrap(), Range::Hour, &past(), &[])
+            .unwrap()
+    };
     let (gateway, plain) = (page("gate/haiku"), page("anthropic/claude-haiku-4-5"));
     for html in [&gateway, &plain] {
         assert!(html.contains("the way through cuts replies and calls them finished"));
@@ -73,7 +77,9 @@ fn the_heaviest_page_stays_below_120_kb() {
             incidents: vec![incident(); MAX_LISTED + 1],
             ..past()
         };
-        let html = scene(&health).target(&health.targets[0].id, range, &past, &plans()).unwrap();
+        let html = scene(&health)
+            .target(&health.targets[0].id, range, &past, &plans())
+            .unwrap();
         assert_eq!(html.matches("class=\"evidence\"").count(), MAX_FAILURES);
         assert!(html.len() < 120_000, "{}: {} bytes", range.as_str(), html.len());
     }
@@ -83,7 +89,9 @@ fn the_heaviest_page_stays_below_120_kb() {
 fn every_range_is_a_link_and_the_present_one_says_so() {
     let health = feed(vec![cut()]);
     for range in Range::ALL {
-        let html = scene(&health).target(&health.targets[0].id, range, &past(), &[]).unwrap();
+        let html = scene(&health)
+            .target(&health.targets[0].id, range, &past(), &[])
+            .unwrap();
         for other in Range::ALL {
             let link = format!("<a href=\"?range={0}\" data-range=\"{0}\"", other.as_str());
             let (_, rest) = html.split_once(&link).unwrap();
@@ -98,7 +106,10 @@ fn the_six_charts_have_their_words_and_readouts() {
     for key in ["ttft", "e2e", "itl", "rates", "verdicts", "sources"] {
         let (_, figure) = html.split_once(&format!("<figure data-chart=\"{key}\"")).unwrap();
         let figure = figure.split_once("</figure>").unwrap().0;
-        assert!(figure.contains(&format!("aria-labelledby=\"says-{key}\"")), "{key}");
+        assert!(
+            figure.contains(&format!("aria-labelledby=\"says-{key}\"")),
+            "{key}"
+        );
         assert!(figure.contains("data-readout"), "{key}");
         let says = figure.split_once(&format!("id=\"says-{key}\">")).unwrap().1;
         assert!(says.starts_with(|c: char| c.is_uppercase()), "{key}: no words");
