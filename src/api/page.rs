@@ -39,7 +39,7 @@ pub use self::{
     chart::{History, Range},
     frame::Budget,
     serve::{CLOSED_FRESH, Shelf, TODAY_FRESH, routes},
-    target::{MAX_FAILURES, MAX_LISTED, Past, Plan},
+    target::{MAX_FAILURES, MAX_LISTED, MAX_STEPS, Past, Plan},
 };
 
 /// What a browser may do with a page of ours, and with every other response: nothing that a page does not bring along.

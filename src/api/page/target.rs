@@ -31,6 +31,8 @@ use super::{
 
 /// Most failures on a target's page.
 pub const MAX_FAILURES: usize = 20;
+/// Most lines of the open incident's timeline: its first and its last ones. Its own page has them all.
+pub const MAX_STEPS: usize = 6;
 /// Most incidents in the list of a target's page.
 pub const MAX_LISTED: usize = 10;
 
@@ -57,7 +59,10 @@ struct TargetPage {
     board: Option<Board>,
     falls: Vec<Fall>,
     steps: Vec<Step>,
+    /// How many lines of the timeline are not shown.
+    left_out: usize,
     incident_id: String,
+    incident_href: String,
     lead: String,
     missing: Option<String>,
     failures: Vec<Seen>,
@@ -159,7 +164,9 @@ impl Scene<'_> {
                 .iter()
                 .filter_map(|(kind, seen)| fall(kind.as_str(), seen))
                 .collect(),
-            steps: incident.map(|i| steps(i, now)).unwrap_or_default(),
+            left_out: incident.map_or(0, |i| i.timeline.len().saturating_sub(MAX_STEPS)),
+            steps: incident.map(|i| ends(steps(i, now))).unwrap_or_default(),
+            incident_href: incident.map(|i| incident_href(&i.id)).unwrap_or_default(),
             incident_id: incident.map(|i| i.id.clone()).unwrap_or_default(),
             lead: words::lead(incident.and_then(|i| i.lead_s)),
             missing: past.missing.as_deref().map(|m| words::line(m, words::MAX_LINE)),
@@ -193,6 +200,14 @@ fn brief(observation: &Observation, now: Timestamp) -> Seen {
         tail: None,
         ..seen(observation, now)
     }
+}
+
+/// The first line of a timeline and the last ones, at most [`MAX_STEPS`].
+fn ends(mut steps: Vec<Step>) -> Vec<Step> {
+    if steps.len() > MAX_STEPS {
+        steps.drain(1..=steps.len() - MAX_STEPS);
+    }
+    steps
 }
 
 impl Listed {

@@ -8,14 +8,14 @@ use std::{sync::Arc, time::Duration};
 use super::*;
 use crate::{
     clock::Timestamp,
-    feed::v1::{Identity, StoreState, StoreStatus, TargetHealth},
+    feed::v1::{Identity, StoreState, StoreStatus},
     health::{
         Figures, Hint, Incident, IncidentEntry, Network, Percentiles, ProviderView, Rate, Reason, ReasonCode,
         Routing, Standing, StateTimes, TargetView, View,
     },
     protocol::ErrorClass,
     store::{Rollup, Series},
-    verdict::{CanaryKind, FailedAt, Failure, Observation, Phases, Purpose, Source, Truncation, Verdict},
+    verdict::{CanaryKind, FailedAt, Failure, Observation, Purpose, Source, Truncation, Verdict},
 };
 
 use self::{fixtures::*, history::history};

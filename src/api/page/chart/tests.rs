@@ -219,42 +219,33 @@ fn the_last_step_holds_now_and_steps_are_whole() {
     assert_eq!(Range::parse("2h"), None);
 }
 
-/// Every absolute place of a path: it must lie in the box. Relative ones are summed up.
+/// Walks along a path: every place that it comes to must lie in the box.
 fn inside(d: &str, width: f64, height: f64) -> Result<(), String> {
     let (mut x, mut y) = (0.0_f64, 0.0_f64);
     let mut rest = d;
     while let Some(command) = rest.chars().next() {
-        let end = rest[1..]
-            .find(|c: char| c.is_ascii_alphabetic())
-            .map_or(rest.len(), |i| i + 1);
+        let letters = |c: char| c.is_ascii_alphabetic();
+        let end = rest[1..].find(letters).map_or(rest.len(), |i| i + 1);
         let text = rest[1..end].replace('-', " -");
         let numbers: Vec<f64> = text.split_whitespace().map(|n| n.parse().unwrap()).collect();
-        let mut go = |to: (f64, f64)| {
-            (x, y) = to;
-            let fits = (-0.01..=width + 0.01).contains(&x) && (-0.01..=height + 0.01).contains(&y);
-            if fits {
-                Ok((x, y))
-            } else {
-                Err(format!("{x} {y} of {d}"))
-            }
-        };
+        let mut stops = Vec::new();
         match command {
-            'M' => drop(go((numbers[0], numbers[1]))?),
-            'H' => drop(go((numbers[0], y))?),
-            'h' => drop(go((x + numbers[0], y))?),
-            'V' => drop(go((x, numbers[0]))?),
-            'l' => {
-                for two in numbers.chunks(2) {
-                    let (x0, y0) = (x, y);
-                    let fits = (-0.01..=width + 0.01).contains(&(x0 + two[0]));
-                    (x, y) = (x0 + two[0], y0 + two[1]);
-                    if !fits || !(-0.01..=height + 0.01).contains(&y) {
-                        return Err(format!("{x} {y} of {d}"));
-                    }
-                }
-            }
+            'M' => stops.push((numbers[0], numbers[1])),
+            'H' => stops.push((numbers[0], y)),
+            'h' => stops.push((x + numbers[0], y)),
+            'V' => stops.push((x, numbers[0])),
+            'l' => stops.extend(numbers.chunks(2).scan((x, y), |at, two| {
+                *at = (at.0 + two[0], at.1 + two[1]);
+                Some(*at)
+            })),
             'z' => {}
             other => return Err(format!("{other} in {d}")),
+        }
+        for stop in stops {
+            (x, y) = stop;
+            if !(-0.01..=width + 0.01).contains(&x) || !(-0.01..=height + 0.01).contains(&y) {
+                return Err(format!("{x} {y} of {d}"));
+            }
         }
         rest = &rest[end..];
     }

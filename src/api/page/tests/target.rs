@@ -127,3 +127,25 @@ fn without_a_store_the_page_says_what_is_missing() {
     assert!(html.contains("There is no history to show: the disk is gone."));
     assert!(!html.contains("None recorded yet") && !html.contains("<figure"));
 }
+
+#[test]
+fn a_long_timeline_shows_its_ends() {
+    let health = feed(vec![cut()]);
+    for (count, left) in [(MAX_STEPS, 0), (MAX_STEPS + 1, 1), (200, 194)] {
+        let mut open = incident();
+        open.timeline = (0..count)
+            .map(|n| IncidentEntry {
+                text: format!("line {n}."),
+                ..incident().timeline[0].clone()
+            })
+            .collect();
+        let past = Past {
+            incident: Some(open),
+            ..past()
+        };
+        let html = render_target(&health, &past);
+        assert_eq!(html.matches("First evidence:").count(), MAX_STEPS, "{count}");
+        assert!(html.contains("line 0.") && html.contains(&format!("line {}.", count - 1)));
+        assert_eq!(html.contains(&format!("{left} more in between")), left > 0);
+    }
+}
