@@ -47,7 +47,7 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'
                                            connect-src 'self'; base-uri 'none'; form-action 'none'; \
                                            frame-ancestors 'none'";
 /// Most observations on a target's page, failures with their evidence apart.
-pub const MAX_OBSERVATIONS: usize = 30;
+pub const MAX_OBSERVATIONS: usize = 25;
 
 #[derive(Template)]
 #[template(path = "missing.html")]

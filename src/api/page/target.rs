@@ -16,7 +16,7 @@ use crate::{
 };
 
 use super::{
-    MAX_OBSERVATIONS, Scene,
+    MAX_OBSERVATIONS, Scene, assets,
     chart::{Board, Fall, History, Range, fall},
     figures::{self, Figure, Moment, dollars},
     frame::{Frame, Spoken, href, incident_href},
@@ -30,7 +30,7 @@ use super::{
 };
 
 /// Most failures on a target's page.
-pub const MAX_FAILURES: usize = 20;
+pub const MAX_FAILURES: usize = 15;
 /// Most lines of the open incident's timeline: its first and its last ones. Its own page has them all.
 pub const MAX_STEPS: usize = 6;
 /// Most incidents in the list of a target's page.
@@ -41,6 +41,7 @@ pub const MAX_LISTED: usize = 10;
 struct TargetPage {
     frame: Frame,
     id: TargetId,
+    here: String,
     state: State,
     since: Moment,
     why: String,
@@ -131,6 +132,7 @@ impl Scene<'_> {
         Some(html(&TargetPage {
             frame: Frame::new(self, health, Sentence::target(self, target), ""),
             id: target.id.clone(),
+            here: href(&target.id),
             state: target.state,
             since: Moment::new(target.since.0, now),
             why: words::line(&target.reason.text, words::MAX_LINE),

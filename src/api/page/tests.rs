@@ -106,7 +106,7 @@ fn dump() {
     }
     let snapshot = serde_json::to_string(&feed(four())).unwrap();
     std::fs::write(dir.join("snapshot.json"), snapshot).unwrap();
-    for asset in [&*assets::STYLE, &*assets::SCRIPT] {
+    for asset in [&*assets::STYLE, &*assets::SCRIPT, &*assets::TARGET_SCRIPT] {
         let path = dir.join(asset.path.trim_start_matches('/'));
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, &asset.body).unwrap();
@@ -249,7 +249,7 @@ fn foreign_text_is_data() {
         ] {
             assert!(!html.contains(bad), "{bad:?} came through");
         }
-        assert!(html.len() < 20_000, "{} bytes: not cut", html.len());
+        assert!(html.len() < 64_000, "{} bytes: not cut", html.len());
         assert!(html.contains("&#60;script&#62;alert(1)"), "shown as text");
     }
 }

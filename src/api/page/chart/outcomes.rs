@@ -2,7 +2,7 @@
 
 use super::{
     figure::{Chart, Figures, LEAST, data},
-    path::{bars, down},
+    path::{bars, down, level},
     scale::{Scale, plain},
 };
 use crate::{
@@ -166,6 +166,25 @@ fn sentence(total: &Rollup) -> String {
     format!("{} seen: {}.", total.observations(), parts.join(", "))
 }
 
+/// One level stroke along each run of steps that hold something: the stylesheet makes it as thick as the strip and
+/// dashes it by the step, so that a long run costs as little as a short one.
+fn runs(steps: usize, y: i32, holds: impl Fn(usize) -> bool) -> String {
+    let mut path = String::new();
+    let mut first = None;
+    for step in 0..=steps {
+        let on = step < steps && holds(step);
+        match (first, on) {
+            (None, true) => first = Some(step),
+            (Some(from), false) => {
+                level(&mut path, (from, step - 1), y);
+                first = None;
+            }
+            _ => {}
+        }
+    }
+    path
+}
+
 /// Sources of replies, from the ground of the stack up, with their looks.
 const SOURCES: [(Source, &str); 4] = [
     (Source::Canary, "b-canary"),
@@ -211,15 +230,16 @@ pub(super) fn sources(figures: &Figures<'_>) -> Chart {
         .collect();
     let asked: u64 = reach.iter().map(|(_, n)| n).sum();
     let strip = |share: f64| (MAIN + GAP) as i32 * 10 + down(share, STRIP);
-    let passed = reach.iter().enumerate().filter(|(_, (_, n))| *n > 0);
-    chart.draw(
-        "b-reach",
-        bars(passed.clone().map(|(step, _)| (step, strip(0.0), strip(1.0)))),
-    );
-    let failed = passed.filter(|(_, (well, n))| well < n).map(|(step, (well, n))| {
-        let share = (n - well) as f64 / *n as f64;
-        (step, strip(0.0), strip(share).min(strip(0.0) - LEAST))
-    });
+    let asked_in = |step: usize| reach[step].1 > 0;
+    chart.draw("b-reach", runs(steps.len(), strip(0.5), asked_in));
+    let failed = reach
+        .iter()
+        .enumerate()
+        .filter(|(_, (well, n))| well < n)
+        .map(|(step, (well, n))| {
+            let share = (n - well) as f64 / *n as f64;
+            (step, strip(0.0), strip(share).min(strip(0.0) - LEAST))
+        });
     chart.draw("b-err", bars(failed));
     if asked > 0 {
         chart.name("c-note", strip(0.5), "reach probes");

@@ -200,7 +200,7 @@ mod tests {
                 high: 5_000.0
             }
         );
-        assert_eq!(far.ticks().len(), 4 + 1 - 1 + 1);
+        assert_eq!(far.ticks(), [100.0, 500.0, 1_000.0, 5_000.0]);
         assert_eq!(
             (far.share(0.0), far.share(100.0), far.share(5_000.0)),
             (0.0, 0.0, 1.0)

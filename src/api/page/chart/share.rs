@@ -12,9 +12,10 @@ use crate::{api::page::figures::percent, health::Rate, store::Counts};
 /// Attempts that a share should rest on: below, its interval spans more than a third of the scale.
 const ENOUGH: u64 = 20;
 /// How many steps may be put together.
-const GROUPS: [usize; 8] = [1, 2, 3, 5, 6, 10, 12, 15];
-/// Fewest groups that are left.
+const GROUPS: [usize; 9] = [1, 2, 3, 4, 5, 6, 10, 12, 15];
+/// Fewest groups that are left, and most: two shares with their intervals in every step of 90 days would be a blur.
 const FEWEST: usize = 12;
+const MOST: usize = 96;
 /// Height of the shares in pixels, of the gap below them and of the counts beneath.
 const MAIN: u32 = 96;
 const GAP: u32 = 8;
@@ -65,9 +66,13 @@ fn groups(figures: &Figures<'_>, size: usize) -> (usize, Vec<Group>) {
 
 /// The smallest groups of which half hold enough attempts; the largest ones where none do.
 fn fitting(figures: &Figures<'_>) -> (usize, usize, Vec<Group>) {
-    let most = (figures.steps.len() / FEWEST).max(1);
+    let len = figures.steps.len();
+    let (least, most) = (len.div_ceil(MOST).max(1), (len / FEWEST).max(1));
     let mut found = (1, 0, Vec::new());
-    for size in GROUPS.into_iter().filter(|size| *size <= most) {
+    for size in GROUPS
+        .into_iter()
+        .filter(|size| (least..=most.max(least)).contains(size))
+    {
         let (offset, groups) = groups(figures, size);
         let mut counts: Vec<u64> = groups
             .iter()

@@ -186,7 +186,10 @@ pub(super) fn observation(at: Timestamp, verdict: Verdict) -> Observation {
         Source::Canary,
         verdict,
     );
+    seen.phases.connect = Some(Duration::from_millis(18));
+    seen.phases.head = Some(Duration::from_millis(205));
     seen.phases.first_token = Some(Duration::from_millis(412));
+    seen.phases.last_token = Some(Duration::from_millis(1_862));
     seen.http_status = Some(200);
     if verdict == Verdict::Complete {
         seen.phases.terminal = Some(Duration::from_millis(1_870));
