@@ -216,7 +216,10 @@ impl From<&store::StoreStatus> for v1::StoreStatus {
                 Some(_) => v1::StoreState::Failing,
             },
             dropped: status.dropped.total(),
-            detail: status.failing.as_ref().map(|failing| failing.error.clone()),
+            detail: match &status.failing {
+                Some(failing) => Some(failing.error.clone()),
+                None => status.migrating.then(|| StoreError::Migrating.to_string()),
+            },
         }
     }
 }

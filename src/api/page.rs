@@ -11,6 +11,7 @@ mod chart;
 mod figures;
 mod frame;
 mod incident;
+mod incidents;
 mod overview;
 mod seen;
 mod sentence;
@@ -38,6 +39,8 @@ pub use self::{
     bars::{Calendar, DAYS, Day, DaysOf},
     chart::{History, Range},
     frame::Budget,
+    incident::{Case, Lost, MAX_EVIDENCE},
+    incidents::{INCIDENTS, MAX_OPEN, Spells},
     serve::{CLOSED_FRESH, Shelf, TODAY_FRESH, routes},
     target::{MAX_FAILURES, MAX_LISTED, MAX_STEPS, Past, Plan},
 };
@@ -53,7 +56,17 @@ pub const MAX_OBSERVATIONS: usize = 25;
 #[template(path = "missing.html")]
 struct MissingPage {
     frame: Frame,
+    what: Missing,
     asked: String,
+}
+
+/// What was asked for and is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// A target that nobody watches.
+    Target,
+    /// An incident that is not kept.
+    Incident,
 }
 
 /// A template only fails when what it writes to fails, and a String takes every write.
@@ -73,10 +86,11 @@ pub struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// The page for a target that nobody watches: status 404.
-    pub fn missing(&self, asked: &str) -> String {
+    /// The page for what is not there: status 404.
+    pub fn missing(&self, what: Missing, asked: &str) -> String {
         html(&MissingPage {
-            frame: Frame::new(self, self.health, Sentence::missing(), ""),
+            frame: Frame::new(self, self.health, Sentence::missing(what), ""),
+            what,
             asked: words::line(asked, words::MAX_LINE),
         })
     }

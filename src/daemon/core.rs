@@ -460,14 +460,5 @@ fn log_incident(phase: IncidentPhase, incident: &Incident) {
 
 /// The store's state for the feed.
 pub(crate) fn store_status(writer: &Writer) -> v1::StoreStatus {
-    let status = writer.status();
-    v1::StoreStatus {
-        state: if status.failing.is_some() {
-            v1::StoreState::Failing
-        } else {
-            v1::StoreState::Ok
-        },
-        dropped: status.dropped.total(),
-        detail: status.failing.map(|failing| failing.error),
-    }
+    v1::StoreStatus::from(&writer.status())
 }

@@ -1,6 +1,7 @@
 //! Feed, store and configuration as the page sees them.
 
 mod days;
+mod incidents;
 mod past;
 
 use std::sync::{Arc, RwLock};
@@ -8,12 +9,12 @@ use std::sync::{Arc, RwLock};
 use crate::{
     api::{
         self,
-        page::{Budget, DaysOf, Past, Plan, Range, Shelf},
+        page::{Budget, Case, DaysOf, Past, Plan, Range, Shelf, Spells},
     },
     clock::{Clock, Timestamp},
     config::Config,
     feed::{Hub, v1},
-    id::TargetId,
+    id::{ProviderId, TargetId},
     probe,
     store::Reader,
     verdict::CanaryKind,
@@ -98,6 +99,22 @@ impl Shelf for PageShelf {
         let reader = self.reader.clone();
         let read = tokio::task::spawn_blocking(move || days::read(&reader, from, to));
         within(read).await?.ok()
+    }
+
+    async fn incidents(&self, provider: Option<&ProviderId>, before: Option<i64>) -> Option<Spells> {
+        let (reader, provider) = (self.reader.clone(), provider.cloned());
+        let read = tokio::task::spawn_blocking(move || incidents::list(&reader, provider, before));
+        within(read).await?.ok()
+    }
+
+    async fn incident(&self, id: &str) -> Result<Option<Case>, String> {
+        let (reader, id, now) = (self.reader.clone(), id.to_owned(), self.clock.now());
+        let raw_from = now.minus(self.config().store.keep.raw);
+        let read = tokio::task::spawn_blocking(move || incidents::one(&reader, &id, now, raw_from));
+        match within(read).await {
+            Some(found) => found.map_err(|error| error.to_string()),
+            None => Err("history takes too long to read".to_owned()),
+        }
     }
 
     async fn past(&self, target: &TargetId, range: Range) -> Past {

@@ -5,6 +5,7 @@
 //! [`StoreStatus`]. Tables, guarantees and limits: `docs/store.md`.
 
 mod apply;
+mod backlog;
 mod backup;
 mod changes;
 mod counts;

@@ -16,11 +16,11 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use endturn::{
-    api::page::{Budget, CLOSED_FRESH, DaysOf, Past, Plan, Range, Shelf, TODAY_FRESH, routes},
+    api::page::{Budget, CLOSED_FRESH, Case, DaysOf, Past, Plan, Range, Shelf, Spells, TODAY_FRESH, routes},
     clock::{Clock, Timestamp},
     feed::v1::{Health, Identity, StoreStatus},
     health::{Figures, Hint, Network, ProviderView, Reason, ReasonCode, Routing, State, TargetView, View},
-    id::TargetId,
+    id::{ProviderId, TargetId},
 };
 use http_body_util::BodyExt;
 use tower::ServiceExt;
@@ -107,6 +107,14 @@ impl Shelf for Fake {
         Some(DaysOf::new())
     }
 
+    async fn incidents(&self, _: Option<&ProviderId>, _: Option<i64>) -> Option<Spells> {
+        None
+    }
+
+    async fn incident(&self, _: &str) -> Result<Option<Case>, String> {
+        Ok(None)
+    }
+
     async fn past(&self, _: &TargetId, _: Range) -> Past {
         Past {
             missing: Some("the disk is gone".into()),
@@ -164,6 +172,13 @@ async fn pages_answer_with_html_that_nobody_keeps() {
         ),
         ("/targets/%3Cscript%3E", StatusCode::NOT_FOUND, "&#60;script&#62;"),
         ("/targets/a", StatusCode::NOT_FOUND, "Nobody watches"),
+        ("/incidents", StatusCode::OK, "the store does not answer"),
+        ("/incidents?before=x", StatusCode::OK, "the store does not answer"),
+        (
+            "/incidents/none",
+            StatusCode::NOT_FOUND,
+            "There is no such incident.",
+        ),
     ] {
         let answer = get(&router, path).await;
         assert_eq!(answer.status, status, "{path}");

@@ -180,17 +180,18 @@ pub(super) fn draw(calendar: &Calendar, target: &TargetId, now: Timestamp, stand
     bars.uptime = times.uptime().map_or_else(String::new, |share| {
         format!("up {} of {}", uptime(share), span(times.known_ms()))
     });
-    bars.words = summary(&times, ill_days, missing);
+    bars.words = summary(&bars.uptime, ill_days, missing);
     bars
 }
 
 /// The picture in words, for whoever can't see it.
-fn summary(times: &StateTimes, ill_days: u32, missing: u32) -> String {
+fn summary(uptime: &str, ill_days: u32, missing: u32) -> String {
     let mut words = format!("{DAYS} days: ");
-    match times.uptime() {
-        Some(share) => put(&mut words, format_args!("up {} of known time", uptime(share))),
-        None => words.push_str("nothing kept yet"),
-    }
+    words.push_str(if uptime.is_empty() {
+        "nothing kept yet"
+    } else {
+        uptime
+    });
     if ill_days > 0 {
         put(
             &mut words,

@@ -17,7 +17,7 @@ use super::{
 };
 
 /// Everything in a path segment is encoded save what RFC 3986 calls unreserved.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+pub(super) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')

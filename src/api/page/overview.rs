@@ -133,19 +133,6 @@ fn sections(health: &Health, now: Timestamp, calendar: &Calendar) -> Vec<Section
         .collect()
 }
 
-/// What an incident is called, by its reason.
-pub(super) fn incident_name(code: &str) -> &'static str {
-    match code {
-        "truncated" => "Truncated replies",
-        "overloaded" => "Overload",
-        "server_error" => "Server errors",
-        "timeout" => "Time-outs",
-        "unreachable" => "Not reachable",
-        "slow" => "Slow first tokens",
-        _ => "Failures",
-    }
-}
-
 /// Open incidents, in the order of the rows.
 fn strips(health: &Health, now: Timestamp) -> Vec<Strip> {
     groups(health)
@@ -159,7 +146,7 @@ fn strips(health: &Health, now: Timestamp) -> Vec<Strip> {
                 .as_deref()
                 .map_or_else(|| href(&target.id), incident_href),
             what: if target.state.is_impaired() {
-                incident_name(&target.reason.code)
+                words::incident_name(&target.reason.code)
             } else {
                 "Recovering"
             },

@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use axum::{
     Extension, Json, Router,
-    extract::{OriginalUri, Path, State},
+    extract::{OriginalUri, Path, Query, State, rejection::QueryRejection},
     http::{HeaderName, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::get,
@@ -12,11 +12,16 @@ use axum::{
 use tokio::sync::Mutex;
 
 use super::{
-    Budget, Past, Plan, Range, Scene,
+    Budget, Case, Missing, Past, Plan, Range, Scene, Spells,
     assets::{self, Asset},
     bars::{self, Calendar, DAYS, DaysOf, midnight},
 };
-use crate::{clock::Timestamp, feed::v1::Health, id::TargetId};
+use crate::{
+    api::MAX_INCIDENT_ID_BYTES,
+    clock::Timestamp,
+    feed::v1::Health,
+    id::{ProviderId, TargetId},
+};
 
 /// How long one reading of the days that are over is shown: any number of open pages costs the store one such read in
 /// this time.
@@ -44,17 +49,33 @@ pub trait Shelf: Clone + Send + Sync + 'static {
     /// store cannot be read.
     fn days(&self, from: Timestamp, to: Timestamp) -> impl Future<Output = Option<DaysOf>> + Send;
 
+    /// Incidents of one provider or of all: the open ones, then the closed ones below `before`. `None` where the store
+    /// cannot be read.
+    fn incidents(
+        &self,
+        provider: Option<&ProviderId>,
+        before: Option<i64>,
+    ) -> impl Future<Output = Option<Spells>> + Send;
+
+    /// One incident with its evidence; `Ok(None)` where none has that id.
+    ///
+    /// # Errors
+    /// Why the store cannot be read, in words.
+    fn incident(&self, id: &str) -> impl Future<Output = Result<Option<Case>, String>> + Send;
+
     /// What is remembered of one target over that range: its series, failures, observations and incidents.
     fn past(&self, target: &TargetId, range: Range) -> impl Future<Output = Past> + Send;
 }
 
-/// `/`, `/targets/{target}` and the assets of both. To be given to [`crate::api::router`], whose guard adds the
+/// The pages and their assets. To be given to [`crate::api::router`], whose guard adds the
 /// security headers.
 pub fn routes<S: Shelf>() -> Router<S> {
     Router::new()
         .route("/", get(show_overview::<S>))
         .route("/targets/{*target}", get(show_target::<S>))
         .route("/days/{*target}", get(show_days::<S>))
+        .route("/incidents", get(show_incidents::<S>))
+        .route("/incidents/{id}", get(show_incident::<S>))
         .route("/assets/{name}", get(show_asset))
         .route("/favicon.ico", get(show_icon))
         .layer(Extension(Kept::default()))
@@ -180,7 +201,43 @@ async fn show_target<S: Shelf>(
     // Nothing here either if a reload took it away while the store was read.
     match known.and_then(|id| scene.target(&id, range, &past, &shelf.plans(&id))) {
         Some(body) => page(StatusCode::OK, body),
-        None => page(StatusCode::NOT_FOUND, scene.missing(&asked)),
+        None => page(StatusCode::NOT_FOUND, scene.missing(Missing::Target, &asked)),
+    }
+}
+
+/// What the list of incidents is asked for.
+#[derive(serde::Deserialize, Default)]
+struct Listed {
+    provider: Option<String>,
+    before: Option<i64>,
+}
+
+async fn show_incidents<S: Shelf>(
+    State(shelf): State<S>,
+    asked: Result<Query<Listed>, QueryRejection>,
+) -> Response {
+    // Somebody who edits the address gets the list from its beginning, not an error.
+    let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
+    let provider: Option<ProviderId> = asked.provider.and_then(|id| id.parse().ok());
+    let spells = shelf.incidents(provider.as_ref(), asked.before).await;
+    let health = shelf.health();
+    let body = scene(&shelf, &health).incidents(spells.as_ref(), provider.as_ref());
+    page(StatusCode::OK, body)
+}
+
+async fn show_incident<S: Shelf>(State(shelf): State<S>, Path(id): Path<String>) -> Response {
+    let found = if id.len() > MAX_INCIDENT_ID_BYTES {
+        Ok(None)
+    } else {
+        shelf.incident(&id).await
+    };
+    let health = shelf.health();
+    let scene = scene(&shelf, &health);
+    match found {
+        Ok(Some(case)) => page(StatusCode::OK, scene.incident(&case)),
+        Ok(None) => page(StatusCode::NOT_FOUND, scene.missing(Missing::Incident, &id)),
+        // The list says that the store does not answer.
+        Err(_) => page(StatusCode::SERVICE_UNAVAILABLE, scene.incidents(None, None)),
     }
 }
 

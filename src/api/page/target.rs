@@ -22,7 +22,7 @@ use super::{
     frame::{Frame, Spoken, href, incident_href},
     html,
     incident::{Step, steps},
-    overview::{first_tokens, incident_name},
+    overview::first_tokens,
     seen::{Seen, seen},
     sentence::Sentence,
     uptime::{Uptime, uptime},
@@ -130,7 +130,10 @@ impl Scene<'_> {
         let target = health.targets.iter().find(|t| &t.id == id)?;
         let incident = past.incident.as_ref();
         Some(html(&TargetPage {
-            frame: Frame::new(self, health, Sentence::target(self, target), ""),
+            frame: Frame {
+                js: &assets::TARGET_SCRIPT.path,
+                ..Frame::new(self, health, Sentence::target(self, target), "")
+            },
             id: target.id.clone(),
             here: href(&target.id),
             state: target.state,
@@ -217,7 +220,7 @@ impl Listed {
         let length = |end: Timestamp| figures::age(end.since(incident.started));
         Self {
             href: incident_href(&incident.id),
-            what: incident_name(incident.reason.code.as_str()),
+            what: words::incident_name(incident.reason.code.as_str()),
             state: incident.worst,
             since: Moment::new(incident.started, now),
             length: match incident.recovered {

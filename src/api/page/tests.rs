@@ -237,7 +237,7 @@ fn foreign_text_is_data() {
         render(&health),
         render_target(&health, &past),
         render_target(&health, &broken),
-        scene(&health).missing(HOSTILE),
+        scene(&health).missing(Missing::Target, HOSTILE),
     ] {
         assert_eq!(html.matches("<script").count(), 1, "only our own script");
         for bad in [
@@ -260,7 +260,7 @@ fn nothing_is_inline_and_nothing_comes_from_elsewhere() {
     for html in [
         render(&health),
         render_target(&health, &past()),
-        scene(&health).missing("p/m"),
+        scene(&health).missing(Missing::Incident, "p/m"),
     ] {
         for tag in html.split('<').skip(1) {
             let tag = tag.split('>').next().unwrap();

@@ -7,7 +7,7 @@ use crate::{
     clock::Timestamp,
     health::Incident,
     id::TargetId,
-    store::{IncidentQuery, ObservationQuery, Reader, SeriesQuery, StoreError},
+    store::{IncidentQuery, ObservationQuery, Reader, SeriesQuery, Span, StoreError},
     verdict::{CanaryKind, Observation, Source, Verdict},
 };
 
@@ -88,6 +88,10 @@ fn history(
                 to: from.plus(range.step() * range.steps()),
                 step: range.step(),
                 sources: vec![source],
+                spans: match source {
+                    Source::Reach => Vec::new(),
+                    _ => vec![Span::Ttft, Span::Itl, Span::Gap, Span::E2e],
+                },
             };
             Ok((source, reader.series(&query)?))
         })
