@@ -44,7 +44,7 @@ pub enum Range {
     Day,
     /// A week in hours.
     Week,
-    /// 90 days in steps of 6 hours: more would not fit on a screen, and merged sketches keep the percentiles true.
+    /// 90 days in steps of 8 hours: more would not fit on a screen, and merged sketches keep the percentiles true.
     Quarter,
 }
 
@@ -83,7 +83,7 @@ impl Range {
             Self::Hour => 60,
             Self::Day => 600,
             Self::Week => 3_600,
-            Self::Quarter => 6 * 3_600,
+            Self::Quarter => 8 * 3_600,
         })
     }
 
@@ -93,7 +93,7 @@ impl Range {
             Self::Hour => 60,
             Self::Day => 144,
             Self::Week => 168,
-            Self::Quarter => 360,
+            Self::Quarter => 270,
         }
     }
 
@@ -110,7 +110,7 @@ impl Range {
             Self::Hour => 5,
             Self::Day => 6,
             Self::Week => 6,
-            Self::Quarter => 12,
+            Self::Quarter => 9,
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Shapes as SVG path data. A step is two units wide, its middle the odd one; heights are tenths of a pixel counted
-//! from the top. Everything is a whole number and most of it relative, so that 360 steps stay small.
+//! from the top. Everything is a whole number and most of it relative, so that hundreds of steps stay small.
 //!
 //! A gap is never bridged: each run of steps with a figure is a path of its own, and a run of one is a dot.
 
