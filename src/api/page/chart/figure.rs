@@ -5,6 +5,8 @@ use std::fmt::Write;
 use super::{Backdrop, Steps, path};
 use crate::health::State;
 
+/// The look of a name that belongs to no shape.
+pub(super) const NOTE: &str = "c-note";
 /// Least distance of two labels beside a chart, in pixels.
 const LABEL_GAP: f64 = 13.0;
 /// A failure is never drawn lower than this many tenths of a pixel, or one in a thousand would vanish.
@@ -38,6 +40,8 @@ pub(in crate::api::page) struct Chart {
     pub(in crate::api::page) labels: Vec<Label>,
     /// Names with a sample, for shapes that cannot be named in their place.
     pub(in crate::api::page) keys: Vec<Key>,
+    /// The same for those that can, where a narrow page has no room beside them.
+    pub(in crate::api::page) spare_keys: Vec<Key>,
     /// `name=unit` of each figure of a step, for the script.
     pub(in crate::api::page) fields: &'static str,
     /// The figures: steps divided by `;`, figures by `,`. A gap is empty.
@@ -70,6 +74,8 @@ pub(in crate::api::page) struct Label {
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::api::page) struct Key {
     pub(in crate::api::page) class: &'static str,
+    /// Path data of the sample, two units wide and a hundred high.
+    pub(in crate::api::page) d: &'static str,
     pub(in crate::api::page) text: String,
 }
 
@@ -107,6 +113,7 @@ impl Figures<'_> {
             ticks: Vec::new(),
             labels: Vec::new(),
             keys: Vec::new(),
+            spare_keys: Vec::new(),
             fields: "",
             data: String::new(),
             group: 1,
@@ -135,9 +142,15 @@ impl Chart {
 
     /// A name beside the shapes, `y` in tenths from the top.
     pub(super) fn name(&mut self, class: &'static str, y: i32, text: impl Into<String>) {
+        let text = text.into();
+        if class != NOTE {
+            let d = if class.ends_with("band") { "M0 20H2V80H0z" } else { "M0 50H2" };
+            let text = text.clone();
+            self.spare_keys.push(Key { class, d, text });
+        }
         self.labels.push(Label {
             y: f64::from(y) / path::TENTHS,
-            text: text.into(),
+            text,
             class,
         });
     }
@@ -146,6 +159,7 @@ impl Chart {
     pub(super) fn key(&mut self, class: &'static str, text: impl Into<String>) {
         self.keys.push(Key {
             class,
+            d: "M1 100V0",
             text: text.into(),
         });
     }
@@ -216,6 +230,7 @@ mod tests {
             ticks: Vec::new(),
             labels: vec![label(58.0), label(0.0), label(57.0), label(58.0)],
             keys: Vec::new(),
+            spare_keys: Vec::new(),
             fields: "",
             data: String::new(),
             group: 1,

@@ -1,7 +1,7 @@
 //! Counts, stacked: what came of the attempts, and who saw them.
 
 use super::{
-    figure::{Chart, Figures, LEAST, data},
+    figure::{Chart, Figures, LEAST, NOTE, data},
     path::{bars, down, level},
     scale::{Scale, plain},
 };
@@ -242,7 +242,7 @@ pub(super) fn sources(figures: &Figures<'_>) -> Chart {
         });
     chart.draw("b-err", bars(failed));
     if asked > 0 {
-        chart.name("c-note", strip(0.5), "reach probes");
+        chart.name(NOTE, strip(0.5), "reach probes");
     }
     "reach probes apart: they ask the edge, not the model".clone_into(&mut chart.note);
     let well: u64 = reach.iter().map(|(well, _)| well).sum();

@@ -3,7 +3,7 @@
 //! A share of two attempts says nothing, so steps are put together until most of them hold [`ENOUGH`].
 
 use super::{
-    figure::{Chart, Figures, data},
+    figure::{Chart, Figures, NOTE, data},
     path::{block, down, level},
     scale::{Scale, plain},
 };
@@ -145,7 +145,7 @@ pub(super) fn rates(figures: &Figures<'_>) -> Chart {
     chart.draw("c-count", counts(&groups, most));
     if most > 0 {
         let middle = (MAIN + GAP + STRIP / 2) * 10;
-        chart.name("c-note", middle as i32, format!("n ≤ {}", plain(most as f64)));
+        chart.name(NOTE, middle as i32, format!("n ≤ {}", plain(most as f64)));
     }
     chart.note = match size {
         1 => "bands: 95 % interval".to_owned(),

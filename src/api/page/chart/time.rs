@@ -53,9 +53,12 @@ pub(super) fn ticks(from: Timestamp, span: Duration) -> Vec<Tick> {
         None => half_months(from, span),
     };
     let days = seconds > 3 * DAY;
+    let midnight = |ms: i64| ms.rem_euclid(DAY as i64 * 1_000) == 0;
+    // A day's name is kept where there is room for every other label only.
+    let odd = times.iter().position(|ms| midnight(*ms)).unwrap_or(0) % 2;
     let ticks = times.into_iter().enumerate().map(|(index, ms)| {
         let at = (ms - start) as f64 / (span.as_millis().max(1)) as f64;
-        let day = ms.rem_euclid(DAY as i64 * 1_000) == 0;
+        let day = midnight(ms);
         let pattern = if day { "%-d %b" } else { "%H:%M" };
         Tick {
             at,
@@ -65,7 +68,7 @@ pub(super) fn ticks(from: Timestamp, span: Duration) -> Vec<Tick> {
                 String::new()
             },
             day: day && !days,
-            spare: index % 2 == 1,
+            spare: index % 2 != odd,
         }
     });
     ticks.collect()
@@ -130,6 +133,14 @@ mod tests {
             labels("2026-08-24T12:00:00Z", 24 * 90),
             ["1 Sep", "15 Sep", "1 Oct", "15 Oct", "1 Nov", "15 Nov"]
         );
+    }
+
+    #[test]
+    fn a_narrow_page_keeps_the_day() {
+        let from = Timestamp::from_rfc3339("2026-11-21T07:40:00Z").unwrap();
+        let ticks = ticks(from, Duration::from_secs(24 * HOUR));
+        let kept: Vec<&str> = ticks.iter().filter(|t| !t.spare).map(|t| t.label.as_str()).collect();
+        assert_eq!(kept, ["12:00", "18:00", "22 Nov", "06:00"]);
     }
 
     #[test]
