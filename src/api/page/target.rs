@@ -59,17 +59,23 @@ struct TargetPage {
     range: Range,
     board: Option<Board>,
     falls: Vec<Fall>,
-    steps: Vec<Step>,
-    /// How many lines of the timeline are not shown.
-    left_out: usize,
-    incident_id: String,
-    incident_href: String,
-    lead: String,
+    open: Option<Open>,
     missing: Option<String>,
     failures: Vec<Seen>,
     seen: Vec<Seen>,
     incidents: Vec<Listed>,
     plans: Vec<ShownPlan>,
+}
+
+/// The open incident.
+struct Open {
+    id: String,
+    href: String,
+    /// When the official page spoke.
+    lead: String,
+    steps: Vec<Step>,
+    /// How many lines of the timeline are not shown.
+    left_out: usize,
 }
 
 /// An incident in the list.
@@ -128,7 +134,6 @@ impl Scene<'_> {
     pub fn target(&self, id: &TargetId, range: Range, past: &Past, plans: &[Plan]) -> Option<String> {
         let (health, now) = (&*self.believed(), self.now);
         let target = health.targets.iter().find(|t| &t.id == id)?;
-        let incident = past.incident.as_ref();
         Some(html(&TargetPage {
             frame: Frame {
                 js: &assets::TARGET_SCRIPT.path,
@@ -169,11 +174,7 @@ impl Scene<'_> {
                 .iter()
                 .filter_map(|(kind, seen)| fall(kind.as_str(), seen))
                 .collect(),
-            left_out: incident.map_or(0, |i| i.timeline.len().saturating_sub(MAX_STEPS)),
-            steps: incident.map(|i| ends(steps(i, now))).unwrap_or_default(),
-            incident_href: incident.map(|i| incident_href(&i.id)).unwrap_or_default(),
-            incident_id: incident.map(|i| i.id.clone()).unwrap_or_default(),
-            lead: words::lead(incident.and_then(|i| i.lead_s)),
+            open: past.incident.as_ref().map(|incident| Open::new(incident, now)),
             missing: past.missing.as_deref().map(|m| words::line(m, words::MAX_LINE)),
             failures: past
                 .failures
@@ -213,6 +214,18 @@ fn ends(mut steps: Vec<Step>) -> Vec<Step> {
         steps.drain(1..=steps.len() - MAX_STEPS);
     }
     steps
+}
+
+impl Open {
+    fn new(incident: &Incident, now: Timestamp) -> Self {
+        Self {
+            id: incident.id.clone(),
+            href: incident_href(&incident.id),
+            lead: words::lead(incident.lead_s),
+            steps: ends(steps(incident, now)),
+            left_out: incident.timeline.len().saturating_sub(MAX_STEPS),
+        }
+    }
 }
 
 impl Listed {

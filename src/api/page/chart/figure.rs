@@ -144,7 +144,11 @@ impl Chart {
     pub(super) fn name(&mut self, class: &'static str, y: i32, text: impl Into<String>) {
         let text = text.into();
         if class != NOTE {
-            let d = if class.ends_with("band") { "M0 20H2V80H0z" } else { "M0 50H2" };
+            let d = if class.ends_with("band") {
+                "M0 20H2V80H0z"
+            } else {
+                "M0 50H2"
+            };
             let text = text.clone();
             self.spare_keys.push(Key { class, d, text });
         }

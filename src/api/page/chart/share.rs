@@ -7,7 +7,11 @@ use super::{
     path::{block, down, level},
     scale::{Scale, plain},
 };
-use crate::{api::page::figures::percent, health::Rate, store::Counts};
+use crate::{
+    api::page::figures::{NOTABLE_SHARE, percent},
+    health::Rate,
+    store::Counts,
+};
 
 /// Attempts that a share should rest on: below, its interval spans more than a third of the scale.
 const ENOUGH: u64 = 20;
@@ -22,6 +26,14 @@ const GAP: u32 = 8;
 const STRIP: u32 = 16;
 /// The scale never ends lower: on a shorter one, every single failure would look like an outage.
 const LOWEST_TOP: f64 = 0.05;
+
+/// The place of what is drawn without colour, behind truncated replies and errors.
+const QUIET: usize = 2;
+
+/// The parts of a rate.
+const fn parts(rate: Rate) -> (Option<f64>, Option<f64>, Option<f64>) {
+    (rate.value, rate.low, rate.high)
+}
 
 /// Steps put together.
 struct Group {
@@ -116,31 +128,7 @@ pub(super) fn rates(figures: &Figures<'_>) -> Chart {
         let text = format!("{}\u{a0}%", plain(tick));
         chart.tick(down(scale.share(tick), MAIN), text);
     }
-    let kinds: [(_, _, _, fn(&Group) -> Rate); 2] = [
-        ("c-trunc-band", "c-trunc", "truncated", Group::truncated),
-        ("c-err-band", "c-err", "errors", Group::errors),
-    ];
-    for (behind, class, text, rate) in kinds {
-        let (mut bands, mut lines, mut last) = (String::new(), String::new(), None);
-        for group in &groups {
-            if let Rate {
-                value: Some(value),
-                low: Some(low),
-                high: Some(high),
-                ..
-            } = rate(group)
-            {
-                block(&mut bands, group.steps, y(high), y(low));
-                level(&mut lines, group.steps, y(value));
-                last = Some(y(value));
-            }
-        }
-        chart.draw(behind, bands);
-        chart.draw(class, lines);
-        if let Some(last) = last {
-            chart.name(class, last, text);
-        }
-    }
+    shares(&mut chart, &groups, y);
     let most = groups.iter().map(|g| g.counts.attempts).max().unwrap_or(0);
     chart.draw("c-count", counts(&groups, most));
     if most > 0 {
@@ -165,6 +153,47 @@ pub(super) fn rates(figures: &Figures<'_>) -> Chart {
         (group.counts.attempts > 0).then(|| [t, e, group.counts.attempts.to_string()])
     }));
     chart.settle()
+}
+
+/// Draws both shares with their intervals. Calm where all is well: an interval that may be chance is grey, and so is a
+/// share of zero.
+fn shares(chart: &mut Chart, groups: &[Group], y: impl Fn(f64) -> i32) {
+    let kinds: [(_, _, fn(&Group) -> Rate); 2] = [
+        ("c-trunc", "truncated", Group::truncated),
+        ("c-err", "errors", Group::errors),
+    ];
+    let (mut bands, mut lines) = ([const { String::new() }; 3], [const { String::new() }; 3]);
+    let mut names = Vec::new();
+    for (kind, (class, text, rate)) in kinds.into_iter().enumerate() {
+        for group in groups {
+            let (Some(value), Some(low), Some(high)) = parts(rate(group)) else {
+                continue;
+            };
+            let band = if low > NOTABLE_SHARE { kind } else { QUIET };
+            block(&mut bands[band], group.steps, y(high), y(low));
+            level(
+                &mut lines[if value > 0.0 { kind } else { QUIET }],
+                group.steps,
+                y(value),
+            );
+        }
+        let last = groups.iter().rev().find_map(|group| rate(group).value);
+        names.extend(last.map(|last| (class, y(last), text)));
+    }
+    let classes = [
+        ("c-trunc-band", "c-trunc"),
+        ("c-err-band", "c-err"),
+        ("c-calm-band", "c-zero"),
+    ];
+    for place in [QUIET, 0, 1] {
+        chart.draw(classes[place].0, std::mem::take(&mut bands[place]));
+    }
+    for place in [QUIET, 0, 1] {
+        chart.draw(classes[place].1, std::mem::take(&mut lines[place]));
+    }
+    for (class, y, text) in names {
+        chart.name(class, y, text);
+    }
 }
 
 /// Tenths of a percent.

@@ -139,7 +139,11 @@ mod tests {
     fn a_narrow_page_keeps_the_day() {
         let from = Timestamp::from_rfc3339("2026-11-21T07:40:00Z").unwrap();
         let ticks = ticks(from, Duration::from_secs(24 * HOUR));
-        let kept: Vec<&str> = ticks.iter().filter(|t| !t.spare).map(|t| t.label.as_str()).collect();
+        let kept: Vec<&str> = ticks
+            .iter()
+            .filter(|t| !t.spare)
+            .map(|t| t.label.as_str())
+            .collect();
         assert_eq!(kept, ["12:00", "18:00", "22 Nov", "06:00"]);
     }
 
