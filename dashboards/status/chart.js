@@ -65,11 +65,11 @@
     try {
       const response = await fetch(link.href, { cache: 'no-store' });
       const fresh = new DOMParser().parseFromString(await response.text(), 'text/html');
-      for (const name of ['[data-part="charts"]', '.ranges nav']) one(name).replaceChildren(...one(name, fresh).childNodes);
-      const slider = one('[data-cursor]');
+      const slider = one('[data-cursor]'), was = document.activeElement?.dataset.range;
+      for (const name of ['[data-part="charts"]', '[data-part="lines"]', '.ranges nav']) one(name).replaceChildren(...one(name, fresh).childNodes);
       slider.setAttribute('aria-valuemax', axis()?.steps ?? 1);
       history.replaceState(null, '', link.href);
-      one('[data-range][aria-current]').focus({ preventScroll: true });
+      if (was) one('[data-range][aria-current]').focus({ preventScroll: true });
       choose(null);
     } catch { location.assign(link.href); }
   };

@@ -2,7 +2,7 @@
 
 use super::{
     figure::{Chart, Figures, brief, data},
-    path::{band, down, line},
+    path::{band, dots, down, line},
     scale::{Scale, length_label},
 };
 use crate::{
@@ -53,23 +53,9 @@ fn spread(figures: &Figures<'_>, mut chart: Chart, span: Span, deadline: f64) ->
     let height = chart.height;
     let y = |ms: f64| down(scale.share(ms), height);
     let both = p50.iter().zip(&p95).map(|(a, b)| Some((y((*b)?), y((*a)?))));
-    let shapes = [
-        ("c-band", band(&both.collect::<Vec<_>>())),
-        ("c-faint", if calm { line(&at(&p99, y)) } else { String::new() }),
-        ("c-line", line(&at(&p50, y))),
-    ];
-    for (class, text, points) in [
-        ("c-line", "median", &p50),
-        ("c-band", "95 %", &p95),
-        ("c-faint", "99 %", &p99),
-    ] {
-        if let Some(last) = points
-            .iter()
-            .rev()
-            .flatten()
-            .next()
-            .filter(|_| calm || text != "99 %")
-        {
+    let lines = [("c-faint", "99 %", &p99, calm), ("c-line", "median", &p50, true)];
+    for (class, text, points, shown) in [lines[0], ("c-band", "95 %", &p95, true), lines[1]] {
+        if let Some(last) = points.iter().rev().flatten().next().filter(|_| shown) {
             chart.name(class, y(*last), text);
         }
     }
@@ -78,8 +64,9 @@ fn spread(figures: &Figures<'_>, mut chart: Chart, span: Span, deadline: f64) ->
         chart.name("c-limit", y(ms), "late above");
     }
     axis(&mut chart, &scale);
-    for (class, d) in shapes {
-        chart.draw(class, d);
+    chart.draw("c-band", band(&both.collect::<Vec<_>>()));
+    for (class, _, points, _) in lines.into_iter().filter(|(_, _, _, shown)| *shown) {
+        stroke(&mut chart, class, &at(points, y));
     }
     chart.note = match deadline {
         Some(ms) => format!("complete replies; late above {}", milliseconds(ms)),
@@ -104,23 +91,16 @@ pub(super) fn itl(figures: &Figures<'_>) -> Chart {
     let height = chart.height;
     let y = |ms: f64| down(scale.share(ms), height);
     let both = p50.iter().zip(&p95).map(|(a, b)| Some((y((*b)?), y((*a)?))));
-    let shapes = [
-        ("c-band", band(&both.collect::<Vec<_>>())),
-        ("c-dash", line(&at(&gap, y))),
-        ("c-line", line(&at(&p50, y))),
-    ];
-    for (class, text, points) in [
-        ("c-line", "median", &p50),
-        ("c-band", "95 %", &p95),
-        ("c-dash", "largest gap", &gap),
-    ] {
+    let lines = [("c-dash", "largest gap", &gap), ("c-line", "median", &p50)];
+    for (class, text, points) in [lines[0], ("c-band", "95 %", &p95), lines[1]] {
         if let Some(last) = points.iter().rev().flatten().next() {
             chart.name(class, y(*last), text);
         }
     }
     axis(&mut chart, &scale);
-    for (class, d) in shapes {
-        chart.draw(class, d);
+    chart.draw("c-band", band(&both.collect::<Vec<_>>()));
+    for (class, _, points) in lines {
+        stroke(&mut chart, class, &at(points, y));
     }
     "mean of each reply; dashed: 95 % of the largest gaps are shorter".clone_into(&mut chart.note);
     let total = &figures.steps.total;
@@ -147,6 +127,17 @@ pub(super) fn itl(figures: &Figures<'_>) -> Chart {
 
 fn at(points: &Points, y: impl Fn(f64) -> i32) -> Vec<Option<i32>> {
     points.iter().map(|point| point.map(&y)).collect()
+}
+
+/// A line with dots where it has no neighbours.
+fn stroke(chart: &mut Chart, class: &'static str, heights: &[Option<i32>]) {
+    chart.draw(class, line(heights));
+    let dot = match class {
+        "c-line" => "c-line c-dot",
+        "c-dash" => "c-dash c-dot",
+        _ => return,
+    };
+    chart.draw(dot, dots(heights));
 }
 
 fn axis(chart: &mut Chart, scale: &Scale) {

@@ -49,16 +49,20 @@ fn runs<T: Copy>(points: &[Option<T>]) -> impl Iterator<Item = (usize, Vec<T>)> 
     })
 }
 
-/// A line through the middles of steps.
+/// Dots where a line through the middles of steps has none: at steps without neighbours.
+pub(super) fn dots(heights: &[Option<i32>]) -> String {
+    let mut path = String::new();
+    for (step, run) in runs(heights).filter(|(_, run)| run.len() == 1) {
+        put(&mut path, format_args!("M{} {}h0", middle(step), run[0]));
+    }
+    path
+}
+
+/// A line through the middles of steps; what has no neighbour is left to [`dots`].
 pub(super) fn line(heights: &[Option<i32>]) -> String {
     let mut path = String::new();
-    for (first, run) in runs(heights) {
-        put(&mut path, format_args!("M{} {}", middle(first), run[0]));
-        if run.len() == 1 {
-            path.push_str("h0");
-            continue;
-        }
-        path.push('l');
+    for (first, run) in runs(heights).filter(|(_, run)| run.len() > 1) {
+        put(&mut path, format_args!("M{} {}l", middle(first), run[0]));
         for two in run.windows(2) {
             pair(&mut path, 2, two[1] - two[0]);
         }
@@ -143,14 +147,14 @@ mod tests {
 
     #[test]
     fn a_gap_is_a_gap_and_a_lone_point_a_dot() {
-        for (heights, path) in [
-            (vec![], ""),
-            (vec![None, None], ""),
-            (vec![Some(5)], "M1 5h0"),
-            (vec![Some(5), Some(9), Some(9), Some(2)], "M1 5l2 4 2 0 2-7"),
-            (vec![Some(5), None, Some(7), Some(6)], "M1 5h0M5 7l2-1"),
+        for (heights, path, lone) in [
+            (vec![], "", ""),
+            (vec![None, None], "", ""),
+            (vec![Some(5)], "", "M1 5h0"),
+            (vec![Some(5), Some(9), Some(9), Some(2)], "M1 5l2 4 2 0 2-7", ""),
+            (vec![Some(5), None, Some(7), Some(6)], "M5 7l2-1", "M1 5h0"),
         ] {
-            assert_eq!(line(&heights), path);
+            assert_eq!((line(&heights).as_str(), dots(&heights).as_str()), (path, lone));
         }
         assert_eq!(band(&[None, Some((3, 8)), None]), "M2 3h2V8h-2z");
         assert_eq!(band(&[Some((3, 8)), Some((1, 9)), None]), "M1 3l2-2V9l-2-1z");
@@ -200,9 +204,9 @@ mod tests {
         fn a_line_passes_every_figure_and_no_gap(
             heights in prop::collection::vec(prop::option::of(0..1_400_i32), 0..80),
         ) {
-            let path = line(&heights);
-            let runs = passed(&path);
-            let points: Vec<(f64, f64)> = runs.iter().flatten().copied().collect();
+            let runs = passed(&(line(&heights) + &dots(&heights)));
+            let mut points: Vec<(f64, f64)> = runs.iter().flatten().copied().collect();
+            points.sort_by(|a, b| a.0.total_cmp(&b.0));
             let expected: Vec<(f64, f64)> = heights
                 .iter()
                 .enumerate()
