@@ -108,8 +108,7 @@ impl Range {
     const fn row(self) -> usize {
         match self {
             Self::Hour => 5,
-            Self::Day => 6,
-            Self::Week => 6,
+            Self::Day | Self::Week => 6,
             Self::Quarter => 9,
         }
     }

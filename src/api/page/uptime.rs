@@ -90,7 +90,9 @@ mod tests {
 
     fn day(target: &str, back: i64, now: Timestamp, parts: &[(State, u64)]) -> Standing {
         let mut times = StateTimes::default();
-        parts.iter().for_each(|(state, ms)| times.add(*state, *ms));
+        for (state, ms) in parts {
+            times.add(*state, *ms);
+        }
         let today = now.as_millis().div_euclid(DAY_MS);
         Standing {
             target: target.parse().unwrap(),

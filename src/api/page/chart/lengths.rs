@@ -106,10 +106,10 @@ pub(super) fn itl(figures: &Figures<'_>) -> Chart {
     let total = &figures.steps.total;
     chart.summary = sentence(figures, total.span(Span::Itl), &p50);
     if let Some(gap) = total.span(Span::Gap).quantile(0.95) {
-        chart.summary.push_str(&format!(
-            " The largest gap stays below {} in 95 % of them.",
-            milliseconds(gap)
-        ));
+        let gap = milliseconds(gap);
+        chart
+            .summary
+            .extend([" The largest gap stays below ", &gap, " in 95 % of them."]);
     }
     chart.fields = "median=ms|95 %=ms|largest gap 95 %=ms|n=n";
     chart.data = data(figures.steps.replies.iter().map(|sum| {
@@ -161,7 +161,7 @@ fn sentence(figures: &Figures<'_>, total: &Histogram, medians: &Points) -> Strin
     let known = medians.iter().enumerate().filter_map(|(i, v)| Some((i, (*v)?)));
     if let Some((step, worst)) = known.max_by(|a, b| a.1.total_cmp(&b.1)) {
         let named = figures.steps.named(step);
-        text.push_str(&format!(" Slowest at {named}: median {}.", milliseconds(worst)));
+        text.extend([" Slowest at ", &named, ": median ", &milliseconds(worst), "."]);
     }
     text
 }

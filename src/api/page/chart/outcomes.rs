@@ -2,7 +2,7 @@
 
 use super::{
     figure::{Chart, Figures, LEAST, NOTE, data},
-    path::{bars, down, level},
+    path::{bars, down, level, tall},
     scale::{Scale, plain},
 };
 use crate::{
@@ -85,8 +85,8 @@ fn stack<const N: usize>(
     for (step, column) in columns.iter().enumerate() {
         let mut foot = down(0.0, height);
         for (layer, n) in column.iter().enumerate().filter(|(_, n)| **n > 0) {
-            let tall = down(0.0, height) - down(scale.share(*n as f64), height);
-            let head = (foot - tall.max(least[layer])).max(0);
+            let high = down(0.0, height) - down(scale.share(*n as f64), height);
+            let head = (foot - high.max(least[layer])).max(0);
             strokes[layer].push((step, foot, head));
             foot = head;
         }
@@ -229,7 +229,7 @@ pub(super) fn sources(figures: &Figures<'_>) -> Chart {
         })
         .collect();
     let asked: u64 = reach.iter().map(|(_, n)| n).sum();
-    let strip = |share: f64| (MAIN + GAP) as i32 * 10 + down(share, STRIP);
+    let strip = |share: f64| tall(MAIN + GAP) + down(share, STRIP);
     let asked_in = |step: usize| reach[step].1 > 0;
     chart.draw("b-reach", runs(steps.len(), strip(0.5), asked_in));
     let failed = reach

@@ -4,7 +4,7 @@
 
 use super::{
     figure::{Chart, Figures, NOTE, data},
-    path::{block, down, level},
+    path::{block, down, level, tall},
     scale::{Scale, plain},
 };
 use crate::{
@@ -29,6 +29,9 @@ const LOWEST_TOP: f64 = 0.05;
 
 /// The place of what is drawn without colour, behind truncated replies and errors.
 const QUIET: usize = 2;
+
+/// Look, name, and which share of a group it is.
+type Kind = (&'static str, &'static str, fn(&Group) -> Rate);
 
 /// The parts of a rate.
 const fn parts(rate: Rate) -> (Option<f64>, Option<f64>, Option<f64>) {
@@ -59,10 +62,10 @@ fn groups(figures: &Figures<'_>, size: usize) -> (usize, Vec<Group>) {
         .from
         .as_millis()
         .div_euclid(steps.step.as_millis().max(1) as i64);
-    let offset = number.rem_euclid(size as i64) as usize;
+    let offset = number.rem_euclid(i64::try_from(size).unwrap_or(1)) as usize;
     let mut groups: Vec<Group> = Vec::new();
     for (index, sum) in steps.replies.iter().enumerate() {
-        if groups.is_empty() || (index + offset) % size == 0 {
+        if groups.is_empty() || (index + offset).is_multiple_of(size) {
             groups.push(Group {
                 steps: (index, index),
                 counts: Counts::default(),
@@ -132,8 +135,8 @@ pub(super) fn rates(figures: &Figures<'_>) -> Chart {
     let most = groups.iter().map(|g| g.counts.attempts).max().unwrap_or(0);
     chart.draw("c-count", counts(&groups, most));
     if most > 0 {
-        let middle = (MAIN + GAP + STRIP / 2) * 10;
-        chart.name(NOTE, middle as i32, format!("n ≤ {}", plain(most as f64)));
+        let middle = tall(MAIN + GAP + STRIP / 2);
+        chart.name(NOTE, middle, format!("n ≤ {}", plain(most as f64)));
     }
     chart.note = match size {
         1 => "bands: 95 % interval".to_owned(),
@@ -158,7 +161,7 @@ pub(super) fn rates(figures: &Figures<'_>) -> Chart {
 /// Draws both shares with their intervals. Calm where all is well: an interval that may be chance is grey, and so is a
 /// share of zero.
 fn shares(chart: &mut Chart, groups: &[Group], y: impl Fn(f64) -> i32) {
-    let kinds: [(_, _, fn(&Group) -> Rate); 2] = [
+    let kinds: [Kind; 2] = [
         ("c-trunc", "truncated", Group::truncated),
         ("c-err", "errors", Group::errors),
     ];
@@ -203,10 +206,10 @@ fn tenths(share: f64) -> String {
 
 fn counts(groups: &[Group], most: u64) -> String {
     let mut path = String::new();
-    let foot = (MAIN + GAP + STRIP) * 10;
+    let foot = tall(MAIN + GAP + STRIP);
     for group in groups.iter().filter(|g| g.counts.attempts > 0) {
         let height = (group.counts.attempts as f64 / most as f64 * f64::from(STRIP * 10)).max(10.0);
-        block(&mut path, group.steps, foot as i32 - height as i32, foot as i32);
+        block(&mut path, group.steps, foot - height as i32, foot);
     }
     path
 }
@@ -245,12 +248,19 @@ fn sentence(figures: &Figures<'_>, groups: &[Group]) -> String {
         .filter_map(|g| Some((g, failed(g).value.filter(|v| *v > 0.0)?)))
         .max_by(|a, b| a.1.total_cmp(&b.1));
     if let Some((group, value)) = worst {
-        text.push_str(&format!(
-            " Worst from {}: {} of {} failed.",
+        let (from, n) = (
             figures.steps.named(group.steps.0),
-            percent(value),
-            group.counts.attempts
-        ));
+            group.counts.attempts.to_string(),
+        );
+        text.extend([
+            " Worst from ",
+            &from,
+            ": ",
+            &percent(value),
+            " of ",
+            &n,
+            " failed.",
+        ]);
     }
     text
 }

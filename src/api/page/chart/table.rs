@@ -23,7 +23,9 @@ pub(super) fn lines(steps: &Steps<'_>) -> Vec<Line> {
     let size = steps.range.row();
     let rows = steps.replies.chunks(size).enumerate().map(|(index, chunk)| {
         let mut sum = Rollup::default();
-        chunk.iter().for_each(|step| sum.merge(step));
+        for step in chunk {
+            sum.merge(step);
+        }
         line(steps.named(index * size), &sum)
     });
     let mut rows: Vec<Line> = rows.collect();

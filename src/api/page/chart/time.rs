@@ -6,14 +6,14 @@ use super::super::figures::strftime;
 use crate::clock::Timestamp;
 
 /// Most labels of the axis.
-const MAX_LABELS: u64 = 8;
+const MAX_LABELS: i64 = 8;
 /// Labels nearer to an end than this part of the width would be cut off; their lines stay.
 const MARGIN: f64 = 0.03;
-const MINUTE: u64 = 60;
-const HOUR: u64 = 3_600;
-const DAY: u64 = 86_400;
-/// Distances of ticks in seconds. Longer ones follow the calendar.
-const STEPS: [u64; 9] = [
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+/// Distances of ticks in milliseconds. Longer ones follow the calendar.
+const STEPS: [i64; 9] = [
     5 * MINUTE,
     10 * MINUTE,
     30 * MINUTE,
@@ -40,24 +40,21 @@ pub(super) struct Tick {
 
 /// The ticks of a span.
 pub(super) fn ticks(from: Timestamp, span: Duration) -> Vec<Tick> {
-    let (start, seconds) = (from.as_millis(), span.as_secs());
-    let times: Vec<i64> = match STEPS.into_iter().find(|step| seconds / step <= MAX_LABELS) {
+    let (start, end) = (from.as_millis(), from.plus(span).as_millis());
+    let length = end - start;
+    let times: Vec<i64> = match STEPS.into_iter().find(|step| length / step <= MAX_LABELS) {
         Some(step) => {
-            let step = step as i64 * 1_000;
             let first = start.div_euclid(step) + i64::from(start.rem_euclid(step) != 0);
-            (first..)
-                .map(|n| n * step)
-                .take_while(|t| *t <= end(from, span))
-                .collect()
+            (first..=end.div_euclid(step)).map(|n| n * step).collect()
         }
-        None => half_months(from, span),
+        None => half_months(start, end),
     };
-    let days = seconds > 3 * DAY;
-    let midnight = |ms: i64| ms.rem_euclid(DAY as i64 * 1_000) == 0;
+    let days = length > 3 * DAY;
+    let midnight = |ms: i64| ms.rem_euclid(DAY) == 0;
     // A day's name is kept where there is room for every other label only.
     let odd = times.iter().position(|ms| midnight(*ms)).unwrap_or(0) % 2;
     let ticks = times.into_iter().enumerate().map(|(index, ms)| {
-        let at = (ms - start) as f64 / (span.as_millis().max(1)) as f64;
+        let at = (ms - start) as f64 / length.max(1) as f64;
         let day = midnight(ms);
         let pattern = if day { "%-d %b" } else { "%H:%M" };
         Tick {
@@ -74,23 +71,17 @@ pub(super) fn ticks(from: Timestamp, span: Duration) -> Vec<Tick> {
     ticks.collect()
 }
 
-fn end(from: Timestamp, span: Duration) -> i64 {
-    from.plus(span).as_millis()
-}
-
 /// The 1st and the 15th of every month.
-fn half_months(from: Timestamp, span: Duration) -> Vec<i64> {
-    let day = DAY as i64 * 1_000;
-    let first = from.as_millis().div_euclid(day) + 1;
-    (first..=end(from, span).div_euclid(day))
-        .map(|n| n * day)
+fn half_months(start: i64, end: i64) -> Vec<i64> {
+    (start.div_euclid(DAY) + 1..=end.div_euclid(DAY))
+        .map(|day| day * DAY)
         .filter(|ms| matches!(&*strftime(Timestamp::from_millis(*ms), "%-d"), "1" | "15"))
         .collect()
 }
 
 /// When a step begins, as short as the span allows: `13:01`, or `21 Nov 13:00` where the span holds several days.
 pub(super) fn named(at: Timestamp, span: Duration) -> String {
-    let pattern = if span.as_secs() > DAY + HOUR {
+    let pattern = if span.as_millis() > (DAY + HOUR).unsigned_abs().into() {
         "%-d %b %H:%M"
     } else {
         "%H:%M"
@@ -107,9 +98,13 @@ pub(super) fn dated(at: Timestamp) -> String {
 mod tests {
     use super::*;
 
-    fn labels(from: &str, hours: u64) -> Vec<String> {
+    fn hour() -> Duration {
+        Duration::from_secs(3_600)
+    }
+
+    fn labels(from: &str, hours: u32) -> Vec<String> {
         let from = Timestamp::from_rfc3339(from).unwrap();
-        ticks(from, Duration::from_secs(hours * HOUR))
+        ticks(from, hour() * hours)
             .into_iter()
             .filter(|tick| !tick.label.is_empty())
             .map(|tick| tick.label)
@@ -138,7 +133,7 @@ mod tests {
     #[test]
     fn a_narrow_page_keeps_the_day() {
         let from = Timestamp::from_rfc3339("2026-11-21T07:40:00Z").unwrap();
-        let ticks = ticks(from, Duration::from_secs(24 * HOUR));
+        let ticks = ticks(from, hour() * 24);
         let kept: Vec<&str> = ticks
             .iter()
             .filter(|t| !t.spare)
@@ -151,7 +146,7 @@ mod tests {
     fn ticks_lie_on_the_axis() {
         for hours in [0, 1, 5, 24, 100, 168, 2_160, 24 * 4_000] {
             let from = Timestamp::from_rfc3339("2026-02-27T23:59:59Z").unwrap();
-            for tick in ticks(from, Duration::from_secs(hours * HOUR)) {
+            for tick in ticks(from, hour() * hours) {
                 assert!((0.0..=1.0).contains(&tick.at), "{hours} h: {tick:?}");
             }
         }
