@@ -72,6 +72,7 @@ fn spread(figures: &Figures<'_>, mut chart: Chart, span: Span, deadline: f64) ->
         Some(ms) => format!("complete replies; late above {}", milliseconds(ms)),
         None => "complete replies".to_owned(),
     };
+    chart.note += scale_note(&scale);
     chart.summary = sentence(figures, figures.steps.total.span(span), &p50);
     chart.fields = "median=ms|95 %=ms|99 %=ms|n=n";
     chart.data = data(figures.steps.replies.iter().map(|sum| {
@@ -103,6 +104,7 @@ pub(super) fn itl(figures: &Figures<'_>) -> Chart {
         stroke(&mut chart, class, &at(points, y));
     }
     "mean of each reply; dashed: 95 % of the largest gaps are shorter".clone_into(&mut chart.note);
+    chart.note += scale_note(&scale);
     let total = &figures.steps.total;
     chart.summary = sentence(figures, total.span(Span::Itl), &p50);
     if let Some(gap) = total.span(Span::Gap).quantile(0.95) {
@@ -127,6 +129,14 @@ pub(super) fn itl(figures: &Figures<'_>) -> Chart {
 
 fn at(points: &Points, y: impl Fn(f64) -> i32) -> Vec<Option<i32>> {
     points.iter().map(|point| point.map(&y)).collect()
+}
+
+/// What to know of an axis that is not linear.
+const fn scale_note(scale: &Scale) -> &'static str {
+    match scale {
+        Scale::Linear { .. } => "",
+        Scale::Log { .. } => "; logarithmic",
+    }
 }
 
 /// A line with dots where it has no neighbours.

@@ -13,8 +13,8 @@ use crate::{
     store::Counts,
 };
 
-/// Attempts that a share should rest on: below, its interval spans more than a third of the scale.
-const ENOUGH: u64 = 20;
+/// Attempts that a share should rest on: below, the interval of a clean record reaches beyond 7 %.
+const ENOUGH: u64 = 50;
 /// How many steps may be put together.
 const GROUPS: [usize; 9] = [1, 2, 3, 4, 5, 6, 10, 12, 15];
 /// Fewest groups that are left, and most: two shares with their intervals in every step of 90 days would be a blur.

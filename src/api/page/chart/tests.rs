@@ -201,7 +201,7 @@ fn the_script_finds_an_entry_for_every_step() {
 #[test]
 fn shares_are_put_together_until_they_mean_something() {
     let steps = |per_step| vec![vec![(Source::Canary, Verdict::Complete, 100.0); per_step]; 60];
-    for (per_step, group) in [(30, 1), (20, 1), (10, 2), (4, 5), (1, 5)] {
+    for (per_step, group) in [(60, 1), (50, 1), (49, 2), (10, 5), (1, 5)] {
         let board = Board::draw(&past(&steps(per_step)), 0, NOW);
         assert_eq!(board.charts[3].group, group, "{per_step} a step");
     }
