@@ -189,6 +189,37 @@ async fn pages_answer_with_html_that_nobody_keeps() {
 }
 
 #[tokio::test]
+async fn a_range_that_nobody_knows_is_the_first() {
+    let router = routes::<Fake>().with_state(Fake::new());
+    let path = "/targets/openrouter/meta-llama/llama-3.1-8b:free";
+    for (query, range) in [
+        ("", "1h"),
+        ("?range=1h", "1h"),
+        ("?range=24h", "24h"),
+        ("?x=1&range=90d", "90d"),
+        ("?range=2h", "1h"),
+        ("?range=%00", "1h"),
+        ("?range", "1h"),
+    ] {
+        let page = get(&router, &format!("{path}{query}")).await.body;
+        let current = format!("data-range=\"{range}\" aria-current=\"true\"");
+        assert!(page.contains(&current), "{query}");
+        assert_eq!(page.matches("aria-current=\"true\"").count(), 1, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_targets_page_brings_its_own_script() {
+    let router = routes::<Fake>().with_state(Fake::new());
+    let page = get(&router, "/targets/openrouter/meta-llama/llama-3.1-8b:free")
+        .await
+        .body;
+    let script = page.split('"').find(|text| text.ends_with(".js")).unwrap();
+    let asset = get(&router, script).await;
+    assert!(asset.body.contains("data-readout") && asset.cache.contains("immutable"));
+}
+
+#[tokio::test]
 async fn assets_are_named_by_the_page_and_kept_for_ever() {
     let router = routes::<Fake>().with_state(Fake::new());
     let page = get(&router, "/").await.body;

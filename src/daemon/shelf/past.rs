@@ -134,3 +134,110 @@ fn complete(
     }
     Ok(all)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::Clock,
+        health::{Reason, ReasonCode, Standing, State, StateTimes},
+        protocol::ErrorClass,
+        store::{Options, Record, Rollup, Store},
+        verdict::{FailedAt, Failure, Truncation},
+    };
+
+    const NOW: Timestamp = Timestamp::from_millis(1_781_960_702_000);
+
+    fn ago(seconds: u64) -> Timestamp {
+        NOW.minus(Duration::from_secs(seconds))
+    }
+
+    fn seen(seconds: u64, source: Source, verdict: Verdict) -> Record {
+        let mut one = Observation::new("p/m".parse().unwrap(), ago(seconds), source, verdict);
+        one.phases.first_token = Some(Duration::from_millis(100));
+        one.phases.terminal = Some(Duration::from_millis(300));
+        Record::Observation(one)
+    }
+
+    fn incident(id: &str, started: u64, recovered: Option<u64>) -> Record {
+        Record::Incident(Incident {
+            id: id.into(),
+            target: "p/m".parse().unwrap(),
+            started: ago(started),
+            detected: ago(started),
+            opened: ago(started),
+            recovered: recovered.map(ago),
+            closed: recovered.map(ago),
+            worst: State::Down,
+            reason: Reason {
+                code: ReasonCode::Truncated,
+                text: String::new(),
+                sources: Vec::new(),
+            },
+            timeline: Vec::new(),
+            lead_s: None,
+        })
+    }
+
+    #[test]
+    fn everything_the_page_shows_comes_back() {
+        let (writer, reader) = Store::temporary(Options::default(), Clock::manual(NOW)).unwrap();
+        let cut = Verdict::Truncated(Truncation::Cut);
+        let refused = Verdict::Errored(Failure {
+            class: ErrorClass::Overloaded,
+            at: FailedAt::Status(529),
+        });
+        for record in [
+            incident("old", 9_000, Some(8_000)),
+            incident("open", 50, None),
+            seen(7_000, Source::Canary, Verdict::Complete),
+            seen(60, Source::Reach, Verdict::Complete),
+            seen(50, Source::Canary, cut),
+            seen(40, Source::Canary, refused),
+            seen(30, Source::Long, Verdict::Complete),
+            seen(20, Source::Canary, Verdict::Complete),
+            seen(10, Source::Report, cut),
+            Record::Standing(Standing {
+                target: "p/m".parse().unwrap(),
+                day: NOW,
+                times: StateTimes::default(),
+            }),
+        ] {
+            writer.send(record);
+        }
+        assert!(writer.flush(Duration::from_secs(60)));
+        let target = "p/m".parse().unwrap();
+        for (range, canaries, shaded) in [(Range::Hour, 3, 1), (Range::Day, 4, 2), (Range::Quarter, 4, 2)] {
+            let past = read(&reader, &target, range, NOW).unwrap();
+            let history = past.history.unwrap();
+            let count = |source| -> u64 {
+                let (_, series) = history.series.iter().find(|(have, _)| *have == source).unwrap();
+                assert_eq!(series.points.len(), range.steps() as usize);
+                series.points.iter().map(Rollup::observations).sum()
+            };
+            let counts = [
+                Source::Canary,
+                Source::Reach,
+                Source::Long,
+                Source::Report,
+                Source::Tap,
+            ]
+            .map(count);
+            assert_eq!(counts, [canaries, 1, 1, 1, 0], "{range:?}");
+            assert_eq!(history.incidents.len(), shaded, "{range:?}");
+            let failed: Vec<Verdict> = past.failures.iter().map(|o| o.verdict).collect();
+            assert_eq!(failed, [cut, refused, cut], "newest first");
+            assert_eq!(past.observations.len(), 6, "without reach probes that passed");
+            let complete: Vec<(CanaryKind, usize)> = past
+                .complete
+                .iter()
+                .map(|(kind, seen)| (*kind, seen.len()))
+                .collect();
+            assert_eq!(complete, [(CanaryKind::Short, 2), (CanaryKind::Long, 1)]);
+            assert_eq!(past.incident.unwrap().id, "open");
+            assert_eq!((past.incidents.len(), past.standings.len()), (2, 1));
+        }
+        let nobody = read(&reader, &"p/none".parse().unwrap(), Range::Week, NOW).unwrap();
+        assert!(nobody.observations.is_empty() && nobody.history.is_some());
+    }
+}
