@@ -12,6 +12,7 @@ mod figures;
 mod frame;
 mod incident;
 mod incidents;
+mod methodology;
 mod overview;
 mod seen;
 mod sentence;
@@ -41,6 +42,7 @@ pub use self::{
     frame::Budget,
     incident::{Case, Lost, MAX_EVIDENCE},
     incidents::{INCIDENTS, MAX_OPEN, Spells},
+    methodology::{Asked, Rules},
     serve::{CLOSED_FRESH, Shelf, TODAY_FRESH, routes},
     target::{MAX_FAILURES, MAX_LISTED, MAX_STEPS, Past, Plan},
 };

@@ -3,13 +3,14 @@
 mod days;
 mod incidents;
 mod past;
+mod rules;
 
 use std::sync::{Arc, RwLock};
 
 use crate::{
     api::{
         self,
-        page::{Budget, Case, DaysOf, Past, Plan, Range, Shelf, Spells},
+        page::{Budget, Case, DaysOf, Past, Plan, Range, Rules, Shelf, Spells},
     },
     clock::{Clock, Timestamp},
     config::Config,
@@ -93,6 +94,10 @@ impl Shelf for PageShelf {
             }
         }
         plans
+    }
+
+    fn rules(&self) -> Rules {
+        rules::of(&self.config())
     }
 
     async fn days(&self, from: Timestamp, to: Timestamp) -> Option<DaysOf> {

@@ -1,5 +1,8 @@
 mod fixtures;
 mod history;
+mod incidents;
+mod look;
+mod methodology;
 mod overview;
 mod target;
 
