@@ -97,3 +97,7 @@ export const luminance = (page) => page.evaluate(() => {
   const [r, g, b] = canvas.getImageData(0, 0, 1, 1).data;
   return (0.2126 * r + 0.7152 * g + 0.0722 * b) / 255;
 });
+
+/** Two frames after the fonts are there. */
+export const settled = (page) => page.evaluate(() => document.fonts.ready.then(() =>
+  new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))));

@@ -113,3 +113,15 @@ export class Daemon {
     await rm(this.dir, { recursive: true, force: true });
   }
 }
+
+/** `endturn demo`: the simulator and the daemon in one process, with its scripted outage. */
+export class Demo extends Daemon {
+  static async start() {
+    const demo = new Demo();
+    Object.assign(demo, await start(['demo', '--listen', '127.0.0.1:0'], 'stdout', /page (http:[^ ]+?)\/? /));
+    demo.origin = new URL(demo.address).origin;
+    return demo;
+  }
+
+  stop() { return stop(this.child); }
+}

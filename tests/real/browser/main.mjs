@@ -2,7 +2,7 @@
 // the faults are ours, so each test knows what the page must say.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { launch, luminance, open, sideways, violations, PATIENCE_MS } from './browser.mjs';
+import { launch, luminance, open, settled, sideways, violations, PATIENCE_MS } from './browser.mjs';
 import { Daemon, Simulator, provider } from './daemon.mjs';
 
 const VICTIM = 'anthropic/claude-haiku-4-5', HEALTHY = 'openai/gpt-5.2-chat';
@@ -40,8 +40,6 @@ const pages = () => [
   ['/methodology', /truncated/i],
 ];
 
-const settled = (page) => page.evaluate(() => document.fonts.ready.then(() =>
-  new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))));
 const shifted = (page) => page.evaluate(() => window.endturnTest.shifts);
 const total = (shifts) => shifts.reduce((sum, s) => sum + s.value, 0);
 
