@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import { launch, luminance, open, settled, sideways, violations, PATIENCE_MS } from './browser.mjs';
 import { Daemon, Simulator, provider } from './daemon.mjs';
 
-const VICTIM = 'anthropic/claude-haiku-4-5', HEALTHY = 'openai/gpt-5.2-chat';
+const VICTIM = 'anthropic/claude-haiku-4-5', HEALTHY = 'openai/gpt-5.2-chat', OTHER = 'gemini/gemini-2.5-flash-lite';
 const CUT = { kind: 'truncate', rate: 1, at: 0.6, how: 'fin' };
 const row = (id) => `a.row[data-target="${id}"]`;
 const pathOf = (id) => `/targets/${id}`;
@@ -134,6 +134,44 @@ describe('all pages', { timeout: 300_000 }, () => {
       }
     });
   }
+
+  test('wider spacing of text (WCAG 1.4.12) cuts nothing and scrolls nothing sideways at 360 px', async () => {
+    for (const [path] of pages()) {
+      const view = await open(browser, daemon.origin, { viewport: { width: 360, height: 800 } });
+      await view.page.goto(path);
+      const cut = await view.page.evaluate(() => {
+        const sheet = new CSSStyleSheet();
+        sheet.replaceSync('* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important }');
+        document.adoptedStyleSheets = [sheet];
+        return [...document.querySelectorAll('main *, header *, footer *')].filter((e) => {
+          const style = getComputedStyle(e);
+          return e.innerText?.trim() && !e.closest('svg') && style.overflowX === 'hidden' && e.clientWidth > 1
+            && e.scrollWidth > e.clientWidth + 1 && style.textOverflow !== 'ellipsis';
+        }).map((e) => e.outerHTML.slice(0, 120));
+      });
+      assert.deepEqual(cut, [], path);
+      assert.deepEqual(await sideways(view.page), [], path);
+      await view.done();
+    }
+  });
+
+  test('what a provider says is text, never markup', { timeout: 90_000 }, async () => {
+    const hostile = '<img src=/hostile onerror=alert(1)><script>alert(2)</script><a href="http://hostile.invalid/">here</a>';
+    await simulator.fault('gemini', { kind: 'status', code: 500, body: JSON.stringify({ error: { code: 500, status: 'INTERNAL', message: hostile } }) });
+    try {
+      await daemon.untilState(OTHER, ...IMPAIRED);
+      for (const path of ['/', pathOf(OTHER), '/incidents']) {
+        const view = await open(browser, daemon.origin);
+        await view.page.goto(path);
+        await settled(view.page);
+        assert.equal(await view.page.evaluate(() => document.querySelectorAll('img, script:not([src]), a[href*="hostile"]').length), 0, path);
+        if (path === pathOf(OTHER)) assert.ok((await view.page.locator('main').innerText()).includes('<img src=/hostile'), 'shown as it came');
+        await view.done();
+      }
+    } finally {
+      await simulator.fault('gemini', null);
+    }
+  });
 
   test('without script every page is complete', async () => {
     for (const [path, words] of pages()) {
