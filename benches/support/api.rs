@@ -34,6 +34,14 @@ impl History for Nothing {
         Ok(None)
     }
 
+    fn days(&self, _: Timestamp, _: Timestamp) -> Result<Vec<endturn::store::DayCounts>, HistoryError> {
+        Ok(Vec::new())
+    }
+
+    fn standings(&self, _: Timestamp, _: Timestamp) -> Result<Vec<endturn::health::Standing>, HistoryError> {
+        Ok(Vec::new())
+    }
+
     fn series(&self, _: &endturn::store::SeriesQuery) -> Result<endturn::store::Series, HistoryError> {
         Err(HistoryError::Cursor)
     }

@@ -2,6 +2,7 @@
 
 use super::problem::Problem;
 use crate::{
+    clock::Timestamp,
     feed::v1,
     health,
     id::TargetId,
@@ -91,6 +92,10 @@ pub trait History: Send + Sync + 'static {
     fn changes(&self, query: &ChangeQuery) -> Result<Listing<health::Change>, HistoryError>;
     /// One incident.
     fn incident(&self, id: &str) -> Result<Option<health::Incident>, HistoryError>;
+    /// Days of every target.
+    fn days(&self, from: Timestamp, to: Timestamp) -> Result<Vec<store::DayCounts>, HistoryError>;
+    /// How every target stood, day by day.
+    fn standings(&self, from: Timestamp, to: Timestamp) -> Result<Vec<health::Standing>, HistoryError>;
     /// A series of one target.
     fn series(&self, query: &store::SeriesQuery) -> Result<store::Series, HistoryError>;
     /// Kept events after a revision, oldest first, at most `limit`. Empty where that revision is past retention.
@@ -174,6 +179,14 @@ impl History for Reader {
         Ok(Reader::incident(self, id)?)
     }
 
+    fn days(&self, from: Timestamp, to: Timestamp) -> Result<Vec<store::DayCounts>, HistoryError> {
+        Ok(Reader::days(self, from, to)?)
+    }
+
+    fn standings(&self, from: Timestamp, to: Timestamp) -> Result<Vec<health::Standing>, HistoryError> {
+        Ok(Reader::standings(self, from, to)?)
+    }
+
     fn series(&self, query: &store::SeriesQuery) -> Result<store::Series, HistoryError> {
         Ok(Reader::series(self, query)?)
     }
@@ -203,7 +216,10 @@ impl From<&store::StoreStatus> for v1::StoreStatus {
                 Some(_) => v1::StoreState::Failing,
             },
             dropped: status.dropped.total(),
-            detail: status.failing.as_ref().map(|failing| failing.error.clone()),
+            detail: match &status.failing {
+                Some(failing) => Some(failing.error.clone()),
+                None => status.migrating.then(|| StoreError::Migrating.to_string()),
+            },
         }
     }
 }
@@ -214,7 +230,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        clock::{Clock, Timestamp},
+        clock::Clock,
         store::{Options, Record, Store},
         verdict::{Observation, Verdict},
     };

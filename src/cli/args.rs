@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::backup::BackupArgs;
 use crate::{gate::Expect, id::TargetId, protocol::Wire};
 
 /// Where a daemon listens unless told otherwise.
@@ -32,6 +33,12 @@ Examples:
 
 A capture may be an event stream, NDJSON, Bedrock's binary frames or a JSON body, with or without
 the HTTP head that `curl -i` writes. docs/validate.md tells what each check proves and can't.";
+
+const BACKUP_HELP: &str = "\
+Examples:
+  endturn backup /backup/endturn-2026-11-22.db
+  endturn backup -c /etc/endturn/endturn.toml /backup/endturn.db
+  endturn backup --db /var/lib/endturn/endturn.db /backup/endturn.db --json";
 
 /// Which LLM providers can finish a reply right now.
 ///
@@ -116,6 +123,13 @@ pub enum Command {
     /// was nothing to judge.
     #[command(after_help = VALIDATE_HELP)]
     Validate(ValidateArgs),
+    /// A checked copy of the database, while the daemon runs.
+    ///
+    /// It holds one moment of it, whoever writes meanwhile. To restore: stop the daemon, put the copy in the place of
+    /// `store.path` (without its -wal and -shm), start. The restored daemon has a new instance, so that nobody takes its
+    /// feed for the old one's.
+    #[command(after_help = BACKUP_HELP)]
+    Backup(BackupArgs),
 }
 
 /// Arguments of `demo`.

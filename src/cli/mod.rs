@@ -1,6 +1,7 @@
 //! The command line: arguments, one module a command, exit codes.
 
 mod args;
+mod backup;
 pub mod check;
 mod demo;
 mod exit;
@@ -94,6 +95,7 @@ async fn dispatch(command: Command, clock: Clock) -> Exit {
         },
         Command::Simulate(args) => simulate::run(&args, clock).await,
         Command::Validate(args) => validate::run(&args),
+        Command::Backup(args) => backup::run(&args, &clock),
     }
 }
 

@@ -42,6 +42,9 @@ pub(super) struct StoreFile {
 #[serde(deny_unknown_fields)]
 pub(super) struct KeepFile {
     pub(super) raw: Option<Spanned<Span>>,
+    pub(super) minute: Option<Spanned<Span>>,
+    pub(super) hour: Option<Spanned<Span>>,
+    pub(super) day: Option<Spanned<Lasting>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -150,6 +153,10 @@ pub(super) enum Switch {
 #[derive(Clone, Copy)]
 pub(super) struct Span(pub(super) Duration);
 
+/// A length of time, or none that ends: `"10y"`, `"forever"`.
+#[derive(Clone, Copy)]
+pub(super) struct Lasting(pub(super) Option<Duration>);
+
 /// A size in bytes: `"2GiB"`.
 #[derive(Clone, Copy)]
 pub(super) struct Size(pub(super) u64);
@@ -179,6 +186,29 @@ impl<'de> Deserialize<'de> for Span {
                 humantime::parse_duration(text).map(Span).map_err(|_| {
                     E::custom("not a length of time, write it as in \"500ms\", \"30s\" or \"5m\"")
                 })
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Lasting {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Lasting;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"forever\" or a length of time with its unit, as in \"800d\"")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Lasting, E> {
+                if text == "forever" {
+                    return Ok(Lasting(None));
+                }
+                let span = humantime::parse_duration(text);
+                span.map(|span| Lasting(Some(span)))
+                    .map_err(|_| E::custom("not a length of time, write it as in \"800d\", or \"forever\""))
             }
         }
         deserializer.deserialize_str(Text)

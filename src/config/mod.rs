@@ -12,6 +12,7 @@ mod endpoint;
 mod env;
 mod error;
 mod file;
+mod keep;
 mod key;
 mod load;
 mod mask;
@@ -31,6 +32,7 @@ pub use canary_file::{MAX_CANARY_WORDS, SENTINEL_WORD};
 pub use endpoint::{MAX_HEADER_BYTES, MAX_HEADERS};
 pub use env::Env;
 pub use error::{ConfigError, Diagnostic, Diagnostics, Found, MAX_FINDINGS, Position, Severity};
+pub use keep::{KEEP_DAY, KEEP_HOUR, KEEP_MINUTE, KEEP_RAW};
 pub use key::MAX_SECRET_BYTES;
 pub use load::{Loaded, MAX_FILE_BYTES, Note, Origin, load, load_text};
 pub use official::OFFICIAL_EVERY;
@@ -40,9 +42,7 @@ pub use preset::{
 };
 pub use preset_file::{MAX_USD_PER_MTOK, MAX_USD_PER_REQUEST};
 pub use provider::{DEADLINES, FREE_EVERY, PAID_EVERY};
-pub use resolve::{
-    KEEP_RAW, MAX_ANCHORS, MAX_PROVIDERS, MAX_TARGETS, MAX_USD_PER_DAY, MAX_VANTAGE_BYTES, STORE_BYTES,
-};
+pub use resolve::{MAX_ANCHORS, MAX_PROVIDERS, MAX_TARGETS, MAX_USD_PER_DAY, MAX_VANTAGE_BYTES, STORE_BYTES};
 pub use secret::Secret;
 pub use types::*;
 

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Keys of the contract that this version doesn't know yet. Silently ignoring one would promise what isn't kept.
-const NOT_YET: [&str; 12] = [
+const NOT_YET: [&str; 9] = [
     "route",
     "channel",
     "alert",
@@ -24,9 +24,6 @@ const NOT_YET: [&str; 12] = [
     "ca",
     "tokens",
     "allowed_hosts",
-    "minute",
-    "hour",
-    "day",
     "secret",
 ];
 /// At least this alike (Jaro-Winkler, 0 to 1) for a suggestion.

@@ -27,8 +27,6 @@ pub const MAX_TARGETS: usize = 1_024;
 pub const MAX_ANCHORS: usize = 8;
 /// Longest vantage name in bytes.
 pub const MAX_VANTAGE_BYTES: usize = 64;
-/// Shortest and longest time that raw observations can be kept.
-pub const KEEP_RAW: (Duration, Duration) = (Duration::from_secs(3_600), Duration::from_secs(400 * 86_400));
 /// Smallest and largest size bound of the database in bytes.
 pub const STORE_BYTES: (u64, u64) = (16 << 20, 1 << 40);
 /// Largest budget in dollars a day.
@@ -235,16 +233,14 @@ impl Resolver<'_> {
 
     fn store(&mut self, file: StoreFile) -> StoreConfig {
         let default = self.defaults.store.take().unwrap_or_default();
-        let raw = |store: Option<super::file::KeepFile>| store.and_then(|keep| keep.raw);
-        let keep_raw = raw(file.keep).or_else(|| raw(default.keep));
-        let keep_raw = keep_raw.map_or(KEEP_RAW.0, |value| self.span("keep.raw", &value, KEEP_RAW));
+        let keep = self.keep(file.keep.unwrap_or_default(), default.keep.unwrap_or_default());
         let max_bytes = match file.max_size.or(default.max_size) {
             Some(value) => self.size(&value),
             None => STORE_BYTES.0,
         };
         StoreConfig {
             path: file.path.unwrap_or_else(|| self.env.store_path()),
-            keep_raw,
+            keep,
             max_bytes,
         }
     }
@@ -321,7 +317,7 @@ impl Resolver<'_> {
 }
 
 /// A length of time as people write it: whole days as days, since `400d` says what `1year 1month ..` hides.
-fn plain(span: Duration) -> String {
+pub(super) fn plain(span: Duration) -> String {
     const DAY: u64 = 86_400;
     if span.subsec_nanos() == 0 && span.as_secs() >= DAY && span.as_secs().is_multiple_of(DAY) {
         format!("{}d", span.as_secs() / DAY)

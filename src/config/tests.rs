@@ -150,7 +150,6 @@ fn values_are_held_at_the_limit() {
     let tokens = |n: u32| format!("{entry}[[provider.model]]\nid = \"claude-haiku-4-5\"\nmax_tokens = {n}\n");
     let canary = |ms: u128| format!("{entry}canary = {{ every = \"{ms}ms\" }}\n");
     let reach = |ms: u128| format!("{entry}reach = {{ every = \"{ms}ms\" }}\n");
-    let raw = |s: u64| format!("[store]\nkeep = {{ raw = \"{s}s\" }}\n{entry}");
     let size = |bytes: u64| format!("[store]\nmax_size = \"{bytes}B\"\n{entry}");
     let connect = |ms: u128| format!("{entry}limits = {{ connect = \"{ms}ms\" }}\n");
     check_limits(&[
@@ -179,8 +178,6 @@ fn values_are_held_at_the_limit() {
             reach(FREE_EVERY.1.as_millis()),
             reach(FREE_EVERY.1.as_millis() + 1),
         ),
-        ("raw", raw(KEEP_RAW.0.as_secs()), raw(KEEP_RAW.0.as_secs() - 1)),
-        ("raw", raw(KEEP_RAW.1.as_secs()), raw(KEEP_RAW.1.as_secs() + 1)),
         ("size", size(STORE_BYTES.0), size(STORE_BYTES.0 - 1)),
         ("size", size(STORE_BYTES.1), size(STORE_BYTES.1 + 1)),
         (
@@ -207,6 +204,73 @@ fn findings_are_bounded_and_say_so() {
         "{}",
         many[MAX_FINDINGS]
     );
+}
+
+#[test]
+fn times_of_keeping_are_held_at_the_limit() {
+    let entry = ENTRY;
+    let raw = |s: u64| format!("[store]\nkeep = {{ raw = \"{s}s\" }}\n{entry}");
+    // The coarser steps last as long as they can, so that no order is broken at the limit.
+    let minute = |s: u64| format!("[store]\nkeep = {{ minute = \"{s}s\", hour = \"4000d\" }}\n{entry}");
+    let hour = |s: u64| format!("[store]\nkeep = {{ minute = \"1d\", hour = \"{s}s\" }}\n{entry}");
+    let day =
+        |s: u64| format!("[store]\nkeep = {{ hour = \"7d\", minute = \"1d\", day = \"{s}s\" }}\n{entry}");
+    check_limits(&[
+        (
+            "minute",
+            minute(KEEP_MINUTE.0.as_secs()),
+            minute(KEEP_MINUTE.0.as_secs() - 1),
+        ),
+        (
+            "minute",
+            minute(KEEP_MINUTE.1.as_secs()),
+            minute(KEEP_MINUTE.1.as_secs() + 1),
+        ),
+        (
+            "hour",
+            hour(KEEP_HOUR.0.as_secs()),
+            hour(KEEP_HOUR.0.as_secs() - 1),
+        ),
+        (
+            "hour",
+            hour(KEEP_HOUR.1.as_secs()),
+            hour(KEEP_HOUR.1.as_secs() + 1),
+        ),
+        ("day", day(KEEP_DAY.0.as_secs()), day(KEEP_DAY.0.as_secs() - 1)),
+        ("day", day(KEEP_DAY.1.as_secs()), day(KEEP_DAY.1.as_secs() + 1)),
+        ("raw", raw(KEEP_RAW.0.as_secs()), raw(KEEP_RAW.0.as_secs() - 1)),
+        ("raw", raw(KEEP_RAW.1.as_secs()), raw(KEEP_RAW.1.as_secs() + 1)),
+    ]);
+}
+
+#[test]
+fn a_coarser_step_of_history_outlasts_the_finer_one() {
+    let keep = |keep: &str| format!("[store]\nkeep = {{ {keep} }}\n{ENTRY}");
+    for (text, wanted) in [
+        ("minute = \"14d\", hour = \"14d\", day = \"forever\"", None),
+        ("hour = \"13d\"", Some("keep.hour is shorter than keep.minute")),
+        (
+            "minute = \"399d\", hour = \"398d\"",
+            Some("keep.hour is shorter than keep.minute"),
+        ),
+        ("day = \"399d\"", Some("keep.day is shorter than keep.hour")),
+        (
+            "day = \"often\"",
+            Some("not a length of time, write it as in \"800d\", or \"forever\""),
+        ),
+    ] {
+        let found = load_text(&keep(text));
+        match wanted {
+            None => assert!(found.is_ok(), "{text}: {found:?}"),
+            Some(wanted) => {
+                let told = messages(&keep(text));
+                assert!(
+                    told.iter().any(|message| message.contains(wanted)),
+                    "{text}: {told:?}"
+                );
+            }
+        }
+    }
 }
 
 #[test]

@@ -63,10 +63,24 @@ pub struct Server {
 pub struct StoreConfig {
     /// File.
     pub path: PathBuf,
-    /// How long raw observations are kept.
-    pub keep_raw: Duration,
+    /// How long history is kept.
+    pub keep: Keep,
     /// Size bound of the file in bytes.
     pub max_bytes: u64,
+}
+
+/// How long each step of history is kept. A step lasts at least as long as the finer one before it; raw rows may outlast
+/// all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// Raw observations.
+    pub raw: Duration,
+    /// Minutes.
+    pub minute: Duration,
+    /// Hours.
+    pub hour: Duration,
+    /// Days; `None` for ever.
+    pub day: Option<Duration>,
 }
 
 /// One provider.

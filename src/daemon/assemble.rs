@@ -112,7 +112,10 @@ fn make_home(path: &Path) {
 
 fn open_store(config: &Config, place: StorePlace, clock: &Clock) -> Result<(Writer, Reader), StartError> {
     let options = Options {
-        keep_raw: config.store.keep_raw,
+        keep_raw: config.store.keep.raw,
+        keep_minutes: config.store.keep.minute,
+        keep_hours: config.store.keep.hour,
+        keep_days: config.store.keep.day,
         max_bytes: config.store.max_bytes,
         ..Options::default()
     };

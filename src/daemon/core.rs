@@ -15,7 +15,7 @@ use crate::{
     clock::{Clock, Timestamp},
     config::Config,
     feed::{Cause, FIGURES_EVERY, HEARTBEAT, Hub, v1},
-    health::{Change, Incident, IncidentPhase, Network, Transition},
+    health::{Change, Incident, IncidentPhase, Network, StandingKeeper, Transition},
     official::{Fetcher, Page, Reading},
     probe::{Anchors, ProbeJob, Prober},
     store::{Record, Writer},
@@ -92,6 +92,8 @@ pub(crate) struct Core {
     skipped: Skipped,
     /// Whether the log was told that the store fails.
     store_failing: bool,
+    /// Adds up the time in each state.
+    standing: StandingKeeper,
 }
 
 /// What one round of the loop has to tell.
@@ -137,6 +139,7 @@ impl Core {
             stop,
             skipped: Skipped::default(),
             store_failing: false,
+            standing: StandingKeeper::default(),
         }
     }
 
@@ -178,7 +181,7 @@ impl Core {
             }
             if now >= save {
                 save = now.plus(SAVE_EVERY);
-                self.writer.send(Record::State(self.brain.save()));
+                self.keep();
             }
             if now >= skipped {
                 skipped = now.plus(SKIPPED_EVERY);
@@ -292,6 +295,8 @@ impl Core {
 
     fn publish(&mut self, cause: Cause<'_>, now: Timestamp) {
         let mut view = self.brain.view(now);
+        self.standing
+            .look(now, view.targets.iter().map(|target| (&target.id, target.state)));
         self.annotator.fill(&mut view, now);
         // Readers compare with their own wall clock, so the feed is dated by ours, not by the detector's time.
         view.at = self.clock.wall();
@@ -393,7 +398,15 @@ impl Core {
                 }
             }
         }
+        self.keep();
+    }
+
+    /// What a restart needs, and the time in each state so far.
+    fn keep(&mut self) {
         self.writer.send(Record::State(self.brain.save()));
+        for standing in self.standing.take() {
+            self.writer.send(Record::Standing(standing));
+        }
     }
 }
 
@@ -447,14 +460,5 @@ fn log_incident(phase: IncidentPhase, incident: &Incident) {
 
 /// The store's state for the feed.
 pub(crate) fn store_status(writer: &Writer) -> v1::StoreStatus {
-    let status = writer.status();
-    v1::StoreStatus {
-        state: if status.failing.is_some() {
-            v1::StoreState::Failing
-        } else {
-            v1::StoreState::Ok
-        },
-        dropped: status.dropped.total(),
-        detail: status.failing.map(|failing| failing.error),
-    }
+    v1::StoreStatus::from(&writer.status())
 }

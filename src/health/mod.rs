@@ -18,6 +18,7 @@ mod machine;
 mod provider;
 mod recent;
 mod save;
+mod standing;
 mod stream;
 mod target;
 mod types;
@@ -33,4 +34,5 @@ pub use identity::{
     CHANGED_FOR, Change, ChangeKind, DRIFT_RUN, MAX_FINGERPRINTS, MAX_NAME_BYTES, TELL_AGAIN,
 };
 pub use machine::Machine;
+pub use standing::{MAX_UNWATCHED, Standing, StandingKeeper, StateTimes};
 pub use types::*;

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::{
     config::{
-        Answer, Auth, Canary, CanaryScript, Config, Expected, Model, OfficialPages, Price, ProbeLimits,
+        Answer, Auth, Canary, CanaryScript, Config, Expected, Keep, Model, OfficialPages, Price, ProbeLimits,
         Provider, Reach, Secret, Server, StoreConfig,
     },
     id::ProviderId,
@@ -21,7 +21,12 @@ pub(super) fn config(models: usize, every: Duration) -> Config {
         },
         store: StoreConfig {
             path: PathBuf::from("test.db"),
-            keep_raw: Duration::from_secs(3_600),
+            keep: Keep {
+                raw: Duration::from_secs(3_600),
+                minute: Duration::from_secs(86_400),
+                hour: Duration::from_secs(7 * 86_400),
+                day: None,
+            },
             max_bytes: 1 << 30,
         },
         anchors: Vec::new(),

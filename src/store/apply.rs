@@ -8,7 +8,7 @@ use super::{
     Record, changes,
     packed::{self, Texts, Words},
     roll::{Late, Mark},
-    text,
+    standing, text,
 };
 use crate::{
     clock::Timestamp,
@@ -124,6 +124,10 @@ impl Memory {
             Record::Change(change) => {
                 let target = self.target(connection, &change.target)?;
                 changes::write(connection, target, change)
+            }
+            Record::Standing(standing) => {
+                let target = self.target(connection, &standing.target)?;
+                standing::write(connection, target, standing)
             }
             Record::State(saved) => run(
                 connection,

@@ -24,6 +24,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("migrations/02.sql")),
     M::up(include_str!("migrations/03.sql")),
     M::up(include_str!("migrations/04.sql")),
+    M::up(include_str!("migrations/05.sql")),
 ];
 
 /// Newest schema version that this program knows.
@@ -63,7 +64,7 @@ pub(super) fn open(path: &Path, manner: Manner) -> Result<Connection, StoreError
     Ok(connection)
 }
 
-fn refuse_strangers(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+pub(super) fn refuse_strangers(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let read = |pragma: &str| -> Result<i64, StoreError> {
         connection
             .query_row(pragma, [], |row| row.get(0))

@@ -50,6 +50,9 @@ pub enum StoreError {
     /// A read failed: try again later.
     #[error("cannot read the database: {0}")]
     Read(#[from] rusqlite::Error),
+    /// Rows of an older schema are being moved: try again later.
+    #[error("history of an older version is being moved into the new shape")]
+    Migrating,
     /// Every read connection is taken: try again later.
     #[error("all {0} read connections are busy")]
     Busy(usize),

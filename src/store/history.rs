@@ -1,8 +1,8 @@
 //! Series over any span: rollups where they are closed, raw rows behind them, so that every observation counts once.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
     Counts, Reader, StoreError,
@@ -16,7 +16,7 @@ use super::{
 use crate::{clock::Timestamp, id::TargetId, verdict::Source};
 
 /// Most points of one answer.
-pub const MAX_POINTS: usize = 2_000;
+pub const MAX_POINTS: usize = 2_500;
 /// Most raw rows that are read behind the rollups; the oldest ones count.
 const MAX_TAIL_ROWS: usize = 200_000;
 
@@ -116,16 +116,19 @@ impl Reader {
     /// # Errors
     /// The database can't be read.
     pub fn series(&self, query: &SeriesQuery) -> Result<Series, StoreError> {
+        self.settled()?;
         self.with(|session| session.series(query))
     }
 
-    /// Days of every target, `reach` left out, in order of target and day, from the day of `from` on; the running day
-    /// comes from the hours, minutes and raw rows of it. **Blocks.**
+    /// Days of every target, `reach` left out, in order of target and day, from the day of `from` to the day before that
+    /// of `to`, or with it where `to` is no midnight; the running day comes from its hours, minutes and raw rows.
+    /// **Blocks.**
     ///
     /// # Errors
     /// The database can't be read.
-    pub fn days(&self, from: Timestamp) -> Result<Vec<DayCounts>, StoreError> {
-        self.with(|session| session.days(from))
+    pub fn days(&self, from: Timestamp, to: Timestamp) -> Result<Vec<DayCounts>, StoreError> {
+        self.settled()?;
+        self.with(|session| session.days(from, to))
     }
 }
 
@@ -133,7 +136,7 @@ impl Session {
     fn series(&mut self, query: &SeriesQuery) -> Result<Series, StoreError> {
         // One transaction: rolling moves rows between what is read first and what is read last.
         let transaction = self.connection.unchecked_transaction()?;
-        let mark = Mark::load(&transaction)?.unwrap_or_default();
+        let mark = mark(&transaction)?;
         let finest = finest(&transaction, query.from)?;
         let grid = Grid::of(query, finest);
         let mut points = vec![Rollup::default(); grid.count];
@@ -168,42 +171,29 @@ impl Session {
         })
     }
 
-    fn days(&mut self, from: Timestamp) -> Result<Vec<DayCounts>, StoreError> {
+    fn days(&mut self, from: Timestamp, to: Timestamp) -> Result<Vec<DayCounts>, StoreError> {
         let transaction = self.connection.unchecked_transaction()?;
-        let mark = Mark::load(&transaction)?.unwrap_or_default();
-        let first = Level::Day.bucket(from);
-        let mut sums = std::collections::BTreeMap::<(i64, i64), Counts>::new();
-        let [canary, long, report, tap] =
-            [Source::Canary, Source::Long, Source::Report, Source::Tap].map(packed::source_code);
-        let levels = [
-            (Level::Day, first, mark.day, 1),
-            (Level::Hour, first.max(mark.day) * 24, mark.hour, 24),
-            (Level::Minute, (first * 24).max(mark.hour) * 60, i64::MAX, 1_440),
-        ];
-        for (level, from, to, per_day) in levels {
-            let mut statement = transaction.prepare_cached(&format!(
-                "SELECT t.id, r.at, r.attempts, r.began, r.errors, r.truncated, r.complete, r.ours
-                 FROM targets t JOIN {} r ON r.target = t.id AND r.source IN (?3, ?4, ?5, ?6)
-                   AND r.at >= ?1 AND r.at < ?2",
-                level.table()
-            ))?;
-            let mut found = statement.query(params![from, to, canary, long, report, tap])?;
-            while let Some(row) = found.next()? {
-                let count = |index: usize| row.get::<_, i64>(index).map(i64::cast_unsigned);
-                let key = (row.get(0)?, row.get::<_, i64>(1)?.div_euclid(per_day));
-                *sums.entry(key).or_default() += Counts {
-                    attempts: count(2)?,
-                    began: count(3)?,
-                    errors: count(4)?,
-                    truncated: count(5)?,
-                    complete: count(6)?,
-                    ours: count(7)?,
-                };
-            }
-        }
+        let mark = mark(&transaction)?;
+        let range = Level::Day.bucket(from)..to.as_millis().saturating_add(DAY_MS - 1).div_euclid(DAY_MS);
+        let mut sums = BTreeMap::new();
+        closed_days(&transaction, (range.start, range.end.min(mark.day)), &mut sums)?;
+        let open = range.start.max(mark.day);
+        let (hours, minutes) = ((open * 24, range.end * 24), (open * 24).max(mark.hour) * 60);
+        open_days(
+            &transaction,
+            Level::Hour,
+            (hours.0, hours.1.min(mark.hour)),
+            &mut sums,
+        )?;
+        open_days(
+            &transaction,
+            Level::Minute,
+            (minutes, range.end * 1_440),
+            &mut sums,
+        )?;
         tail(&transaction, &mark, None, |target, o| {
             let day = Level::Day.bucket(history_time(o));
-            if o.source != Source::Reach && day >= first {
+            if o.source != Source::Reach && range.contains(&day) {
                 *sums.entry((target, day)).or_default() += Counts::of(o);
             }
         })?;
@@ -221,6 +211,61 @@ impl Session {
         days.sort_by(|a, b| (&a.target, a.at).cmp(&(&b.target, b.at)));
         Ok(days)
     }
+}
+
+/// Counts by target and day.
+type DaySums = BTreeMap<(i64, i64), Counts>;
+
+/// Adds days that are rolled up, from an index that holds nothing but counts.
+fn closed_days(connection: &Connection, range: (i64, i64), sums: &mut DaySums) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "SELECT target, at, attempts, began, errors, truncated, complete, ours, source
+         FROM days INDEXED BY days_counts WHERE at >= ?1 AND at < ?2",
+    )?;
+    let reach = packed::source_code(Source::Reach);
+    let mut found = statement.query(params![range.0, range.1])?;
+    while let Some(row) = found.next()? {
+        if row.get::<_, u8>(8)? != reach {
+            *sums.entry((row.get(0)?, row.get(1)?)).or_default() += counts(row)?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds the hours or minutes of days that are not rolled up yet.
+fn open_days(
+    connection: &Connection,
+    level: Level,
+    range: (i64, i64),
+    sums: &mut DaySums,
+) -> rusqlite::Result<()> {
+    let [canary, long, report, tap] =
+        [Source::Canary, Source::Long, Source::Report, Source::Tap].map(packed::source_code);
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT t.id, r.at, r.attempts, r.began, r.errors, r.truncated, r.complete, r.ours
+         FROM targets t JOIN {} r ON r.target = t.id AND r.source IN (?3, ?4, ?5, ?6) AND r.at >= ?1 AND r.at < ?2",
+        level.table()
+    ))?;
+    let per_day = DAY_MS / level.width_ms();
+    let mut found = statement.query(params![range.0, range.1, canary, long, report, tap])?;
+    while let Some(row) = found.next()? {
+        let key = (row.get(0)?, row.get::<_, i64>(1)?.div_euclid(per_day));
+        *sums.entry(key).or_default() += counts(row)?;
+    }
+    Ok(())
+}
+
+/// Columns 2 to 7: attempts, began, errors, truncated, complete, ours.
+fn counts(row: &Row<'_>) -> rusqlite::Result<Counts> {
+    let count = |index: usize| row.get::<_, i64>(index).map(i64::cast_unsigned);
+    Ok(Counts {
+        attempts: count(2)?,
+        began: count(3)?,
+        errors: count(4)?,
+        truncated: count(5)?,
+        complete: count(6)?,
+        ours: count(7)?,
+    })
 }
 
 /// Reads the coarsest closed rows that fit the grid, then finer ones behind them.
@@ -280,6 +325,18 @@ fn tail(
         }
     }
     Ok(())
+}
+
+/// How far rolling has come. Before its first step a file has no hours, unless an older version wrote them.
+fn mark(connection: &Connection) -> Result<Mark, StoreError> {
+    if let Some(mark) = Mark::load(connection)? {
+        return Ok(mark);
+    }
+    let hours: bool = connection.query_row("SELECT EXISTS (SELECT 1 FROM hours)", [], |row| row.get(0))?;
+    if hours {
+        return Err(StoreError::Migrating);
+    }
+    Ok(Mark::default())
 }
 
 /// Width of the finest rows that are still kept at `from`, in milliseconds.

@@ -5,6 +5,8 @@
 //! [`StoreStatus`]. Tables, guarantees and limits: `docs/store.md`.
 
 mod apply;
+mod backlog;
+mod backup;
 mod changes;
 mod counts;
 mod db;
@@ -20,9 +22,11 @@ mod revision;
 mod roll;
 mod rollup;
 mod series;
+mod standing;
 mod text;
 mod writer;
 
+pub use backup::{Backup, BackupError, backup, interim_name};
 pub use changes::ChangeQuery;
 pub use counts::Counts;
 pub use db::SCHEMA_VERSION;
@@ -57,8 +61,10 @@ pub struct Options {
     pub keep_raw: Duration,
     /// How long minutes are kept.
     pub keep_minutes: Duration,
-    /// How long hours are kept; days are kept for ever.
+    /// How long hours are kept.
     pub keep_hours: Duration,
+    /// How long days and the time in each state are kept; `None` for ever.
+    pub keep_days: Option<Duration>,
     /// Bytes of database and write-ahead log together; at least [`MIN_BYTES`].
     pub max_bytes: u64,
     /// Events of the feed that are kept for `Last-Event-ID`.
@@ -73,6 +79,7 @@ impl Default for Options {
             keep_raw: Duration::from_secs(48 * 3600),
             keep_minutes: Duration::from_secs(14 * 86_400),
             keep_hours: Duration::from_secs(400 * 86_400),
+            keep_days: None,
             max_bytes: 2 << 30,
             keep_events: 10_000,
             busy_timeout: Duration::from_secs(5),

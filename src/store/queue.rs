@@ -42,6 +42,8 @@ pub struct StoreStatus {
     pub queued: usize,
     /// Set while writing fails; nothing is lost until the queue is full.
     pub failing: Option<Failing>,
+    /// Rows of an older schema are being moved, beside the work: series and days can't be read until it is done.
+    pub migrating: bool,
     /// Where a corrupt database went, if one was found since start.
     pub corrupt_set_aside: Option<PathBuf>,
     /// Bytes of database and write-ahead log after the last batch.
@@ -291,6 +293,11 @@ impl Shared {
         let mut state = self.lock();
         let since = state.status.failing.as_ref().map_or(now, |failing| failing.since);
         state.status.failing = Some(Failing { since, error });
+    }
+
+    /// Whether rows of an older schema are still to be moved.
+    pub(super) fn backlog(&self, moving: bool) {
+        self.lock().status.migrating = moving;
     }
 
     pub(super) fn set_aside(&self, path: PathBuf) {

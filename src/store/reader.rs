@@ -64,6 +64,14 @@ impl Reader {
         db::size_on_disk(&self.0.path)
     }
 
+    /// That no rows of an older schema are left out of what is summed.
+    pub(super) fn settled(&self) -> Result<(), StoreError> {
+        if self.0.shared.status().migrating {
+            return Err(StoreError::Migrating);
+        }
+        Ok(())
+    }
+
     /// Runs a query on a connection of its own.
     pub(super) fn with<T>(
         &self,

@@ -4,7 +4,7 @@ use std::mem::size_of;
 
 use crate::{
     clock::Timestamp,
-    health::{Change, Incident, Reason, Saved, Transition},
+    health::{Change, Incident, Reason, Saved, Standing, Transition},
     verdict::Observation,
 };
 
@@ -23,6 +23,8 @@ pub enum Record {
     Incident(Incident),
     /// Something else answers than before.
     Change(Change),
+    /// A stretch of time in each state; added to its day.
+    Standing(Standing),
     /// The detector state; replaces the one before.
     State(Saved),
     /// An event of the feed, for `Last-Event-ID`. A revision that is already there is replaced.
@@ -49,6 +51,8 @@ pub enum RecordKind {
     Incident,
     /// [`Record::Change`].
     Change,
+    /// [`Record::Standing`].
+    Standing,
     /// [`Record::State`].
     State,
     /// [`Record::Event`].
@@ -57,11 +61,12 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Observation,
         Self::Transition,
         Self::Incident,
         Self::Change,
+        Self::Standing,
         Self::State,
         Self::Event,
     ];
@@ -73,6 +78,7 @@ impl RecordKind {
             Self::Transition => "transition",
             Self::Incident => "incident",
             Self::Change => "change",
+            Self::Standing => "standing",
             Self::State => "state",
             Self::Event => "event",
         }
@@ -107,6 +113,7 @@ impl Record {
             Self::Transition(_) => RecordKind::Transition,
             Self::Incident(_) => RecordKind::Incident,
             Self::Change(_) => RecordKind::Change,
+            Self::Standing(_) => RecordKind::Standing,
             Self::State(_) => RecordKind::State,
             Self::Event { .. } => RecordKind::Event,
         }
@@ -137,6 +144,7 @@ impl Record {
                             .sum::<usize>()
                 }
                 Self::Change(c) => c.from.len() + c.to.len(),
+                Self::Standing(_) => 0,
                 Self::State(saved) => saved.blob.len(),
                 Self::Event { kind, json, .. } => kind.len() + json.len(),
             }

@@ -49,22 +49,33 @@ pub(super) fn sweep(connection: &Connection, options: &Options, now: Timestamp) 
         before(Level::Minute, options.keep_minutes),
     )?;
     drop_rolled(connection, Level::Hour, before(Level::Hour, options.keep_hours))?;
+    if let Some(keep) = options.keep_days {
+        let before = before(Level::Day, keep);
+        connection.execute("DELETE FROM standings WHERE at < ?1", [before])?;
+        drop_rolled(connection, Level::Day, before)?;
+    }
     connection.execute("DELETE FROM spend WHERE day < ?1", [day])?;
     Ok(more)
 }
 
-/// Buckets of an hour's worth of minutes, or of a day's worth of hours: finer cutting is not worth a look at every row.
-const DROP_BUCKETS: i64 = 60;
+/// Old buckets go an hour of minutes, a day of hours or a single day at a time: finer cutting is not worth a look at
+/// every row.
+const fn worth_dropping(level: Level) -> i64 {
+    match level {
+        Level::Minute => 60,
+        Level::Hour => 24,
+        Level::Day => 1,
+    }
+}
 
-/// Deletes rolled-up rows before a bucket, once [`DROP_BUCKETS`] or more of them are due, and notes from where on
-/// there are such rows.
+/// Deletes rolled-up rows before a bucket, once enough of them are due, and notes from where on there are such rows.
 fn drop_rolled(connection: &Connection, level: Level, before: i64) -> rusqlite::Result<()> {
     let key = format!("{}_from", level.table());
     let from: Option<i64> = connection
         .prepare_cached("SELECT value FROM meta WHERE key = ?1")?
         .query_row([&key], |row| row.get(0))
         .optional()?;
-    if from.is_some_and(|from| before - from < DROP_BUCKETS) {
+    if from.is_some_and(|from| before - from < worth_dropping(level)) {
         return Ok(());
     }
     let transaction = connection.unchecked_transaction()?;

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::{
     MIN_BYTES, Options, Reader, Record, RecordKind, Revisions, StoreError, StoreStatus,
     apply::{Memory, Rejected, first_id},
+    backlog,
     db::{self, Manner},
     error::{is_corrupt, is_record_fault},
     queue::Shared,
@@ -25,6 +26,8 @@ use crate::clock::{Clock, Timestamp};
 
 /// How long the thread sleeps when nothing comes.
 const IDLE: Duration = Duration::from_secs(5);
+/// The same while rows of an older schema are moved: as long again as a step may take.
+const BREATH: Duration = Duration::from_millis(5);
 /// First and longest wait between two tries of a batch that failed.
 const BACK_OFF: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(5)];
 /// Time between two sweeps of old rows.
@@ -176,6 +179,7 @@ pub(super) fn open(
         path: path.to_owned(),
         source,
     };
+    shared.backlog(opened.backlog);
     let next = opened.revision_next().map_err(failed)?;
     let reserved = next.saturating_add(REVISION_BLOCK);
     opened.reserve(reserved).map_err(failed)?;
@@ -219,13 +223,24 @@ pub(super) fn open(
 struct File {
     connection: Connection,
     memory: Memory,
+    /// Rows of an older schema are still to be moved; nothing is rolled up until they are.
+    backlog: bool,
 }
 
 impl File {
     fn open(path: &Path, manner: Manner) -> Result<Self, StoreError> {
         let connection = db::open(path, manner)?;
         let memory = Memory::load(&connection)?;
-        Ok(Self { connection, memory })
+        // The first step is done here: a new file has an empty old table, a small one is moved at once.
+        let backlog = backlog::is_left(&connection)? && backlog::step(&connection)?;
+        if backlog {
+            tracing::info!("history of an older version is being moved, beside the work");
+        }
+        Ok(Self {
+            connection,
+            memory,
+            backlog,
+        })
     }
 
     fn revision_next(&self) -> rusqlite::Result<u64> {
@@ -296,7 +311,11 @@ impl Worker {
         let mut wait = BACK_OFF[0];
         let mut reserve = false;
         loop {
-            let turn = self.shared.next_turn(&mut batch, IDLE);
+            let backlog = self.file.as_ref().is_some_and(|file| file.backlog);
+            self.shared.backlog(backlog);
+            let turn = self
+                .shared
+                .next_turn(&mut batch, if backlog { BREATH } else { IDLE });
             reserve |= turn.reserve;
             let replaced = turn.corrupt.map_or(Ok(()), |damage| self.replace(&damage));
             let done = replaced.and_then(|()| self.work(&mut batch, &mut lost, &mut reserve));
@@ -384,7 +403,13 @@ impl Worker {
             self.revisions.set_reserved(end);
             *reserve = false;
         }
-        for _ in 0..ROLL_STEPS {
+        if file.backlog {
+            file.backlog = backlog::step(&file.connection)?;
+            if !file.backlog {
+                tracing::info!("history of an older version is moved");
+            }
+        }
+        for _ in 0..if file.backlog { 0 } else { ROLL_STEPS } {
             if !roll::step(&file.connection, &mut file.memory.mark, now)? {
                 break;
             }

@@ -23,7 +23,7 @@ use endturn::{
         ApiState, COMMENT_EVERY, ChangeQuery, Checks, History, HistoryError, IncidentQuery, KeptEvent,
         Listing, MAX_LIMIT, MAX_REPLAY, MAX_WAIT, ObservationQuery, Readiness, SCHEDULER_STALL, router,
     },
-    clock::Clock,
+    clock::{Clock, Timestamp},
     feed::{Cause, HEARTBEAT, Hub, MAX_SUBSCRIBERS, RING_EVENTS, v1},
     health::{Change, ChangeKind, Hint, Incident, Network, State},
     verdict::{Observation, Source, Verdict},
@@ -95,6 +95,14 @@ impl History for Past {
     fn incident(&self, id: &str) -> Result<Option<Incident>, HistoryError> {
         self.check(&id, None)?;
         Ok((id == "inc-7").then(|| incident(IDS[0], 7)))
+    }
+
+    fn days(&self, _: Timestamp, _: Timestamp) -> Result<Vec<endturn::store::DayCounts>, HistoryError> {
+        Ok(Vec::new())
+    }
+
+    fn standings(&self, _: Timestamp, _: Timestamp) -> Result<Vec<endturn::health::Standing>, HistoryError> {
+        Ok(Vec::new())
     }
 
     fn series(&self, _: &endturn::store::SeriesQuery) -> Result<endturn::store::Series, HistoryError> {

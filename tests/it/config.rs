@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
-use endturn::config::{Auth, ConfigError, Env, Loaded, Origin, load};
+use endturn::config::{Auth, ConfigError, Env, Keep, Loaded, Origin, load};
 use tempfile::TempDir;
 
 /// A key that must never be seen again.
@@ -528,9 +528,15 @@ canary = true
     );
     assert_eq!((config.usd_per_day, config.anchors.len()), (Some(1.0), 3));
     assert_eq!(
-        (config.store.keep_raw.as_secs(), config.store.max_bytes),
-        (48 * 3600, 2 << 30)
+        config.store.keep,
+        Keep {
+            raw: Duration::from_secs(48 * 3600),
+            minute: Duration::from_secs(14 * 86_400),
+            hour: Duration::from_secs(400 * 86_400),
+            day: None,
+        }
     );
+    assert_eq!(config.store.max_bytes, 2 << 30);
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:7411");
 }
 

@@ -1,9 +1,11 @@
 //! The store: what goes in comes out, and what can go wrong does.
 
+mod backup;
 mod contents;
 mod failures;
 mod limits;
 mod rollups;
+mod upgrade;
 
 use std::{path::Path, time::Duration};
 

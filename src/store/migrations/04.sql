@@ -20,8 +20,9 @@ CREATE TABLE days (
   PRIMARY KEY (target, source, at)
 ) STRICT, WITHOUT ROWID;
 
--- Hours were summed while they ran and over all sources; what is there counts as the canary's.
-CREATE TABLE hours_new (
+-- Hours were summed while they ran and over all sources. The old ones move bit by bit (src/store/backlog.rs).
+ALTER TABLE hours RENAME TO hours_before_4;
+CREATE TABLE hours (
   target INTEGER NOT NULL, source INTEGER NOT NULL, at INTEGER NOT NULL,
   attempts INTEGER NOT NULL, began INTEGER NOT NULL, errors INTEGER NOT NULL,
   truncated INTEGER NOT NULL, complete INTEGER NOT NULL, ours INTEGER NOT NULL,
@@ -30,8 +31,3 @@ CREATE TABLE hours_new (
   ttft BLOB, ttfo BLOB, itl BLOB, gap BLOB, e2e BLOB, connect BLOB,
   PRIMARY KEY (target, source, at)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO hours_new (target, source, at, attempts, began, errors, truncated, complete, ours,
-    input_tokens, output_tokens, reasoning_tokens, spent_usd, outcomes, ttft)
-  SELECT target, 1, hour, attempts, began, errors, truncated, complete, ours, 0, 0, 0, spent_usd, x'', ttft FROM hours;
-DROP TABLE hours;
-ALTER TABLE hours_new RENAME TO hours;

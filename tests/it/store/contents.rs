@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use endturn::{
-    health::{Hint, Incident, IncidentEntry, Reason, ReasonCode, Routing, Saved, State, Transition},
+    health::{
+        Hint, Incident, IncidentEntry, Reason, ReasonCode, Routing, Saved, Standing, State, StateTimes,
+        Transition,
+    },
     protocol::ErrorClass,
     store::{IncidentQuery, ObservationQuery, Options, Reader, Record, Store},
     verdict::{FailedAt, Failure, Observation, Source, Truncation, Verdict},
@@ -31,6 +34,51 @@ fn what_was_written_is_there_after_a_restart() {
     let state = reader.saved_state().expect("a read").expect("a state");
     assert_eq!((state.at, state.saved.blob.as_str()), (START, "two"));
     assert_eq!(writer.instance(), instance);
+}
+
+#[test]
+fn time_in_each_state_adds_up_by_day_and_target() {
+    const DAY: i64 = 86_400_000;
+    let midnight = START.as_millis().div_euclid(DAY) * DAY;
+    let stretch = |name: &str, day: i64, parts: &[(State, u64)]| {
+        let mut times = StateTimes::default();
+        for (state, ms) in parts {
+            times.add(*state, *ms);
+        }
+        Standing {
+            target: target(name),
+            day: endturn::clock::Timestamp::from_millis(midnight + day * DAY),
+            times,
+        }
+    };
+    let every: Vec<_> = State::ALL.into_iter().zip(1..).collect();
+    let (writer, reader) = temporary();
+    for standing in [
+        stretch("a/m", 0, &every),
+        stretch("a/m", 0, &[(State::Down, 100)]),
+        stretch("b/m", 0, &[(State::Operational, 7)]),
+        stretch("a/m", 1, &[(State::Unknown, 9)]),
+    ] {
+        writer.send(Record::Standing(standing));
+    }
+    assert!(writer.flush(WAIT));
+    let read = |from: i64, to: i64| {
+        let at = |ms| endturn::clock::Timestamp::from_millis(midnight + ms);
+        reader.standings(at(from), at(to)).expect("standings")
+    };
+    let mut both = every.clone();
+    both.push((State::Down, 100));
+    let first = [
+        stretch("a/m", 0, &both),
+        stretch("b/m", 0, &[(State::Operational, 7)]),
+    ];
+    let second = stretch("a/m", 1, &[(State::Unknown, 9)]);
+    assert_eq!(read(0, DAY), first);
+    assert_eq!(
+        read(DAY - 1, DAY + 1),
+        [&first[..], std::slice::from_ref(&second)].concat()
+    );
+    assert_eq!(read(DAY, 2 * DAY), [second]);
 }
 
 prop_compose! {

@@ -9,6 +9,7 @@ use std::{
 
 use endturn::{
     clock::{Clock, Timestamp},
+    health::{Standing, State, StateTimes},
     protocol::ErrorClass,
     store::{MAX_LATE_MS, MAX_POINTS, Options, Reader, Record, Rollup, SeriesQuery, Span, Store, Writer},
     verdict::{FailedAt, Failure, Observation, Source, Truncation, Verdict},
@@ -237,14 +238,59 @@ proptest! {
                     prop_assert_eq!(&found, &wanted, "{} {:?} {} {}", name, sources, step, settled);
                 }
             }
-            let days = reader.days(Timestamp::from_millis(0)).expect("days");
-            let found: BTreeMap<_, _> = days.iter().filter(|day| day.target.to_string() == "a/m")
-                .map(|day| (day.at.as_millis(), day.counts)).collect();
-            let wanted: BTreeMap<_, _> = expected(&sent, "a/m", &all, DAY).into_iter()
-                .map(|(at, sum)| (at, sum.counts)).collect();
-            prop_assert_eq!(found, wanted);
+            let midnight = START.as_millis().div_euclid(DAY) * DAY;
+            for (from, to) in [(0, 40_000 * DAY), (midnight + 5, midnight + DAY), (midnight + DAY, midnight + DAY + 1)] {
+                let days = reader.days(Timestamp::from_millis(from), Timestamp::from_millis(to)).expect("days");
+                let found: BTreeMap<_, _> = days.iter().filter(|day| day.target.to_string() == "a/m")
+                    .map(|day| (day.at.as_millis(), day.counts)).collect();
+                let within = |at: i64| at + DAY > from && at < to;
+                let wanted: BTreeMap<_, _> = expected(&sent, "a/m", &all, DAY).into_iter()
+                    .filter(|(at, _)| within(*at)).map(|(at, sum)| (at, sum.counts)).collect();
+                prop_assert_eq!(found, wanted, "{} {}", from, to);
+            }
         }
     }
+}
+
+#[test]
+fn days_and_standings_go_when_their_time_is_over_and_not_before() {
+    let clock = Clock::manual(START);
+    let options = Options {
+        keep_raw: Duration::from_secs(3_600),
+        keep_minutes: Duration::from_secs(86_400),
+        keep_hours: Duration::from_secs(2 * 86_400),
+        keep_days: Some(Duration::from_secs(5 * 86_400)),
+        ..Options::default()
+    };
+    let (writer, reader) = Store::temporary(options, clock.clone()).expect("a store");
+    for day in 0..9 {
+        store(&writer, [healthy("a/m", day * DAY)]);
+        let mut times = StateTimes::default();
+        times.add(State::Operational, 1_000);
+        writer.send(Record::Standing(Standing {
+            target: target("a/m"),
+            day: clock.now(),
+            times,
+        }));
+        clock.advance(Duration::from_secs(86_400));
+        settle(&writer, &clock);
+    }
+    let ages = |days: Vec<Timestamp>| -> Vec<i64> {
+        days.iter()
+            .map(|at| (clock.now().as_millis() - at.as_millis()).div_euclid(DAY))
+            .collect()
+    };
+    let (from, to) = (Timestamp::from_millis(0), clock.now());
+    let days = reader
+        .days(from, to)
+        .expect("days")
+        .iter()
+        .map(|day| day.at)
+        .collect();
+    let standings = reader.standings(from, to).expect("standings");
+    // The oldest lies partly within the five days.
+    assert_eq!(ages(days), [5, 4, 3, 2, 1]);
+    assert_eq!(ages(standings.iter().map(|s| s.day).collect()), [5, 4, 3, 2, 1]);
 }
 
 #[test]
