@@ -1,13 +1,17 @@
 // The simulator and the daemon as processes of their own, and what a reader of the feed sees of them.
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 
 const START_MS = 20_000, STOP_MS = 12_000;
 const BINARY = process.env.ENDTURN_BINARY;
+/** examples/past.rs, built; without it the page is tested without a past. */
+export const PAST = process.env.ENDTURN_PAST;
+const run = promisify(execFile);
 
 /** Starts the binary and waits for the line that tells its address. */
 async function start(args, stream, pattern, env = {}) {
@@ -63,10 +67,12 @@ export const provider = (simulator, id, path, models, every = '500ms') =>
 
 /** The daemon with a database of its own. */
 export class Daemon {
-  static async start(providers, listen = '127.0.0.1:0') {
+  /** `past`: targets that get a seeded past of 90 days, if there is a program that writes one. */
+  static async start(providers, { listen = '127.0.0.1:0', past = [] } = {}) {
     const daemon = new Daemon();
     daemon.dir = await mkdtemp(join(tmpdir(), 'endturn-browser-'));
     daemon.providers = providers;
+    if (past.length && PAST) await run(PAST, [join(daemon.dir, 'endturn.db'), '90', ...past]);
     await daemon.open(listen);
     return daemon;
   }
@@ -112,16 +118,4 @@ export class Daemon {
     await stop(this.child);
     await rm(this.dir, { recursive: true, force: true });
   }
-}
-
-/** `endturn demo`: the simulator and the daemon in one process, with its scripted outage. */
-export class Demo extends Daemon {
-  static async start() {
-    const demo = new Demo();
-    Object.assign(demo, await start(['demo', '--listen', '127.0.0.1:0'], 'stdout', /page (http:[^ ]+?)\/? /));
-    demo.origin = new URL(demo.address).origin;
-    return demo;
-  }
-
-  stop() { return stop(this.child); }
 }

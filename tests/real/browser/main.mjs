@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch, luminance, open, settled, sideways, violations, PATIENCE_MS } from './browser.mjs';
-import { Daemon, Simulator, provider } from './daemon.mjs';
+import { Daemon, PAST, Simulator, provider } from './daemon.mjs';
 
 const VICTIM = 'anthropic/claude-haiku-4-5', HEALTHY = 'openai/gpt-5.2-chat', OTHER = 'gemini/gemini-2.5-flash-lite';
 const CUT = { kind: 'truncate', rate: 1, at: 0.6, how: 'fin' };
@@ -19,10 +19,10 @@ before(async () => {
     provider(simulator, 'anthropic', 'anthropic', ['claude-haiku-4-5', 'claude-sonnet-4-5']),
     provider(simulator, 'openai', 'openai/v1', ['gpt-5.2-chat']),
     provider(simulator, 'gemini', 'gemini', ['gemini-2.5-flash-lite']),
-  ].join(''));
+  ].join(''), { past: [VICTIM, HEALTHY, OTHER] });
   browser = await launch();
   await daemon.until('all operational', (feed) => feed.targets.every((t) => t.state === 'operational'));
-}, { timeout: 120_000 });
+}, { timeout: 180_000 });
 
 after(async () => {
   await browser?.close();
@@ -330,10 +330,12 @@ describe('connection', () => {
 });
 
 describe('fifty targets', () => {
-  test('the page weighs less than 60 kB and nothing shifts', { timeout: 120_000 }, async () => {
+  test('the page weighs less than 60 kB and nothing shifts', { timeout: 240_000 }, async () => {
     const vendors = [['anthropic', 'anthropic'], ['openai', 'openai/v1'], ['gemini', 'gemini'], ['groq', 'groq/openai/v1'], ['mistral', 'mistral/v1']];
-    const many = await Daemon.start(vendors.map(([id, path]) =>
-      provider(simulator, id, path, Array.from({ length: 10 }, (_, n) => `model-of-usual-length-${n}`), '2s')).join(''));
+    const models = Array.from({ length: 10 }, (_, n) => `model-of-usual-length-${n}`);
+    const past = vendors.flatMap(([id]) => models.map((model) => `${id}/${model}`));
+    if (!PAST) console.log('without a past: cargo build --example past');
+    const many = await Daemon.start(vendors.map(([id, path]) => provider(simulator, id, path, models, '2s')).join(''), { past });
     try {
       await many.until('fifty operational', (feed) => feed.targets.filter((t) => t.state === 'operational').length === 50);
       const view = await open(browser, many.origin, { viewport: { width: 360, height: 740 } });

@@ -7,7 +7,11 @@ prepare() {
     ENDTURN_BINARY=${1:-$tree/target/debug/endturn}
     case $ENDTURN_BINARY in /*) ;; *) ENDTURN_BINARY=$PWD/$ENDTURN_BINARY ;; esac
     ENDTURN_BROWSER_MODULES=$cache
-    export ENDTURN_BINARY ENDTURN_BROWSER_MODULES
+    # `cargo test` and `cargo build --example past` make it.
+    if [ -z "${ENDTURN_PAST:-}" ] && [ -x "$tree/target/debug/examples/past" ]; then
+        ENDTURN_PAST=$tree/target/debug/examples/past
+    fi
+    export ENDTURN_BINARY ENDTURN_BROWSER_MODULES ENDTURN_PAST
     if ! cmp -s "$here/package-lock.json" "$cache/installed.json"; then
         mkdir -p "$cache"
         cp "$here/package.json" "$here/package-lock.json" "$here/.npmrc" "$cache/"
