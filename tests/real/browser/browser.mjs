@@ -49,7 +49,9 @@ export async function open(browser, origin, options = {}) {
           }
         }
       }).observe({ type: 'layout-shift', buffered: true });
-      document.addEventListener('endturn:change', (e) => window.endturnTest.changes.push(e.detail));
+      document.addEventListener('endturn:change', (e) => window.endturnTest.changes.push({
+        ...e.detail, states: Object.fromEntries([...document.querySelectorAll('.row')].map((r) => [r.dataset.target, r.dataset.state])),
+      }));
     });
   }
   return {
