@@ -89,6 +89,31 @@ export const sideways = (page) => page.evaluate(() => {
   return found.slice(0, 10);
 });
 
+/** Words that lie over other words or over bars, and figures that break over several lines. */
+export const jumbled = (page) => page.evaluate(() => {
+  const seen = (e) => e.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && e.getBoundingClientRect().width > 1;
+  const boxes = [], found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    if (!node.data.trim() || node.parentElement.closest('svg, script, noscript') || !seen(node.parentElement)) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    for (const box of range.getClientRects()) boxes.push({ box, name: node.data.trim().slice(0, 40), share: 0.4 });
+  }
+  for (const e of document.querySelectorAll('[data-bars] svg, .bars svg')) if (seen(e)) boxes.push({ box: e.getBoundingClientRect(), name: 'bars', share: 0.2 });
+  boxes.forEach((a, n) => boxes.slice(n + 1).forEach((b) => {
+    const over = (from, to) => Math.min(a.box[to], b.box[to]) - Math.max(a.box[from], b.box[from]);
+    const allowed = Math.max(a.share, b.share) * Math.min(a.box.height, b.box.height);
+    if (over('left', 'right') > 2 && over('top', 'bottom') > allowed) found.push(`“${a.name}” and “${b.name}” overlap`);
+  }));
+  for (const e of document.querySelectorAll('[data-f] b')) {
+    const range = document.createRange();
+    range.selectNodeContents(e);
+    if (new Set([...range.getClientRects()].map((r) => Math.round(r.top))).size > 1) found.push(`“${e.textContent}” is broken over lines`);
+  }
+  return found.slice(0, 10);
+});
+
 /** The colour behind the text, as relative luminance 0 to 1. */
 export const luminance = (page) => page.evaluate(() => {
   const canvas = document.createElement('canvas').getContext('2d');

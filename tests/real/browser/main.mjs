@@ -2,7 +2,7 @@
 // the faults are ours, so each test knows what the page must say.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { launch, luminance, open, settled, sideways, violations, PATIENCE_MS } from './browser.mjs';
+import { jumbled, launch, luminance, open, settled, sideways, violations, PATIENCE_MS } from './browser.mjs';
 import { Daemon, PAST, Simulator, provider } from './daemon.mjs';
 
 const VICTIM = 'anthropic/claude-haiku-4-5', HEALTHY = 'openai/gpt-5.2-chat', OTHER = 'gemini/gemini-2.5-flash-lite';
@@ -124,12 +124,12 @@ describe('all pages', { timeout: 300_000 }, () => {
   }
 
   for (const width of [320, 360, 768, 1280, 2560]) {
-    test(`nothing scrolls sideways at ${width} px`, async () => {
+    test(`nothing scrolls sideways, overlaps or shifts at ${width} px`, async () => {
       for (const [path] of pages()) {
         const view = await open(browser, daemon.origin, { viewport: { width, height: 800 } });
         await view.page.goto(path);
         await settled(view.page);
-        assert.deepEqual(await sideways(view.page), [], path);
+        assert.deepEqual([...await sideways(view.page), ...await jumbled(view.page)], [], path);
         const shifts = await shifted(view.page);
         assert.ok(total(shifts) < 0.001, `${path}: layout shift ${JSON.stringify(shifts)}`);
         await view.done();
