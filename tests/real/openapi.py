@@ -71,7 +71,7 @@ def main():
         ):
             wait_for_faults()
             found = subprocess.run(
-                [SCHEMATHESIS, "run"]
+                [SCHEMATHESIS, "--config-file", str(support.HERE / "schemathesis.toml"), "run"]
                 + [f"--max-time={BUDGET_S}", f"--max-examples={EXAMPLES}", f"--seed={SEED}"]
                 + [f"--exclude-path={path}" for path in EXCLUDED]
                 + ["--workers=2", "--request-timeout=15", "--generation-database=none", "--no-color"]
