@@ -155,7 +155,14 @@ pub(super) async fn series(
         .into_iter()
         .find(|metric| metric.as_str() == asked.metric)
         .ok_or_else(|| unknown("metric", &asked.metric, &Metric::ALL.map(Metric::as_str)))?;
-    let wanted = wanted(target, &asked, api.clock.wall())?;
+    let spans = match metric {
+        Metric::Length(span) => vec![span],
+        _ => Vec::new(),
+    };
+    let wanted = SeriesQuery {
+        spans,
+        ..wanted(target, &asked, api.clock.wall())?
+    };
     let sources = wanted.sources.clone();
     let target = wanted.target.clone();
     let found = api.read(move |history| history.series(&wanted)).await?;
@@ -209,6 +216,7 @@ fn wanted(target: crate::id::TargetId, asked: &Asked, now: Timestamp) -> Result<
         to,
         step,
         sources,
+        spans: Vec::new(),
     })
 }
 

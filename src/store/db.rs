@@ -45,7 +45,7 @@ pub(super) struct Manner {
 pub(super) fn open(path: &Path, manner: Manner) -> Result<Connection, StoreError> {
     let failed = |source| StoreError::Open {
         path: path.to_owned(),
-        source,
+        source: explained(path, source),
     };
     let mut connection = Connection::open_with_flags(
         path,
@@ -64,13 +64,35 @@ pub(super) fn open(path: &Path, manner: Manner) -> Result<Connection, StoreError
     Ok(connection)
 }
 
+/// `SQLite` says that it can't open or write a file, not why; the system's own answer is put behind its words.
+fn explained(path: &Path, error: rusqlite::Error) -> rusqlite::Error {
+    use rusqlite::{Error::SqliteFailure, ErrorCode::CannotOpen, ErrorCode::ReadOnly};
+    let SqliteFailure(code, _) = error else {
+        return error;
+    };
+    if !matches!(code.code, CannotOpen | ReadOnly) {
+        return error;
+    }
+    // Opens as SQLite did, and creates as it would have. An empty file is a fresh database to it.
+    match fs::OpenOptions::new().append(true).create(true).open(path) {
+        Ok(_) => error,
+        Err(why) => SqliteFailure(
+            code,
+            Some(format!(
+                "{}: {why}",
+                rusqlite::ffi::code_to_str(code.extended_code)
+            )),
+        ),
+    }
+}
+
 pub(super) fn refuse_strangers(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let read = |pragma: &str| -> Result<i64, StoreError> {
         connection
             .query_row(pragma, [], |row| row.get(0))
             .map_err(|source| StoreError::Open {
                 path: path.to_owned(),
-                source,
+                source: explained(path, source),
             })
     };
     let found = read("PRAGMA user_version")?;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     Counts, Reader, StoreError,
@@ -11,7 +11,7 @@ use super::{
     query::{RawObservation, rows},
     reader::Session,
     roll::{self, Level, MINUTE_MS, Mark},
-    rollup::{Rollup, history_time},
+    rollup::{Rollup, Span, history_time},
 };
 use crate::{clock::Timestamp, id::TargetId, verdict::Source};
 
@@ -34,6 +34,8 @@ pub struct SeriesQuery {
     pub step: Duration,
     /// Whose word counts; `reach` counts only where it is named.
     pub sources: Vec<Source>,
+    /// Which histograms are read; the others of [`Series::points`] are empty. They are most of a row, so few are quick.
+    pub spans: Vec<Span>,
 }
 
 /// A series in equal steps, aligned to midnight UTC. A step without observations is empty: a gap.
@@ -141,9 +143,9 @@ impl Session {
         let grid = Grid::of(query, finest);
         let mut points = vec![Rollup::default(); grid.count];
         if let Some(target) = self.number_of(&query.target)? {
-            let mut merge = |ms: i64, row: &Rollup| {
+            let mut merge = |ms: i64, row: Rollup| {
                 if let Some(index) = grid.index(ms) {
-                    points[index].merge(row);
+                    points[index].absorb(row);
                 }
             };
             for source in &query.sources {
@@ -152,6 +154,7 @@ impl Session {
                     &grid,
                     &mark,
                     (target, packed::source_code(*source)),
+                    &query.spans,
                     &mut merge,
                 )?;
             }
@@ -159,7 +162,7 @@ impl Session {
                 if query.sources.contains(&o.source)
                     && let Some(index) = grid.index(history_time(o).as_millis())
                 {
-                    points[index].add(o);
+                    points[index].add_spans(o, &query.spans);
                 }
             })?;
         }
@@ -226,7 +229,7 @@ fn closed_days(connection: &Connection, range: (i64, i64), sums: &mut DaySums) -
     let mut found = statement.query(params![range.0, range.1])?;
     while let Some(row) = found.next()? {
         if row.get::<_, u8>(8)? != reach {
-            *sums.entry((row.get(0)?, row.get(1)?)).or_default() += counts(row)?;
+            *sums.entry((row.get(0)?, row.get(1)?)).or_default() += roll::counts(row, 2)?;
         }
     }
     Ok(())
@@ -250,22 +253,9 @@ fn open_days(
     let mut found = statement.query(params![range.0, range.1, canary, long, report, tap])?;
     while let Some(row) = found.next()? {
         let key = (row.get(0)?, row.get::<_, i64>(1)?.div_euclid(per_day));
-        *sums.entry(key).or_default() += counts(row)?;
+        *sums.entry(key).or_default() += roll::counts(row, 2)?;
     }
     Ok(())
-}
-
-/// Columns 2 to 7: attempts, began, errors, truncated, complete, ours.
-fn counts(row: &Row<'_>) -> rusqlite::Result<Counts> {
-    let count = |index: usize| row.get::<_, i64>(index).map(i64::cast_unsigned);
-    Ok(Counts {
-        attempts: count(2)?,
-        began: count(3)?,
-        errors: count(4)?,
-        truncated: count(5)?,
-        complete: count(6)?,
-        ours: count(7)?,
-    })
 }
 
 /// Reads the coarsest closed rows that fit the grid, then finer ones behind them.
@@ -274,7 +264,8 @@ fn rolled(
     grid: &Grid,
     mark: &Mark,
     (target, source): (i64, u8),
-    add: &mut impl FnMut(i64, &Rollup),
+    spans: &[Span],
+    add: &mut impl FnMut(i64, Rollup),
 ) -> rusqlite::Result<()> {
     let mut cursor = grid.start;
     for (level, closed) in [
@@ -291,8 +282,8 @@ fn rolled(
             continue;
         }
         let range = (cursor.div_euclid(width), end.div_euclid(width));
-        roll::read(connection, level, target, source, range, |at, row| {
-            add(at * width, &row);
+        roll::read(connection, level, (target, source), range, spans, |at, row| {
+            add(at * width, row);
         })?;
         cursor = end;
     }

@@ -18,6 +18,11 @@ const STEP_ROWS: i64 = 2_000;
 const STEP_PAGES: i64 = 512;
 /// Most steps in one go, so that writing is never held up for long.
 const MAX_STEPS: usize = 16;
+/// What one batch may add to the database before the next look at its size.
+const BATCH_BYTES: u64 = 128 << 10;
+/// What the largest transactions make of the log where nobody reads, least and most: room for the one is kept before
+/// it is there, and the other counts in full, however small the size.
+const LOG_BYTES: [u64; 2] = [288 << 10, 512 << 10];
 /// Most transitions that are kept.
 pub const MAX_TRANSITIONS: u64 = 100_000;
 /// Most incidents that are kept; open ones always are.
@@ -69,14 +74,21 @@ const fn worth_dropping(level: Level) -> i64 {
 }
 
 /// Deletes rolled-up rows before a bucket, once enough of them are due, and notes from where on there are such rows.
-fn drop_rolled(connection: &Connection, level: Level, before: i64) -> rusqlite::Result<()> {
+/// Those that no coarser row has summed yet stay: nothing would count them again. `false` where nothing is due.
+fn drop_rolled(connection: &Connection, level: Level, before: i64) -> rusqlite::Result<bool> {
+    let mark = Mark::load(connection)?.unwrap_or_default();
+    let before = match level {
+        Level::Minute => before.min(mark.hour * 60),
+        Level::Hour => before.min(mark.day * 24),
+        Level::Day => before,
+    };
     let key = format!("{}_from", level.table());
     let from: Option<i64> = connection
         .prepare_cached("SELECT value FROM meta WHERE key = ?1")?
         .query_row([&key], |row| row.get(0))
         .optional()?;
     if from.is_some_and(|from| before - from < worth_dropping(level)) {
-        return Ok(());
+        return Ok(false);
     }
     let transaction = connection.unchecked_transaction()?;
     let targets: Vec<i64> = connection
@@ -96,7 +108,8 @@ fn drop_rolled(connection: &Connection, level: Level, before: i64) -> rusqlite::
     connection
         .prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")?
         .execute(params![key, before])?;
-    transaction.commit()
+    transaction.commit()?;
+    Ok(true)
 }
 
 /// Deletes at most [`STEP_ROWS`] raw rows with ids below `cutoff`, oldest first; never one that is not rolled up.
@@ -140,18 +153,21 @@ fn beyond_count(
 /// Holds database and log below `max_bytes`: oldest raw rows go first, then the oldest events, then the oldest days of
 /// minutes; free pages are given back. Raw rows are rolled up before they go, those of the running minute too.
 ///
-/// A long read keeps the log from being copied back, and no deleting shortens it then. So the log counts for at most an
-/// eighth, and the database by the pages that it will have: history is not eaten up by somebody else's read.
+/// A long read keeps the log from being copied back, and no deleting shortens it then. So a log beyond [`LOG_BYTES`]
+/// counts for at most an eighth, and the database by the pages that it will have: history is not eaten up by somebody
+/// else's read. The next batch comes on top before anybody looks again, so there is room for it beforehand.
 pub(super) fn hold_size(
     connection: &Connection,
     mark: &mut Option<Mark>,
     path: &Path,
     options: &Options,
 ) -> rusqlite::Result<()> {
+    let [least, most] = [LOG_BYTES[0], LOG_BYTES[1].max(options.max_bytes / 8)];
     for _ in 0..MAX_STEPS {
-        let log = db::log_on_disk(path).min(options.max_bytes / 8);
+        let log = db::log_on_disk(path).clamp(least, most);
         let pages = number(connection, "PRAGMA page_count")?.cast_unsigned();
-        let Some(over) = (pages * db::PAGE_BYTES + log).checked_sub(options.max_bytes + 1) else {
+        let used = pages * db::PAGE_BYTES + log + BATCH_BYTES;
+        let Some(over) = used.checked_sub(options.max_bytes + 1) else {
             break;
         };
         let free = number(connection, "PRAGMA freelist_count")?.cast_unsigned();
@@ -173,11 +189,11 @@ pub(super) fn hold_size(
     Ok(())
 }
 
-/// Deletes the oldest day that has minutes; `false` where there is none.
+/// Deletes the oldest day that has minutes, so far as their hours are summed; `false` where there is none.
 fn drop_oldest_minutes(connection: &Connection) -> rusqlite::Result<bool> {
     let oldest: Option<i64> = connection.query_row("SELECT min(at) FROM minutes", [], |row| row.get(0))?;
     match oldest {
-        Some(oldest) => drop_rolled(connection, Level::Minute, oldest + DAY_MS / MINUTE_MS).map(|()| true),
+        Some(oldest) => drop_rolled(connection, Level::Minute, oldest + DAY_MS / MINUTE_MS),
         None => Ok(false),
     }
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
+    Counts,
     apply::{DAY_MS, HOUR_MS, first_id, run, time_of_id},
     packed,
     query::RawObservation,
@@ -26,6 +27,9 @@ pub(super) const MINUTE_MS: i64 = 60_000;
 const GRACE_MS: i64 = 2_000;
 /// Raw rows that one step adds.
 const STEP_ROWS: i64 = 10_000;
+/// Most raw rows that wait for the end of their minute. Every read adds those up, so a flood is summed while its minute
+/// runs.
+pub(super) const MAX_WAITING: i64 = 2_000;
 
 /// A step of the ladder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -168,9 +172,12 @@ pub(super) fn step(
         None => Mark::begin(connection, now)?,
     };
     let closed_ms = (now.as_millis() - GRACE_MS).div_euclid(MINUTE_MS) * MINUTE_MS;
-    let end = first_id(Timestamp::from_millis(closed_ms));
+    let mut end = first_id(Timestamp::from_millis(closed_ms));
     if mark.is_some() && next.next >= end {
-        return Ok(false);
+        match flood(connection, next.next, now)? {
+            Some(last) => end = last + 1,
+            None => return Ok(false),
+        }
     }
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let more = add_raw(connection, &mut next, end, Then::Keep)?;
@@ -180,6 +187,24 @@ pub(super) fn step(
     connection.prepare_cached("COMMIT")?.execute([])?;
     *mark = Some(next);
     Ok(more)
+}
+
+/// The newest row that is not of the future, where more than [`MAX_WAITING`] wait behind the mark. The mark goes to that
+/// row and not to now: what is on its way with a somewhat older time gets an id behind it and is no late row.
+fn flood(connection: &Connection, mark: i64, now: Timestamp) -> rusqlite::Result<Option<i64>> {
+    let until = first_id(Timestamp::from_millis(now.as_millis().saturating_add(1)));
+    let many = connection
+        .prepare_cached(
+            "SELECT id FROM observations WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1 OFFSET ?3",
+        )?
+        .query_row(params![mark, until, MAX_WAITING], |_| Ok(()))
+        .optional()?;
+    match many {
+        None => Ok(None),
+        Some(()) => connection
+            .prepare_cached("SELECT max(id) FROM observations WHERE id < ?1")?
+            .query_row([until], |row| row.get(0)),
+    }
 }
 
 /// One step over rows of the running minute too, when their room is needed; `false` when all are rolled up.
@@ -197,6 +222,9 @@ pub(super) fn all(connection: &Connection, mark: &mut Option<Mark>) -> rusqlite:
     }
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     add_raw(connection, &mut next, last + 1, Then::Keep)?;
+    // Under a size that only this keeps, no minute would ever end before the mark.
+    close_hours(connection, &mut next)?;
+    close_days(connection, &mut next)?;
     next.save(connection)?;
     connection.prepare_cached("COMMIT")?.execute([])?;
     *mark = Some(next);
@@ -337,9 +365,16 @@ fn close(
         for source in Source::ALL.map(packed::source_code) {
             let mut sum = None::<Rollup>;
             let range = (bucket * many, (bucket + 1) * many);
-            read(connection, from, *target, source, range, |_, row| {
-                sum.get_or_insert_default().merge(&row);
-            })?;
+            read(
+                connection,
+                from,
+                (*target, source),
+                range,
+                &Span::ALL,
+                |_, row| {
+                    sum.get_or_insert_default().absorb(row);
+                },
+            )?;
             if let Some(sum) = sum {
                 write(connection, to, (*target, source, bucket), &sum)?;
             }
@@ -348,42 +383,51 @@ fn close(
     Ok(())
 }
 
-/// Columns of a row in the order that [`rollup_of`] reads.
-pub(super) const COLUMNS: &str = "attempts, began, errors, truncated, complete, ours, input_tokens, output_tokens, \
-                                  reasoning_tokens, spent_usd, outcomes, ttft, ttfo, itl, gap, e2e, connect";
+/// Columns of a row before its histograms.
+const COUNTS: &str = "attempts, began, errors, truncated, complete, ours, input_tokens, output_tokens, \
+                      reasoning_tokens, spent_usd, outcomes";
+/// Their number, and that of the time behind them.
+const HISTOGRAMS: usize = 12;
 
-/// Hands out the rows of a level in `range` (end excluded), in order of time.
+/// Hands out the rows of a level in `range` (end excluded), in order of time, with these of their histograms.
 pub(super) fn read(
     connection: &Connection,
     level: Level,
-    target: i64,
-    source: u8,
+    (target, source): (i64, u8),
     range: (i64, i64),
+    spans: &[Span],
     mut sink: impl FnMut(i64, Rollup),
 ) -> rusqlite::Result<()> {
+    let columns: String = spans.iter().flat_map(|span| [", ", span.as_str()]).collect();
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS}, at FROM {} WHERE target = ?1 AND source = ?2 AND at >= ?3 AND at < ?4 ORDER BY at",
+        "SELECT {COUNTS}, at{columns} FROM {} WHERE target = ?1 AND source = ?2 AND at >= ?3 AND at < ?4 ORDER BY at",
         level.table()
     ))?;
     let mut rows = statement.query(params![target, source, range.0, range.1])?;
     while let Some(row) = rows.next()? {
-        sink(row.get(17)?, rollup_of(row)?);
+        sink(row.get(HISTOGRAMS - 1)?, rollup_of(row, spans)?);
     }
     Ok(())
 }
 
-/// A row; a damaged histogram in it is left out and told.
-fn rollup_of(row: &Row<'_>) -> rusqlite::Result<Rollup> {
-    let count = |index: usize| row.get::<_, i64>(index).map(i64::cast_unsigned);
-    let mut rollup = Rollup::default();
-    rollup.counts = super::Counts {
+/// Attempts, began, errors, truncated, complete and ours, in the columns from `first` on.
+pub(super) fn counts(row: &Row<'_>, first: usize) -> rusqlite::Result<Counts> {
+    let count = |index: usize| row.get::<_, i64>(first + index).map(i64::cast_unsigned);
+    Ok(Counts {
         attempts: count(0)?,
         began: count(1)?,
         errors: count(2)?,
         truncated: count(3)?,
         complete: count(4)?,
         ours: count(5)?,
-    };
+    })
+}
+
+/// A row; a damaged histogram in it is left out and told.
+fn rollup_of(row: &Row<'_>, spans: &[Span]) -> rusqlite::Result<Rollup> {
+    let count = |index: usize| row.get::<_, i64>(index).map(i64::cast_unsigned);
+    let mut rollup = Rollup::default();
+    rollup.counts = counts(row, 0)?;
     rollup.tokens.input = count(6)?;
     rollup.tokens.output = count(7)?;
     rollup.tokens.reasoning = count(8)?;
@@ -391,9 +435,9 @@ fn rollup_of(row: &Row<'_>) -> rusqlite::Result<Rollup> {
     if rollup.set_outcomes(row.get_ref(10)?.as_blob()?).is_none() {
         tracing::warn!("damaged outcomes of a rollup are left out");
     }
-    for (index, span) in Span::ALL.into_iter().enumerate() {
-        if let Some(blob) = row.get_ref(11 + index)?.as_blob_or_null()?
-            && let Err(error) = rollup.set_span(span, blob)
+    for (index, span) in spans.iter().enumerate() {
+        if let Some(blob) = row.get_ref(HISTOGRAMS + index)?.as_blob_or_null()?
+            && let Err(error) = rollup.set_span(*span, blob)
         {
             tracing::warn!(%error, span = span.as_str(), "a damaged histogram is left out");
         }
@@ -403,7 +447,8 @@ fn rollup_of(row: &Row<'_>) -> rusqlite::Result<Rollup> {
 
 fn merge_into(connection: &Connection, level: Level, key: Key, sum: &Rollup) -> rusqlite::Result<()> {
     let mut whole = None;
-    read(connection, level, key.0, key.1, (key.2, key.2 + 1), |_, row| {
+    let (stream, bucket) = ((key.0, key.1), (key.2, key.2 + 1));
+    read(connection, level, stream, bucket, &Span::ALL, |_, row| {
         whole = Some(row);
     })?;
     match whole {
@@ -417,7 +462,7 @@ fn merge_into(connection: &Connection, level: Level, key: Key, sum: &Rollup) -> 
 
 fn write(connection: &Connection, level: Level, key: Key, sum: &Rollup) -> rusqlite::Result<()> {
     let sql = format!(
-        "INSERT OR REPLACE INTO {} ({COLUMNS}, target, source, at)
+        "INSERT OR REPLACE INTO {} ({COUNTS}, ttft, ttfo, itl, gap, e2e, connect, target, source, at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
         level.table()
     );

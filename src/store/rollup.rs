@@ -157,7 +157,8 @@ impl Rollup {
 
     /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
-        self.outcomes.0.is_empty()
+        // Hours of before schema 4 have counts and no outcomes.
+        self.outcomes.0.is_empty() && self.counts == Counts::default()
     }
 
     /// Observations counted.
@@ -167,6 +168,11 @@ impl Rollup {
 
     /// Counts one observation.
     pub fn add(&mut self, o: &Observation) {
+        self.add_spans(o, &Span::ALL);
+    }
+
+    /// Counts one observation, but only these of its lengths.
+    pub(super) fn add_spans(&mut self, o: &Observation, spans: &[Span]) {
         self.counts += Counts::of_verdict(o.verdict);
         *self
             .outcomes
@@ -182,10 +188,19 @@ impl Rollup {
         if o.cost_usd.is_finite() {
             self.spent_usd += o.cost_usd;
         }
-        for span in Span::ALL {
+        for span in spans {
             if let Some(length) = span.of(o) {
-                self.spans[span as usize].record(length.as_secs_f64() * 1e3);
+                self.spans[*span as usize].record(length.as_secs_f64() * 1e3);
             }
+        }
+    }
+
+    /// Takes in another bucket's sum, as [`Rollup::merge`] does; what is empty becomes it.
+    pub(super) fn absorb(&mut self, other: Self) {
+        if self.is_empty() {
+            *self = other;
+        } else {
+            self.merge(&other);
         }
     }
 

@@ -1,8 +1,13 @@
 //! The store: what goes in comes out, and what can go wrong does.
 
 mod backup;
+mod clocks;
 mod contents;
+mod disk;
 mod failures;
+mod floods;
+mod garbage;
+mod kills;
 mod limits;
 mod rollups;
 mod upgrade;
@@ -82,6 +87,7 @@ fn attempts(reader: &Reader, name: &str) -> u64 {
         to: START.plus(day * 5),
         step: day,
         sources: vec![Source::Canary],
+        spans: Vec::new(),
     };
     let series = reader.series(&query).expect("a read");
     series.points.iter().map(|point| point.counts.attempts).sum()

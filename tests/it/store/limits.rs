@@ -216,6 +216,79 @@ fn the_size_is_held_within_five_percent_while_writing() {
     }
 }
 
+/// Database and log as they lie on disk, looked at from outside as fast as possible while the writer runs flat out.
+#[test]
+fn the_size_is_held_within_five_percent_at_every_moment_of_full_speed() {
+    for (max_bytes, rows) in [(1_u64 << 20, 20_000_i64), (2 << 20, 40_000), (6 << 20, 100_000)] {
+        let options = Options {
+            max_bytes,
+            ..Options::default()
+        };
+        let (writer, _) = Store::temporary(options, Clock::manual(at(rows))).expect("a store");
+        let log = PathBuf::from(format!("{}-wal", writer.path().display()));
+        let length = |path: &std::path::Path| fs::metadata(path).map_or(0, |meta| meta.len());
+        let (mut most, mut looks) = ([0; 3], 0);
+        let mut look = || {
+            let (database, log) = (length(writer.path()), length(&log));
+            if database + log > most[0] {
+                most = [database + log, database, log];
+            }
+            looks += 1;
+        };
+        for n in 0..rows {
+            let mut o = canary(&format!("p/m{}", n % 20), n, n.cast_unsigned());
+            if n % 50 == 0 {
+                o.verdict = Verdict::Unknown;
+                o.detail = Some("no stop reason that we know".repeat(4));
+            }
+            writer.send(Record::Observation(o));
+            look();
+            while writer.status().queued > 20 * BATCH {
+                look();
+                std::thread::yield_now();
+            }
+        }
+        while writer.status().queued > 0 {
+            look();
+            std::thread::yield_now();
+        }
+        assert!(writer.flush(WAIT));
+        assert_eq!(writer.status().dropped.total(), 0);
+        let [most, database, log] = most;
+        println!("{max_bytes} allowed, {most} at most ({database} and a log of {log}) in {looks} looks");
+        assert!(most as f64 <= max_bytes as f64 * 1.05, "{most} of {max_bytes}");
+        assert!(most as f64 >= max_bytes as f64 * 0.8, "{most} of {max_bytes}");
+    }
+}
+
+/// Where minutes alone are more than the size allows, those of hours that are not summed yet stay: nothing would ever
+/// count them again.
+#[test]
+fn minutes_that_no_hour_holds_yet_are_not_given_up_for_size() {
+    let clock = clock();
+    let options = Options {
+        max_bytes: 1 << 20,
+        keep_events: 0,
+        ..Options::default()
+    };
+    let (writer, reader) = Store::temporary(options, clock.clone()).expect("a store");
+    let (targets, minutes) = (300, 100);
+    for minute in 0..minutes {
+        store(
+            &writer,
+            (0..targets).map(|n| canary(&format!("p/m{n}"), minute * 60_000, n * 31)),
+        );
+        clock.advance(Duration::from_secs(60));
+    }
+    for n in 0..targets {
+        assert_eq!(
+            super::attempts(&reader, &format!("p/m{n}")),
+            minutes.cast_unsigned(),
+            "m{n}"
+        );
+    }
+}
+
 #[test]
 fn a_long_read_does_not_eat_up_history() {
     let max_bytes = 4 << 20;

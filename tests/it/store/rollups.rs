@@ -29,6 +29,7 @@ fn query(name: &str, from: i64, to: i64, step: i64) -> SeriesQuery {
         to: at(to),
         step: Duration::from_millis(step.cast_unsigned()),
         sources: vec![Source::Canary, Source::Long, Source::Report, Source::Tap],
+        spans: Span::ALL.to_vec(),
     }
 }
 
@@ -38,7 +39,7 @@ fn attempts(reader: &Reader, query: &SeriesQuery) -> Vec<u64> {
 }
 
 /// Lets the writer roll up all that is closed by now.
-fn settle(writer: &Writer, clock: &Clock) {
+pub(super) fn settle(writer: &Writer, clock: &Clock) {
     // Each turn rolls a few steps; a record starts a turn.
     for _ in 0..20 {
         writer.send(Record::State(endturn::health::Saved::default()));
@@ -154,7 +155,12 @@ prop_compose! {
 }
 
 /// Minute by minute what a series must say, from the observations alone.
-fn expected(sent: &[Observation], name: &str, sources: &[Source], step: i64) -> BTreeMap<i64, Rollup> {
+pub(super) fn expected(
+    sent: &[Observation],
+    name: &str,
+    sources: &[Source],
+    step: i64,
+) -> BTreeMap<i64, Rollup> {
     let mut points = BTreeMap::<i64, Rollup>::new();
     for o in sent
         .iter()
@@ -226,6 +232,7 @@ proptest! {
                             to: Timestamp::from_millis(from + DAY),
                             step: Duration::from_millis(step as u64),
                             sources: sources.to_vec(),
+                            spans: Span::ALL.to_vec(),
                         }).expect("a series");
                         prop_assert_eq!(series.step, Duration::from_millis(step as u64));
                         for (index, point) in series.points.iter().enumerate() {
@@ -382,4 +389,46 @@ fn a_kill_repeats_no_bucket_and_skips_none() {
     let minutes = attempts(&reader, &query("a/m", 0, ROWS * 1_000, MINUTE));
     assert_eq!(minutes, [60, 60, 60, 60, 60, 60, 40]);
     drop(writer);
+}
+
+/// A series reads the histograms that it is asked for, from rollups and raw rows alike, and counts everything.
+#[test]
+fn only_the_histograms_asked_for_are_read() {
+    let clock = Clock::manual(START);
+    let (writer, reader) = Store::temporary(Options::default(), clock.clone()).expect("a store");
+    let timed = |ms: i64| {
+        let mut o = healthy("a/m", ms);
+        o.phases.first_token = Some(Duration::from_millis(400));
+        o.phases.terminal = Some(Duration::from_millis(900));
+        o
+    };
+    store(&writer, [timed(0)]);
+    clock.advance(Duration::from_secs(3 * 3_600));
+    settle(&writer, &clock);
+    store(&writer, [timed(3 * HOUR)]);
+    for spans in [
+        vec![],
+        vec![Span::E2e],
+        vec![Span::E2e, Span::Ttft],
+        Span::ALL.to_vec(),
+    ] {
+        let series = reader
+            .series(&SeriesQuery {
+                spans: spans.clone(),
+                ..query("a/m", 0, 4 * HOUR, HOUR)
+            })
+            .expect("a series");
+        for index in [0, 3] {
+            let point = &series.points[index];
+            assert_eq!(point.counts.attempts, 1);
+            for span in [Span::Ttft, Span::E2e] {
+                let wanted = u64::from(spans.contains(&span));
+                assert_eq!(
+                    point.span(span).count(),
+                    wanted,
+                    "{span:?} of {spans:?} in hour {index}"
+                );
+            }
+        }
+    }
 }
