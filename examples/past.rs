@@ -1,5 +1,6 @@
-//! A past for a database: `cargo run --example past -- FILE DAYS TARGET..` writes seeded days that end now, through the
-//! store's own writer, for pictures of the page and for looking at long spans without waiting for them.
+//! A past for a database: `cargo run --example past -- FILE DAYS MINUTES TARGET..` writes seeded days that end now, an
+//! observation of each target every so many minutes, through the store's own writer: for pictures of the page, and for
+//! looking at long spans without waiting for them.
 //!
 //! The same targets and seed give the same troubles, counted back from now.
 #![expect(clippy::print_stdout, reason = "what was written is this program's answer")]
@@ -21,8 +22,6 @@ use rand_distr::{Distribution, LogNormal};
 const SEED: u64 = 20_260_620;
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
-/// One observation of each target this often.
-const EVERY_MS: i64 = 10 * MINUTE_MS;
 /// The troubles of a target are this far apart on average, in days.
 const APART_DAYS: f64 = 16.0;
 /// The last hour is left to the monitor itself.
@@ -160,7 +159,7 @@ fn incident(target: &TargetId, t: &Trouble) -> Incident {
 }
 
 /// One target's days.
-fn write(writer: &Writer, target: &TargetId, stream: u64, from: i64, to: i64) {
+fn write(writer: &Writer, target: &TargetId, stream: u64, (from, to): (i64, i64), every: i64) {
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
     rng.set_stream(stream);
     let base_ms = rng.random_range(280.0..900.0);
@@ -178,10 +177,7 @@ fn write(writer: &Writer, target: &TargetId, stream: u64, from: i64, to: i64) {
         let mut times = StateTimes::default();
         while ms < to && ms.div_euclid(DAY_MS) == day {
             let now = at(ms);
-            times.add(
-                now.map_or(State::Operational, |t| t.state),
-                EVERY_MS.cast_unsigned(),
-            );
+            times.add(now.map_or(State::Operational, |t| t.state), every.cast_unsigned());
             let bad = rng.random_bool(now.map_or(0.002, |t| t.share));
             let verdict = if bad {
                 now.map_or(Verdict::Truncated(Truncation::Cut), |t| t.verdict)
@@ -191,7 +187,7 @@ fn write(writer: &Writer, target: &TargetId, stream: u64, from: i64, to: i64) {
             writer.send(Record::Observation(observe(
                 &mut rng, target, ms, base_ms, verdict,
             )));
-            ms += EVERY_MS;
+            ms += every;
         }
         writer.send(Record::Standing(Standing {
             target: target.clone(),
@@ -207,15 +203,16 @@ fn write(writer: &Writer, target: &TargetId, stream: u64, from: i64, to: i64) {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [file, days, targets @ ..] = args.as_slice() else {
-        return Err("usage: past FILE DAYS TARGET..".into());
+    let [file, days, minutes, targets @ ..] = args.as_slice() else {
+        return Err("usage: past FILE DAYS MINUTES TARGET..".into());
     };
     let clock = Clock::system();
     let to = clock.now().as_millis() - LAST_MS;
-    let from = to - days.parse::<i64>()? * DAY_MS;
+    let from = to - i64::from(days.parse::<u16>()?) * DAY_MS;
+    let every = i64::from(minutes.parse::<u16>()?.max(1)) * MINUTE_MS;
     let (writer, _) = Store::open(Path::new(file), Options::default(), clock)?;
     for (stream, target) in targets.iter().enumerate() {
-        write(&writer, &target.parse()?, stream as u64, from, to);
+        write(&writer, &target.parse()?, stream as u64, (from, to), every);
     }
     for _ in 0..SETTLE_TURNS {
         writer.send(Record::State(Saved::default()));

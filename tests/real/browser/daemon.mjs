@@ -67,12 +67,12 @@ export const provider = (simulator, id, path, models, every = '500ms') =>
 
 /** The daemon with a database of its own. */
 export class Daemon {
-  /** `past`: targets that get a seeded past of 90 days, if there is a program that writes one. */
+  /** `past`: targets that get a seeded past of 90 days, if there is a program that writes one; the many a coarser one. */
   static async start(providers, { listen = '127.0.0.1:0', past = [] } = {}) {
     const daemon = new Daemon();
     daemon.dir = await mkdtemp(join(tmpdir(), 'endturn-browser-'));
     daemon.providers = providers;
-    if (past.length && PAST) await run(PAST, [join(daemon.dir, 'endturn.db'), '90', ...past]);
+    if (past.length && PAST) await run(PAST, [join(daemon.dir, 'endturn.db'), '90', past.length > 10 ? '60' : '10', ...past]);
     await daemon.open(listen);
     return daemon;
   }
