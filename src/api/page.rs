@@ -11,6 +11,7 @@ mod figures;
 mod frame;
 mod incident;
 mod incidents;
+mod methodology;
 mod overview;
 mod seen;
 mod sentence;
@@ -39,6 +40,7 @@ pub use self::{
     frame::Budget,
     incident::{Case, Lost, MAX_EVIDENCE},
     incidents::{INCIDENTS, MAX_OPEN, Spells},
+    methodology::{Asked, Rules},
     serve::{CLOSED_FRESH, Shelf, TODAY_FRESH, routes},
     spark::{BUCKET, BUCKETS, Bucket},
     target::{Past, Plan},

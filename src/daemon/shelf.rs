@@ -2,6 +2,7 @@
 
 mod days;
 mod incidents;
+mod rules;
 
 use std::{
     sync::{Arc, RwLock},
@@ -11,7 +12,7 @@ use std::{
 use crate::{
     api::{
         self,
-        page::{Bucket, Budget, Case, DaysOf, MAX_OBSERVATIONS, Past, Plan, Shelf, Spells},
+        page::{Bucket, Budget, Case, DaysOf, MAX_OBSERVATIONS, Past, Plan, Rules, Shelf, Spells},
     },
     clock::{Clock, Timestamp},
     config::Config,
@@ -144,6 +145,10 @@ impl Shelf for PageShelf {
             }
         }
         plans
+    }
+
+    fn rules(&self) -> Rules {
+        rules::of(&self.config())
     }
 
     async fn days(&self, from: Timestamp, to: Timestamp) -> Option<DaysOf> {

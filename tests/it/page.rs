@@ -16,7 +16,7 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use endturn::{
-    api::page::{Budget, CLOSED_FRESH, Case, DaysOf, Past, Plan, Shelf, Spells, TODAY_FRESH, routes},
+    api::page::{Budget, CLOSED_FRESH, Case, DaysOf, Past, Plan, Rules, Shelf, Spells, TODAY_FRESH, routes},
     clock::{Clock, Timestamp},
     feed::v1::{Health, Identity, StoreStatus},
     health::{Figures, Hint, Network, ProviderView, Reason, ReasonCode, Routing, State, TargetView, View},
@@ -107,6 +107,10 @@ impl Shelf for Fake {
         Some(DaysOf::new())
     }
 
+    fn rules(&self) -> Rules {
+        Rules::default()
+    }
+
     async fn incidents(&self, _: Option<&ProviderId>, _: Option<i64>) -> Option<Spells> {
         None
     }
@@ -172,6 +176,7 @@ async fn pages_answer_with_html_that_nobody_keeps() {
         ),
         ("/targets/%3Cscript%3E", StatusCode::NOT_FOUND, "&#60;script&#62;"),
         ("/targets/a", StatusCode::NOT_FOUND, "Nobody watches"),
+        ("/methodology", StatusCode::OK, "No anchors are configured"),
         ("/incidents", StatusCode::OK, "the store does not answer"),
         ("/incidents?before=x", StatusCode::OK, "the store does not answer"),
         (

@@ -179,6 +179,19 @@ pub(super) fn milliseconds(ms: f64) -> String {
     }
 }
 
+/// A length that is a rule: exact, in the largest unit that has no fraction. `90 s`, `48 h`, `14 d`, `200 ms`.
+pub(super) fn exact(span: Duration) -> String {
+    let s = span.as_secs();
+    let (n, unit) = match s {
+        _ if span.subsec_millis() > 0 => (s * 1_000 + u64::from(span.subsec_millis()), "ms"),
+        259_200.. if s.is_multiple_of(86_400) => (s / 86_400, "d"),
+        3_600.. if s.is_multiple_of(3_600) => (s / 3_600, "h"),
+        60.. if s.is_multiple_of(60) => (s / 60, "min"),
+        _ => (s, "s"),
+    };
+    format!("{n}\u{a0}{unit}")
+}
+
 /// How long ago, in one unit: `5 s`, `4 min`, `3 h`, `2 d`.
 pub(super) fn age(span: Duration) -> String {
     let s = span.as_secs();
@@ -294,6 +307,23 @@ mod tests {
             (172_800, "2\u{a0}d"),
         ] {
             assert_eq!(age(Duration::from_secs(s)), text);
+        }
+    }
+
+    #[test]
+    fn rules_are_told_exactly() {
+        for (ms, text) in [
+            (200, "200 ms"),
+            (1_500, "1500 ms"),
+            (59_000, "59 s"),
+            (60_000, "1 min"),
+            (90_000, "90 s"),
+            (3_600_000, "1 h"),
+            (172_800_000, "48 h"),
+            (259_200_000, "3 d"),
+            (262_800_000, "73 h"),
+        ] {
+            assert_eq!(exact(Duration::from_millis(ms)).replace('\u{a0}', " "), text);
         }
     }
 

@@ -12,7 +12,7 @@ use axum::{
 use tokio::sync::Mutex;
 
 use super::{
-    Budget, Case, Missing, Past, Plan, Scene, Spells,
+    Budget, Case, Missing, Past, Plan, Rules, Scene, Spells,
     assets::{self, Asset},
     bars::{self, Calendar, DAYS, DaysOf, midnight},
 };
@@ -44,6 +44,9 @@ pub trait Shelf: Clone + Send + Sync + 'static {
 
     /// What is probed of a target. Empty for one that only reports tell of.
     fn plans(&self, target: &TargetId) -> Vec<Plan>;
+
+    /// The configuration in force, for whoever asks how we judge.
+    fn rules(&self) -> Rules;
 
     /// Days of every target from the day of `from` to the one before that of `to`, both midnight UTC; `None` where the
     /// store cannot be read.
@@ -77,6 +80,7 @@ pub fn routes<S: Shelf>() -> Router<S> {
         .route("/days/{*target}", get(show_days::<S>))
         .route("/incidents", get(show_incidents::<S>))
         .route("/incidents/{id}", get(show_incident::<S>))
+        .route("/methodology", get(show_methodology::<S>))
         .route("/assets/{name}", get(show_asset))
         .route("/favicon.ico", get(show_icon))
         .layer(Extension(Kept::default()))
@@ -225,6 +229,11 @@ async fn show_incident<S: Shelf>(State(shelf): State<S>, Path(id): Path<String>)
         // The list says that the store does not answer.
         Err(_) => page(StatusCode::SERVICE_UNAVAILABLE, scene.incidents(None, None)),
     }
+}
+
+async fn show_methodology<S: Shelf>(State(shelf): State<S>) -> Response {
+    let body = scene(&shelf, &shelf.health()).methodology(&shelf.rules());
+    page(StatusCode::OK, body)
 }
 
 async fn show_asset(OriginalUri(uri): OriginalUri) -> Response {

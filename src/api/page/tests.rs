@@ -1,4 +1,7 @@
 mod fixtures;
+mod incidents;
+mod look;
+mod methodology;
 mod overview;
 mod target;
 
