@@ -235,6 +235,8 @@ async fn many_viewers_cost_one_read_of_the_days() {
         fake.clock.advance(pause);
         for _ in 0..20 {
             get(&router, "/").await;
+            // What is read behind the answers is read now.
+            tokio::task::yield_now().await;
         }
         assert_eq!(fake.reads.load(Ordering::SeqCst), reads, "after {pause:?}");
     }
@@ -248,4 +250,37 @@ async fn a_feed_past_its_time_is_not_believed() {
     let page = get(&router, "/").await.body;
     assert!(page.contains("the monitor itself is silent"));
     assert!(!page.contains("finishes its replies"));
+}
+
+#[tokio::test]
+async fn the_words_of_each_day_are_told_to_whoever_asks() {
+    let router = routes::<Fake>().with_state(Fake::new());
+    let answer = get(&router, "/days/openrouter/meta-llama/llama-3.1-8b%3Afree").await;
+    assert_eq!(
+        (answer.status, answer.kind.as_str(), answer.cache.as_str()),
+        (StatusCode::OK, "application/json", "no-store")
+    );
+    let days: Vec<String> = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(days.len(), endturn::api::page::DAYS);
+    assert_eq!(days[88], "19 June 2026\nno data: nobody watched");
+    for path in ["/days/openrouter/nobody", "/days/x"] {
+        assert_eq!(get(&router, path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_page_names_the_feed_of_incidents() {
+    let router = routes::<Fake>().with_state(Fake::new());
+    for path in [
+        "/",
+        "/incidents",
+        "/methodology",
+        "/targets/openrouter/meta-llama/llama-3.1-8b:free",
+    ] {
+        let page = get(&router, path).await.body;
+        assert!(
+            page.contains("<link rel=\"alternate\" type=\"application/atom+xml\" title=\"Incidents\" href=\"/feed.atom\">"),
+            "{path}"
+        );
+    }
 }

@@ -28,6 +28,8 @@ use crate::{
 pub const CLOSED_FRESH: Duration = Duration::from_secs(60);
 /// The same for the running day.
 pub const TODAY_FRESH: Duration = Duration::from_secs(10);
+/// A reading that is no older than this many times its freshness is still shown while it is read anew.
+const WILL_DO: u32 = 3;
 /// Length of a day.
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -88,55 +90,82 @@ pub fn routes<S: Shelf>() -> Router<S> {
 
 /// The last readings of everybody's days.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Readings>>);
-
-#[derive(Default)]
-struct Readings {
+struct Kept {
     closed: Reading,
     today: Reading,
 }
 
-/// Days as they were read.
+/// Days as they were read last.
+#[derive(Clone, Default)]
+struct Reading(Arc<Mutex<Read>>);
+
 #[derive(Default)]
-struct Reading {
+struct Read {
     /// When, and from which day on.
     at: Option<(Timestamp, Timestamp)>,
     days: Arc<DaysOf>,
+    /// Whether somebody reads them anew behind our back.
+    renewing: bool,
+}
+
+impl Read {
+    fn renew(&mut self, read: Option<DaysOf>, now: Timestamp, from: Timestamp) {
+        match read {
+            Some(days) => self.days = Arc::new(days),
+            // What was read before is better than nothing, but for its own days alone.
+            None if self.at.is_some_and(|(_, first)| first == from) => {}
+            None => self.days = Arc::default(),
+        }
+        self.at = Some((now, from));
+        self.renewing = false;
+    }
 }
 
 impl Reading {
-    /// These days, read anew once they are `fresh` old or the first of them is another.
-    async fn days(
-        &mut self,
-        shelf: &impl Shelf,
+    /// These days. Once they are `fresh` old they are read anew: behind our back while what we have will do, and
+    /// before the answer once it is far too old or of another day.
+    async fn days<S: Shelf>(
+        &self,
+        shelf: &S,
         (from, to): (Timestamp, Timestamp),
         fresh: Duration,
     ) -> Arc<DaysOf> {
         let now = shelf.now();
-        let current = |(at, first): (Timestamp, Timestamp)| first == from && now.since(at) < fresh;
-        if !self.at.is_some_and(current) {
-            // What was read before is better than nothing, but for its own days alone.
-            match shelf.days(from, to).await {
-                Some(days) => self.days = Arc::new(days),
-                None if self.at.is_some_and(|(_, first)| first == from) => {}
-                None => self.days = Arc::default(),
+        let mut kept = self.0.lock().await;
+        let age = kept
+            .at
+            .filter(|(_, first)| *first == from)
+            .map(|(at, _)| now.since(at));
+        match age {
+            Some(age) if age < fresh => {}
+            Some(age) if age < fresh * WILL_DO => {
+                if !kept.renewing {
+                    kept.renewing = true;
+                    let (shelf, mine) = (shelf.clone(), self.clone());
+                    tokio::spawn(async move {
+                        let read = shelf.days(from, to).await;
+                        mine.0.lock().await.renew(read, now, from);
+                    });
+                }
             }
-            self.at = Some((now, from));
+            // Held while the store is read: whoever asks meanwhile waits for the same answer.
+            _ => {
+                let read = shelf.days(from, to).await;
+                kept.renew(read, now, from);
+            }
         }
-        Arc::clone(&self.days)
+        Arc::clone(&kept.days)
     }
 }
 
 impl Kept {
     /// The last days of everybody.
-    async fn calendar(&self, shelf: &impl Shelf) -> Calendar {
+    async fn calendar<S: Shelf>(&self, shelf: &S) -> Calendar {
         let today = midnight(shelf.now());
         let first = today.minus(DAY * (DAYS as u32 - 1));
-        // Held while the store is read: whoever asks meanwhile waits for the same answer.
-        let mut kept = self.0.lock().await;
         Calendar {
-            closed: kept.closed.days(shelf, (first, today), CLOSED_FRESH).await,
-            today: kept
+            closed: self.closed.days(shelf, (first, today), CLOSED_FRESH).await,
+            today: self
                 .today
                 .days(shelf, (today, today.plus(DAY)), TODAY_FRESH)
                 .await,
