@@ -192,6 +192,11 @@ describe('all pages', { timeout: 300_000 }, () => {
         }
         assert.match(await page.locator(row(VICTIM)).innerText(), /degraded|partial|down/);
       }
+      if (path === pathOf(VICTIM)) {
+        await page.locator('[data-range]').last().click();
+        await page.waitForSelector('[data-range]:last-of-type[aria-current]');
+        assert.ok(await page.locator('[data-chart] svg').count() >= 4, 'charts of ninety days');
+      }
       await view.done();
     }
   });
@@ -295,6 +300,68 @@ describe('keyboard', () => {
       }
       await view.done();
     }
+  });
+
+  test('arrow keys walk the days of a row, escape leads back to it', { timeout: 30_000 }, async () => {
+    const view = await open(browser, daemon.origin);
+    const { page } = view;
+    await page.goto('/');
+    await page.locator(row(VICTIM)).focus();
+    const day = () => page.evaluate(() => {
+      const e = document.activeElement;
+      return { bars: e.matches('[data-bars]'), role: e.getAttribute('role'), now: Number(e.getAttribute('aria-valuenow')), text: e.getAttribute('aria-valuetext') ?? '' };
+    });
+    const said = async (pattern) => {
+      await page.waitForFunction((p) => new RegExp(p).test(document.activeElement.getAttribute('aria-valuetext')), pattern);
+      const tip = await page.locator('#tip').innerText();
+      assert.match(tip, new RegExp(pattern), 'what is heard is seen as well');
+      return day();
+    };
+    await page.keyboard.press('ArrowLeft');
+    const today = await said('^Today');
+    assert.ok(today.bars && today.role === 'slider', JSON.stringify(today));
+    await page.keyboard.press('ArrowLeft');
+    const yesterday = await said(PAST ? '^\\d+ \\w+ \\d{4}[^]*up ' : '^\\d+ \\w+ \\d{4}');
+    assert.equal(yesterday.now, today.now - 1);
+    assert.deepEqual(await violations(page), [], 'with a day named');
+    await page.keyboard.press('Home');
+    await page.waitForFunction(() => document.activeElement.getAttribute('aria-valuenow') === document.activeElement.getAttribute('aria-valuemin'));
+    await page.keyboard.press('Escape');
+    assert.equal(await page.evaluate(() => document.activeElement.dataset.target), VICTIM);
+    assert.equal(await page.locator('#tip:visible').count(), 0);
+    const box = await page.locator(`li:has(> ${row(HEALTHY)}) [data-bars] svg`).boundingBox();
+    await page.mouse.move(box.x + box.width - 1, box.y + box.height / 2);
+    await page.waitForSelector('#tip:visible');
+    assert.match(await page.locator('#tip').innerText(), /^Today/, 'the pointer names it as well');
+    await view.done();
+  });
+
+  test('1 to 4 choose the range of the charts, arrow keys move their cursor', { timeout: 60_000 }, async () => {
+    const view = await open(browser, daemon.origin);
+    const { page } = view;
+    await page.goto(pathOf(VICTIM));
+    await settled(page);
+    const steps = new Set();
+    for (const key of ['4', '3', '2', '1']) {
+      await page.keyboard.press(key);
+      await page.waitForFunction((n) => document.querySelectorAll('[data-range]')[n].hasAttribute('aria-current'), Number(key) - 1);
+      steps.add(await page.locator('[data-board]').getAttribute('data-step'));
+      assert.ok(await page.locator('[data-chart]').count() >= 4, `charts of range ${key}`);
+      assert.deepEqual(await violations(page), [], `range ${key}`);
+    }
+    assert.ok(steps.size >= 3, `steps ${[...steps]}`);
+    const shifts = await shifted(page);
+    assert.ok(total(shifts) < 0.1, JSON.stringify(shifts));
+    await page.locator('[data-cursor]').focus();
+    await page.keyboard.press('End');
+    const last = await page.locator('[data-cursor]').getAttribute('aria-valuetext');
+    assert.match(last, /\d\d:\d\d UTC/);
+    assert.match(await page.locator('[data-readout]').first().innerText(), /\d\d:\d\d/);
+    await page.keyboard.press('ArrowLeft');
+    assert.notEqual(await page.locator('[data-cursor]').getAttribute('aria-valuetext'), last);
+    await page.keyboard.press('Escape');
+    assert.equal(await page.locator('[data-cursor]').getAttribute('aria-valuetext'), 'none chosen');
+    await view.done();
   });
 
   test('enter opens a row, the skip link leads to the content', { timeout: 30_000 }, async () => {
