@@ -83,7 +83,7 @@ export const sideways = (page) => page.evaluate(() => {
     const box = e.getBoundingClientRect(), style = getComputedStyle(e);
     if (box.width <= 1 || box.height <= 1 || style.visibility === 'hidden') continue;
     if (e.closest('svg') && e.nodeName !== 'svg') continue;
-    if (box.right > root.clientWidth + 0.5) found.push(`${name(e)} ends at ${box.right} px`);
+    if (box.right > root.clientWidth + 0.5) found.push(`${name(e)} ends at ${box.right} px: ${e.textContent.trim().slice(0, 40)}`);
     if (['auto', 'scroll'].includes(style.overflowX) && e.scrollWidth > e.clientWidth + 1) found.push(`${name(e)} scrolls`);
   }
   return found.slice(0, 10);
