@@ -19,8 +19,8 @@ BINARY, SCHEMATHESIS = pathlib.Path(sys.argv[1]).resolve(), sys.argv[2]
 SIMULATOR, DAEMON = 18621, 18622
 MODELS = ["gpt-5.2-chat", "gpt-5.2!truncate.fin", "gpt-5.2-mini!status.529"]
 START_S, FAULTS_S = 20, 60
-# Time for schemathesis, and how much it makes of each operation; what it draws is the same in every run.
-BUDGET_S, EXAMPLES, SEED = 60, 40, 20260620
+# How much is made of each operation. No time limit: it would go on until that is spent, and find more on fast machines.
+EXAMPLES, SEED = 60, 20260620
 # An event stream has no end to wait for: tests/it/ holds it.
 EXCLUDED = ["/v1/events"]
 
@@ -72,9 +72,9 @@ def main():
             wait_for_faults()
             found = subprocess.run(
                 [SCHEMATHESIS, "--config-file", str(support.HERE / "schemathesis.toml"), "run"]
-                + [f"--max-time={BUDGET_S}", f"--max-examples={EXAMPLES}", f"--seed={SEED}"]
+                + [f"--max-examples={EXAMPLES}", f"--seed={SEED}"]
                 + [f"--exclude-path={path}" for path in EXCLUDED]
-                + ["--workers=2", "--request-timeout=15", "--generation-database=none", "--no-color"]
+                + ["--request-timeout=15", "--generation-database=none", "--no-color"]
                 + [f"http://127.0.0.1:{DAEMON}/openapi.json"],
                 cwd=folder,
                 check=False,

@@ -4,7 +4,7 @@
 # Usage: tests/real/schemathesis.sh [BINARY]
 #
 # BINARY is the debug build unless given. The virtual environment is kept in $ENDTURN_REAL_CACHE (default target/real).
-# Takes a minute and a half at most.
+# Takes half a minute.
 set -eu
 export PYTHONDONTWRITEBYTECODE=1
 
