@@ -1,7 +1,9 @@
 //! Feed, store and configuration as the page sees them.
 
+mod days;
+mod incidents;
+
 use std::{
-    collections::HashMap,
     sync::{Arc, RwLock},
     time::Duration,
 };
@@ -9,12 +11,12 @@ use std::{
 use crate::{
     api::{
         self,
-        page::{Bucket, Budget, MAX_OBSERVATIONS, Past, Plan, Shelf},
+        page::{Bucket, Budget, Case, DaysOf, MAX_OBSERVATIONS, Past, Plan, Shelf, Spells},
     },
     clock::{Clock, Timestamp},
     config::Config,
     feed::{Hub, v1},
-    id::TargetId,
+    id::{ProviderId, TargetId},
     probe,
     store::{self, IncidentQuery, ObservationQuery, Reader},
     verdict::Source,
@@ -144,23 +146,26 @@ impl Shelf for PageShelf {
         plans
     }
 
-    async fn hours(&self) -> HashMap<TargetId, Vec<Bucket>> {
-        let (reader, now) = (self.reader.clone(), self.clock.now());
-        let targets: Vec<TargetId> = self
-            .hub
-            .snapshot()
-            .health
-            .targets
-            .iter()
-            .map(|target| target.id.clone())
-            .collect();
-        let read = tokio::task::spawn_blocking(move || {
-            targets
-                .into_iter()
-                .filter_map(|target| last_hour(&reader, &target, now).ok().map(|hour| (target, hour)))
-                .collect()
-        });
-        within(read).await.unwrap_or_default()
+    async fn days(&self, from: Timestamp, to: Timestamp) -> Option<DaysOf> {
+        let reader = self.reader.clone();
+        let read = tokio::task::spawn_blocking(move || days::read(&reader, from, to));
+        within(read).await?.ok()
+    }
+
+    async fn incidents(&self, provider: Option<&ProviderId>, before: Option<i64>) -> Option<Spells> {
+        let (reader, provider) = (self.reader.clone(), provider.cloned());
+        let read = tokio::task::spawn_blocking(move || incidents::list(&reader, provider, before));
+        within(read).await?.ok()
+    }
+
+    async fn incident(&self, id: &str) -> Result<Option<Case>, String> {
+        let (reader, id, now) = (self.reader.clone(), id.to_owned(), self.clock.now());
+        let raw_from = now.minus(self.config().store.keep.raw);
+        let read = tokio::task::spawn_blocking(move || incidents::one(&reader, &id, now, raw_from));
+        match within(read).await {
+            Some(found) => found.map_err(|error| error.to_string()),
+            None => Err("history takes too long to read".to_owned()),
+        }
     }
 
     async fn past(&self, target: &TargetId) -> Past {

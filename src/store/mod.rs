@@ -22,6 +22,7 @@ mod revision;
 mod roll;
 mod rollup;
 mod series;
+mod spells;
 mod standing;
 mod text;
 mod writer;
@@ -45,6 +46,7 @@ pub use retention::{KEEP_SPEND_DAYS, MAX_CHANGES, MAX_INCIDENTS, MAX_TRANSITIONS
 pub use revision::{REVISION_BLOCK, Revisions};
 pub use rollup::{MAX_LATE_MS, Outcomes, Rollup, Span, Tokens};
 pub use series::{Bucket, MAX_BUCKETS};
+pub use spells::{Spell, SpellQuery};
 pub use writer::Writer;
 
 use std::{path::Path, time::Duration};

@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test helper: a failure is the test's")]
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -17,11 +16,11 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use endturn::{
-    api::page::{Bucket, Budget, HOURS_FRESH, Past, Plan, Shelf, routes},
+    api::page::{Budget, CLOSED_FRESH, Case, DaysOf, Past, Plan, Shelf, Spells, TODAY_FRESH, routes},
     clock::{Clock, Timestamp},
     feed::v1::{Health, Identity, StoreStatus},
     health::{Figures, Hint, Network, ProviderView, Reason, ReasonCode, Routing, State, TargetView, View},
-    id::TargetId,
+    id::{ProviderId, TargetId},
 };
 use http_body_util::BodyExt;
 use tower::ServiceExt;
@@ -103,9 +102,17 @@ impl Shelf for Fake {
         Vec::new()
     }
 
-    async fn hours(&self) -> HashMap<TargetId, Vec<Bucket>> {
+    async fn days(&self, _: Timestamp, _: Timestamp) -> Option<DaysOf> {
         self.reads.fetch_add(1, Ordering::SeqCst);
-        HashMap::new()
+        Some(DaysOf::new())
+    }
+
+    async fn incidents(&self, _: Option<&ProviderId>, _: Option<i64>) -> Option<Spells> {
+        None
+    }
+
+    async fn incident(&self, _: &str) -> Result<Option<Case>, String> {
+        Ok(None)
     }
 
     async fn past(&self, _: &TargetId) -> Past {
@@ -165,6 +172,13 @@ async fn pages_answer_with_html_that_nobody_keeps() {
         ),
         ("/targets/%3Cscript%3E", StatusCode::NOT_FOUND, "&#60;script&#62;"),
         ("/targets/a", StatusCode::NOT_FOUND, "Nobody watches"),
+        ("/incidents", StatusCode::OK, "the store does not answer"),
+        ("/incidents?before=x", StatusCode::OK, "the store does not answer"),
+        (
+            "/incidents/none",
+            StatusCode::NOT_FOUND,
+            "There is no such incident.",
+        ),
     ] {
         let answer = get(&router, path).await;
         assert_eq!(answer.status, status, "{path}");
@@ -204,16 +218,21 @@ async fn assets_are_named_by_the_page_and_kept_for_ever() {
 }
 
 #[tokio::test]
-async fn many_viewers_cost_one_read_of_the_hour() {
+async fn many_viewers_cost_one_read_of_the_days() {
     let fake = Fake::new();
     let router = routes::<Fake>().with_state(fake.clone());
-    for _ in 0..20 {
-        get(&router, "/").await;
+    for (pause, reads) in [
+        (Duration::ZERO, 2),
+        (TODAY_FRESH, 3),
+        (CLOSED_FRESH.saturating_sub(TODAY_FRESH), 5),
+        (Duration::from_secs(86_400), 7),
+    ] {
+        fake.clock.advance(pause);
+        for _ in 0..20 {
+            get(&router, "/").await;
+        }
+        assert_eq!(fake.reads.load(Ordering::SeqCst), reads, "after {pause:?}");
     }
-    assert_eq!(fake.reads.load(Ordering::SeqCst), 1);
-    fake.clock.advance(HOURS_FRESH);
-    get(&router, "/").await;
-    assert_eq!(fake.reads.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]

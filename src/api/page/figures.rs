@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
-use crate::clock::Timestamp;
+use crate::{
+    clock::Timestamp,
+    feed::v1::{Percentiles, Rate},
+};
 
 /// Shown where there is no figure.
 pub(super) const NONE: &str = "–";
@@ -36,9 +39,21 @@ pub(super) struct Share {
     pub(super) n: u64,
 }
 
+impl From<Rate> for Share {
+    fn from(rate: Rate) -> Self {
+        Self {
+            value: rate.value,
+            low: rate.low,
+            high: rate.high,
+            n: rate.n,
+        }
+    }
+}
+
 impl Figure {
     /// A rate with its interval and n.
-    pub(super) fn rate(key: &'static str, label: &'static str, share: Share) -> Self {
+    pub(super) fn rate(key: &'static str, label: &'static str, share: impl Into<Share>) -> Self {
+        let share = share.into();
         let (value, note) = match (share.value, share.low, share.high) {
             (Some(value), Some(low), Some(high)) if share.n > 0 => (
                 percent(value),
@@ -54,6 +69,11 @@ impl Figure {
             note,
             marked,
         }
+    }
+
+    /// Median and 95th percentile of the feed, with n.
+    pub(super) fn percentiles(key: &'static str, label: &'static str, p: Percentiles) -> Self {
+        Self::latency(key, label, (p.p50, p.p95), p.n)
     }
 
     /// Median and 95th percentile in milliseconds, with n.
@@ -106,6 +126,16 @@ fn bare_percent(share: f64) -> String {
 /// `0 %`, `1.2 %`, `58 %`. The space does not break.
 pub(super) fn percent(share: f64) -> String {
     format!("{}\u{a0}%", bare_percent(share))
+}
+
+/// Uptime with two decimals, rounded down: `100 %` means that nothing at all was lost.
+pub(super) fn uptime(share: f64) -> String {
+    let hundredths = (share.clamp(0.0, 1.0) * 10_000.0 + 1e-7).floor();
+    if hundredths >= 10_000.0 {
+        "100\u{a0}%".to_owned()
+    } else {
+        format!("{:.2}\u{a0}%", hundredths / 100.0)
+    }
 }
 
 fn seconds(ms: f64) -> String {

@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    Scene,
+    Missing, Scene,
     figures::Moment,
     words::{common_complaint, complaint, ignorance, predicate, provider_name, severity},
 };
@@ -58,9 +58,13 @@ impl Sentence {
         })
     }
 
-    /// About a target that nobody watches.
-    pub(super) fn missing() -> Self {
-        Self::plain("There is no such target", State::Unknown)
+    /// About what is not there.
+    pub(super) fn missing(what: Missing) -> Self {
+        let text = match what {
+            Missing::Target => "There is no such target",
+            Missing::Incident => "There is no such incident",
+        };
+        Self::plain(text, State::Unknown)
     }
 
     /// About all providers.

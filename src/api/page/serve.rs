@@ -1,10 +1,10 @@
 //! The page's routes. What they read comes through [`Shelf`], so that they run in tests without hub and store.
 
-use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use axum::{
-    Extension, Router,
-    extract::{OriginalUri, Path, State},
+    Extension, Json, Router,
+    extract::{OriginalUri, Path, Query, State, rejection::QueryRejection},
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
@@ -12,16 +12,24 @@ use axum::{
 use tokio::sync::Mutex;
 
 use super::{
-    Bucket, Budget, Past, Plan, Scene,
+    Budget, Case, Missing, Past, Plan, Scene, Spells,
     assets::{self, Asset},
+    bars::{self, Calendar, DAYS, DaysOf, midnight},
 };
-use crate::{clock::Timestamp, feed::v1::Health, id::TargetId};
+use crate::{
+    api::MAX_INCIDENT_ID_BYTES,
+    clock::Timestamp,
+    feed::v1::Health,
+    id::{ProviderId, TargetId},
+};
 
-/// How long one reading of everybody's last hour is shown before it is read again: any number of open pages costs
-/// the store one read in this time.
-pub const HOURS_FRESH: Duration = Duration::from_secs(10);
-
-type Hours = HashMap<TargetId, Vec<Bucket>>;
+/// How long one reading of the days that are over is shown: any number of open pages costs the store one such read in
+/// this time.
+pub const CLOSED_FRESH: Duration = Duration::from_secs(60);
+/// The same for the running day.
+pub const TODAY_FRESH: Duration = Duration::from_secs(10);
+/// Length of a day.
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Where the page gets what it shows.
 pub trait Shelf: Clone + Send + Sync + 'static {
@@ -37,47 +45,98 @@ pub trait Shelf: Clone + Send + Sync + 'static {
     /// What is probed of a target. Empty for one that only reports tell of.
     fn plans(&self, target: &TargetId) -> Vec<Plan>;
 
-    /// The last hour of every target, a minute a bucket. Targets without attempts may be absent; empty where the
+    /// Days of every target from the day of `from` to the one before that of `to`, both midnight UTC; `None` where the
     /// store cannot be read.
-    fn hours(&self) -> impl Future<Output = HashMap<TargetId, Vec<Bucket>>> + Send;
+    fn days(&self, from: Timestamp, to: Timestamp) -> impl Future<Output = Option<DaysOf>> + Send;
+
+    /// Incidents of one provider or of all: the open ones, then the closed ones below `before`. `None` where the store
+    /// cannot be read.
+    fn incidents(
+        &self,
+        provider: Option<&ProviderId>,
+        before: Option<i64>,
+    ) -> impl Future<Output = Option<Spells>> + Send;
+
+    /// One incident with its evidence; `Ok(None)` where none has that id.
+    ///
+    /// # Errors
+    /// Why the store cannot be read, in words.
+    fn incident(&self, id: &str) -> impl Future<Output = Result<Option<Case>, String>> + Send;
 
     /// What is remembered of one target: its last hour, up to [`super::MAX_OBSERVATIONS`] observations and its
     /// open incident.
     fn past(&self, target: &TargetId) -> impl Future<Output = Past> + Send;
 }
 
-/// `/`, `/targets/{target}` and the assets of both. To be given to [`crate::api::router`], whose guard adds the
+/// The pages and their assets. To be given to [`crate::api::router`], whose guard adds the
 /// security headers.
 pub fn routes<S: Shelf>() -> Router<S> {
     Router::new()
         .route("/", get(show_overview::<S>))
         .route("/targets/{*target}", get(show_target::<S>))
+        .route("/days/{*target}", get(show_days::<S>))
+        .route("/incidents", get(show_incidents::<S>))
+        .route("/incidents/{id}", get(show_incident::<S>))
         .route("/assets/{name}", get(show_asset))
         .route("/favicon.ico", get(show_icon))
         .layer(Extension(Kept::default()))
 }
 
-/// The last reading of everybody's last hour.
+/// The last readings of everybody's days.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Option<Reading>>>);
+struct Kept(Arc<Mutex<Readings>>);
 
-/// When it was read, and what.
-type Reading = (Timestamp, Arc<Hours>);
+#[derive(Default)]
+struct Readings {
+    closed: Reading,
+    today: Reading,
+}
+
+/// Days as they were read.
+#[derive(Default)]
+struct Reading {
+    /// When, and from which day on.
+    at: Option<(Timestamp, Timestamp)>,
+    days: Arc<DaysOf>,
+}
+
+impl Reading {
+    /// These days, read anew once they are `fresh` old or the first of them is another.
+    async fn days(
+        &mut self,
+        shelf: &impl Shelf,
+        (from, to): (Timestamp, Timestamp),
+        fresh: Duration,
+    ) -> Arc<DaysOf> {
+        let now = shelf.now();
+        let current = |(at, first): (Timestamp, Timestamp)| first == from && now.since(at) < fresh;
+        if !self.at.is_some_and(current) {
+            // What was read before is better than nothing, but for its own days alone.
+            match shelf.days(from, to).await {
+                Some(days) => self.days = Arc::new(days),
+                None if self.at.is_some_and(|(_, first)| first == from) => {}
+                None => self.days = Arc::default(),
+            }
+            self.at = Some((now, from));
+        }
+        Arc::clone(&self.days)
+    }
+}
 
 impl Kept {
-    /// That reading, or a new one once it is [`HOURS_FRESH`] old.
-    async fn hours(&self, shelf: &impl Shelf) -> Arc<Hours> {
+    /// The last days of everybody.
+    async fn calendar(&self, shelf: &impl Shelf) -> Calendar {
+        let today = midnight(shelf.now());
+        let first = today.minus(DAY * (DAYS as u32 - 1));
         // Held while the store is read: whoever asks meanwhile waits for the same answer.
         let mut kept = self.0.lock().await;
-        let now = shelf.now();
-        if let Some((at, hours)) = kept.as_ref()
-            && now.since(*at) < HOURS_FRESH
-        {
-            return Arc::clone(hours);
+        Calendar {
+            closed: kept.closed.days(shelf, (first, today), CLOSED_FRESH).await,
+            today: kept
+                .today
+                .days(shelf, (today, today.plus(DAY)), TODAY_FRESH)
+                .await,
         }
-        let hours = Arc::new(shelf.hours().await);
-        *kept = Some((now, Arc::clone(&hours)));
-        hours
     }
 }
 
@@ -90,8 +149,28 @@ fn scene<'a>(shelf: &impl Shelf, health: &'a Health) -> Scene<'a> {
 }
 
 async fn show_overview<S: Shelf>(State(shelf): State<S>, Extension(kept): Extension<Kept>) -> Response {
-    let hours = kept.hours(&shelf).await;
-    page(StatusCode::OK, scene(&shelf, &shelf.health()).overview(&hours))
+    let calendar = kept.calendar(&shelf).await;
+    page(StatusCode::OK, scene(&shelf, &shelf.health()).overview(&calendar))
+}
+
+/// The days of one target in words, for the script: a JSON list of [`DAYS`] texts, oldest first.
+async fn show_days<S: Shelf>(
+    State(shelf): State<S>,
+    Extension(kept): Extension<Kept>,
+    Path(asked): Path<String>,
+) -> Response {
+    let known = asked
+        .parse::<TargetId>()
+        .ok()
+        .filter(|id| shelf.health().targets.iter().any(|t| &t.id == id));
+    match known {
+        Some(id) => {
+            let calendar = kept.calendar(&shelf).await;
+            let days = bars::days_in_words(&calendar, &id, shelf.now());
+            ([(header::CACHE_CONTROL, "no-store")], Json(days)).into_response()
+        }
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 async fn show_target<S: Shelf>(State(shelf): State<S>, Path(asked): Path<String>) -> Response {
@@ -108,7 +187,43 @@ async fn show_target<S: Shelf>(State(shelf): State<S>, Path(asked): Path<String>
     // Nothing here either if a reload took it away while the store was read.
     match known.and_then(|id| scene.target(&id, &past, &shelf.plans(&id))) {
         Some(body) => page(StatusCode::OK, body),
-        None => page(StatusCode::NOT_FOUND, scene.missing(&asked)),
+        None => page(StatusCode::NOT_FOUND, scene.missing(Missing::Target, &asked)),
+    }
+}
+
+/// What the list of incidents is asked for.
+#[derive(serde::Deserialize, Default)]
+struct Listed {
+    provider: Option<String>,
+    before: Option<i64>,
+}
+
+async fn show_incidents<S: Shelf>(
+    State(shelf): State<S>,
+    asked: Result<Query<Listed>, QueryRejection>,
+) -> Response {
+    // Somebody who edits the address gets the list from its beginning, not an error.
+    let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
+    let provider: Option<ProviderId> = asked.provider.and_then(|id| id.parse().ok());
+    let spells = shelf.incidents(provider.as_ref(), asked.before).await;
+    let health = shelf.health();
+    let body = scene(&shelf, &health).incidents(spells.as_ref(), provider.as_ref());
+    page(StatusCode::OK, body)
+}
+
+async fn show_incident<S: Shelf>(State(shelf): State<S>, Path(id): Path<String>) -> Response {
+    let found = if id.len() > MAX_INCIDENT_ID_BYTES {
+        Ok(None)
+    } else {
+        shelf.incident(&id).await
+    };
+    let health = shelf.health();
+    let scene = scene(&shelf, &health);
+    match found {
+        Ok(Some(case)) => page(StatusCode::OK, scene.incident(&case)),
+        Ok(None) => page(StatusCode::NOT_FOUND, scene.missing(Missing::Incident, &id)),
+        // The list says that the store does not answer.
+        Err(_) => page(StatusCode::SERVICE_UNAVAILABLE, scene.incidents(None, None)),
     }
 }
 
@@ -126,7 +241,7 @@ async fn show_asset(OriginalUri(uri): OriginalUri) -> Response {
                     HeaderValue::from_static("nosniff"),
                 ),
             ],
-            *body,
+            body.as_str(),
         )
             .into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
@@ -139,7 +254,7 @@ async fn show_icon() -> Response {
         (header::CONTENT_TYPE, assets::ICON.mime),
         (header::CACHE_CONTROL, "public, max-age=86400"),
     ];
-    (headers, assets::ICON.body).into_response()
+    (headers, assets::ICON.body.as_str()).into_response()
 }
 
 /// A page of ours: never kept, for it is as old as its figures.

@@ -4,7 +4,7 @@ use crate::{
     feed::v1::{Routing, TargetHealth},
     health::{Hint, State},
     protocol::ErrorClass,
-    verdict::{FailedAt, Flags, OffScript, Truncation, Verdict},
+    verdict::{FailedAt, Flags, OffScript, Source, Truncation, Verdict},
 };
 
 use super::figures::{Moment, duration, percent};
@@ -105,6 +105,24 @@ pub(super) fn common_complaint(targets: &[&TargetHealth]) -> Option<String> {
     })
 }
 
+/// What an incident is called, by its reason.
+pub(super) fn incident_name(code: &str) -> &'static str {
+    match code {
+        "truncated" => "Truncated replies",
+        "overloaded" => "Overload",
+        "server_error" => "Server errors",
+        "timeout" => "Time-outs",
+        "unreachable" => "Not reachable",
+        "slow" => "Slow first tokens",
+        _ => "Failures",
+    }
+}
+
+/// Who told, `canary, report`.
+pub(super) fn sources(sources: &[Source]) -> String {
+    sources.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(", ")
+}
+
 /// Why nothing is known, as the end of a sentence.
 pub(super) fn ignorance(code: &str) -> &'static str {
     match code {
@@ -157,8 +175,16 @@ pub(super) fn step(kind: &str, state: State, text: &str) -> String {
         "opened" => "Incident opened".to_owned(),
         "recovered" => format!("Recovered: {text}"),
         "closed" => format!("Incident closed: {text}"),
+        "official" => capital(&text),
         _ => text,
     }
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 /// How much earlier or later than us the official page spoke; empty while it has not.

@@ -147,9 +147,39 @@ pub(super) fn hour(sick: bool) -> Vec<Bucket> {
         .collect()
 }
 
-pub(super) fn hours(health: &Health) -> HashMap<TargetId, Vec<Bucket>> {
-    let of = |t: &TargetHealth| (t.id.clone(), hour(t.provider == "anthropic"));
-    health.targets.iter().map(of).collect()
+/// Ninety days: ten before anybody watched, one half watched, a bad day for the sick, today.
+pub(super) fn calendar(health: &Health) -> Calendar {
+    let today = bars::midnight(NOW).as_millis();
+    let (mut closed, mut running) = (DaysOf::new(), DaysOf::new());
+    for target in &health.targets {
+        let sick = target.provider == "anthropic";
+        for back in 0..80 {
+            let mut day = Day {
+                attempts: 1_440,
+                began: 1_430,
+                ..Day::default()
+            };
+            let hours = if back == 60 { 9 } else { 24 };
+            day.times.add(State::Operational, hours * 3_600_000);
+            if sick && back % 13 == 0 {
+                day.failed = 40 + 9 * back;
+                day.truncated = 31 + 9 * back;
+                day.incidents = 1;
+                day.times.add(
+                    [State::Partial, State::Down, State::Degraded][back as usize % 3],
+                    240_000,
+                );
+            }
+            let days = if back == 0 { &mut running } else { &mut closed };
+            days.entry(target.id.clone())
+                .or_default()
+                .insert(today - back.cast_signed() * bars::DAY_MS, day);
+        }
+    }
+    Calendar {
+        closed: Arc::new(closed),
+        today: Arc::new(running),
+    }
 }
 
 pub(super) fn scene(health: &Health) -> Scene<'_> {
@@ -163,7 +193,7 @@ pub(super) fn scene(health: &Health) -> Scene<'_> {
 }
 
 pub(super) fn render(health: &Health) -> String {
-    scene(health).overview(&hours(health))
+    scene(health).overview(&calendar(health))
 }
 
 pub(super) fn observation(at: Timestamp, verdict: Verdict) -> Observation {

@@ -1,0 +1,204 @@
+//! One incident: what happened when, from the first evidence to recovery, and the evidence itself.
+
+use std::time::Duration;
+
+use askama::Template;
+use percent_encoding::utf8_percent_encode;
+
+use crate::{
+    clock::Timestamp,
+    health::{Incident, State},
+    id::TargetId,
+    verdict::Observation,
+};
+
+use super::{
+    Scene,
+    figures::{Moment, age, duration, percent, strftime},
+    frame::{Frame, SEGMENT, href},
+    html,
+    seen::{Seen, seen},
+    sentence::Sentence,
+    words,
+};
+
+/// Most failures that are shown as the evidence of one incident: the first ones.
+pub const MAX_EVIDENCE: usize = 50;
+
+/// What is kept of one incident.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    /// The incident.
+    pub incident: Incident,
+    /// Failures while it lasted, oldest first; up to [`MAX_EVIDENCE`], and one more where there are more.
+    pub failures: Vec<Observation>,
+    /// What was counted while it lasted.
+    pub lost: Lost,
+    /// Raw observations are kept from here on.
+    pub raw_from: Timestamp,
+}
+
+/// Replies that an incident cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lost {
+    /// Attempts that count.
+    pub attempts: u64,
+    /// Those that failed.
+    pub failed: u64,
+    /// In steps of this length: the first and the last one may hold more than the incident.
+    pub step: Duration,
+}
+
+#[derive(Template)]
+#[template(path = "incident.html")]
+struct IncidentPage {
+    frame: Frame,
+    id: String,
+    target: TargetId,
+    target_href: String,
+    open: bool,
+    worst: State,
+    reason: String,
+    sources: String,
+    started: Moment,
+    noticed: String,
+    recovered: Option<Moment>,
+    lasted: String,
+    lost: String,
+    lost_note: String,
+    lead: String,
+    steps: Vec<Step>,
+    seen: Vec<Seen>,
+    more: bool,
+    gone: Option<String>,
+    raw: String,
+}
+
+impl Scene<'_> {
+    /// One incident's page.
+    pub fn incident(&self, case: &Case) -> String {
+        let (incident, now) = (&case.incident, self.now);
+        let over = incident.recovered.or(incident.closed);
+        let lasted = over.unwrap_or(now).since(incident.started);
+        html(&IncidentPage {
+            frame: Frame::new(self, self.health, Sentence::incident(incident, now), ""),
+            id: incident.id.clone(),
+            target: incident.target.clone(),
+            target_href: href(&incident.target),
+            open: incident.closed.is_none(),
+            worst: incident.worst,
+            reason: words::line(&incident.reason.text, words::MAX_LINE),
+            sources: words::sources(&incident.reason.sources),
+            started: Moment::new(incident.started, now),
+            noticed: duration(incident.detected.since(incident.started)),
+            recovered: over.map(|at| Moment::new(at, now)),
+            lasted: age(lasted),
+            lost: lost(&case.lost),
+            lost_note: lost_note(&case.lost),
+            lead: words::lead(incident.lead_s),
+            steps: steps(incident, now),
+            more: case.failures.len() > MAX_EVIDENCE,
+            seen: case
+                .failures
+                .iter()
+                .take(MAX_EVIDENCE)
+                .map(|o| seen(o, now))
+                .collect(),
+            gone: gone(case, now),
+            raw: raw_href(&incident.target),
+        })
+    }
+}
+
+fn lost(lost: &Lost) -> String {
+    match lost.attempts {
+        0 => "none counted".to_owned(),
+        n => format!(
+            "{} of {n} ({})",
+            lost.failed,
+            percent(lost.failed as f64 / n as f64)
+        ),
+    }
+}
+
+fn lost_note(lost: &Lost) -> String {
+    match lost.step.as_secs() {
+        0..=60 => "counted in whole minutes".to_owned(),
+        61..=3_600 => "counted in whole hours: its minutes are no longer kept".to_owned(),
+        _ => "counted in whole days: its hours are no longer kept".to_owned(),
+    }
+}
+
+/// Why there is no evidence to show, or not all of it.
+fn gone(case: &Case, now: Timestamp) -> Option<String> {
+    let kept = age(now.since(case.raw_from));
+    let over = case.incident.recovered.unwrap_or(now);
+    if over < case.raw_from {
+        Some(format!(
+            "What was observed then is gone: raw observations are kept for {kept}"
+        ))
+    } else if case.incident.started < case.raw_from {
+        Some(format!(
+            "The first part of it is gone: raw observations are kept for {kept}"
+        ))
+    } else if case.failures.is_empty() && case.lost.failed > 0 {
+        Some("What was observed then is gone: it had to make room".to_owned())
+    } else {
+        None
+    }
+}
+
+/// The raw observations of a target.
+fn raw_href(target: &TargetId) -> String {
+    format!(
+        "/v1/observations?target={}",
+        utf8_percent_encode(&target.to_string(), SEGMENT)
+    )
+}
+
+impl Sentence {
+    /// About one incident.
+    pub(super) fn incident(incident: &Incident, now: Timestamp) -> Self {
+        let what = words::incident_name(incident.reason.code.as_str());
+        let target = &incident.target;
+        match incident.recovered.or(incident.closed) {
+            Some(at) => Self {
+                text: format!(
+                    "{what} at {target} for {} on {}",
+                    age(at.since(incident.started)),
+                    strftime(incident.started, "%-d %B %Y")
+                ),
+                since: None,
+                state: State::Operational,
+            },
+            None => Self {
+                text: format!("{what} at {target}"),
+                since: Some(Moment::new(incident.started, now)),
+                state: incident.worst,
+            },
+        }
+    }
+}
+
+/// One line of an incident's timeline.
+pub(super) struct Step {
+    pub(super) at: Moment,
+    /// Delay from the onset, `+4 s`.
+    pub(super) delay: String,
+    pub(super) state: State,
+    pub(super) text: String,
+}
+
+/// The timeline of an incident, with delays from its onset.
+pub(super) fn steps(incident: &Incident, now: Timestamp) -> Vec<Step> {
+    incident
+        .timeline
+        .iter()
+        .map(|entry| Step {
+            at: Moment::new(entry.at, now),
+            delay: format!("+{}", duration(entry.at.since(incident.started))),
+            state: entry.state,
+            text: words::step(entry.kind, entry.state, &entry.text),
+        })
+        .collect()
+}
