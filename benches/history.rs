@@ -11,6 +11,8 @@
     reason = "a bench prints and may panic"
 )]
 
+#[path = "support/html.rs"]
+mod html;
 #[path = "support/year.rs"]
 mod year;
 
@@ -31,7 +33,7 @@ use endturn::{
     clock::{Clock, Timestamp},
     health::histogram::Histogram,
     id::TargetId,
-    store::{IncidentQuery, Options, Reader, Record, SeriesQuery, Span, Store, Writer},
+    store::{Options, Reader, Record, SeriesQuery, Span, Store, Writer},
     verdict::{Observation, Source, Verdict},
 };
 use rusqlite::{Connection, params};
@@ -49,6 +51,7 @@ const LONG_RUNS: usize = 100;
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
+const DAY_MS: i64 = 86_400_000;
 const WAIT: Duration = Duration::from_secs(120);
 
 /// One of the questions, and what it took.
@@ -69,6 +72,20 @@ struct Taken {
     cpu: [f64; 2],
 }
 
+impl Taken {
+    /// From the times of each run, in milliseconds.
+    fn of(mut wall: Vec<f64>, mut cpu: Vec<f64>) -> Self {
+        let ends = |taken: &mut Vec<f64>| {
+            taken.sort_by(f64::total_cmp);
+            [taken[taken.len() / 2], taken[taken.len() * 99 / 100]]
+        };
+        Self {
+            wall: ends(&mut wall),
+            cpu: ends(&mut cpu),
+        }
+    }
+}
+
 /// CPU time of this thread.
 fn cpu() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
@@ -85,14 +102,7 @@ fn measure(runs: usize, ask: &dyn Fn(usize)) -> Taken {
         busy.push((cpu() - begun).as_secs_f64() * 1e3);
         wall.push((clock.mono() - start).as_secs_f64() * 1e3);
     }
-    let ends = |mut taken: Vec<f64>| {
-        taken.sort_by(f64::total_cmp);
-        [taken[runs / 2], taken[runs * 99 / 100]]
-    };
-    Taken {
-        wall: ends(wall),
-        cpu: ends(busy),
-    }
+    Taken::of(wall, busy)
 }
 
 fn series(reader: &Reader, now: &Clock, target: &TargetId, span: Duration, step: Duration) -> f64 {
@@ -116,22 +126,24 @@ fn series(reader: &Reader, now: &Clock, target: &TargetId, span: Duration, step:
     sum
 }
 
-/// What the overview asks: ninety days of everybody, open incidents, the last hour of everybody by the minute.
+/// What the overview reads when nothing that it keeps is fresh: ninety days of everybody, today apart, how they stood,
+/// and the incidents in them. (`src/daemon/shelf/days.rs`; the states of now come from the feed.)
 fn page(reader: &Reader, now: &Clock, targets: &[TargetId]) {
-    let now = now.now();
-    let days = reader.days(now.minus(DAY * 89), now).unwrap();
-    assert_eq!(days.len(), targets.len() * 90);
-    let open = IncidentQuery {
-        open: Some(true),
-        limit: 100,
-        ..IncidentQuery::default()
-    };
-    black_box(reader.incidents(&open).unwrap());
-    let minute = MINUTE.as_millis() as i64;
-    let end = Timestamp::from_millis((now.as_millis() / minute + 1) * minute);
-    for target in targets {
-        black_box(reader.buckets(target, end.minus(HOUR), MINUTE, 60).unwrap());
+    let today = Timestamp::from_millis(now.now().as_millis() / DAY_MS * DAY_MS);
+    let mut days = 0;
+    for (from, to) in [(today.minus(DAY * 89), today), (today, today.plus(DAY))] {
+        days += reader.days(from, to).unwrap().len();
+        assert!(!reader.standings(from, to).unwrap().is_empty());
+        assert!(!reader.spans(from.minus(DAY * 30), 10_000).unwrap().is_empty());
     }
+    assert_eq!(days, targets.len() * 90);
+}
+
+/// The last hour of one target by the minute, as its page draws it.
+fn last_hour(reader: &Reader, now: &Clock, target: &TargetId) {
+    let minute = MINUTE.as_millis() as i64;
+    let end = Timestamp::from_millis((now.now().as_millis() / minute + 1) * minute);
+    black_box(reader.buckets(target, end.minus(HOUR), MINUTE, 60).unwrap());
 }
 
 fn quantile(sorted: &[f64], q: f64) -> f64 {
@@ -254,6 +266,13 @@ fn questions<'a>(
             runs: LONG_RUNS,
             ask: Box::new(move |_| page(reader, clock, targets)),
             raw: Some(Box::new(move |_| raw_days(raw))),
+        },
+        Question {
+            name: "the last hour, one target",
+            target_ms: 10.0,
+            runs: RUNS,
+            ask: Box::new(move |run| last_hour(reader, clock, of(run))),
+            raw: None,
         },
     ];
     all.retain(|question| question.name.contains(only));
@@ -394,4 +413,7 @@ fn main() {
     assert_eq!(writer.status().dropped.total(), 0);
     println!("  written beside them: {rate:.0} rows/s, none dropped");
     assert!(writer.close(WAIT));
+    if "html".contains(&only) {
+        html::measured(&path, &clock);
+    }
 }
