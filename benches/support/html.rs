@@ -92,8 +92,8 @@ pub(crate) fn measured(store: &Path, clock: &Clock) {
                 clock.advance(moved);
                 let (start, begun) = (real.mono(), cpu());
                 get(&mut stream, addr).await;
-                busy.push((cpu() - begun).as_secs_f64() * 1e3);
-                wall.push((real.mono() - start).as_secs_f64() * 1e3);
+                busy.push(cpu().saturating_sub(begun).as_secs_f64() * 1e3);
+                wall.push(real.mono().saturating_sub(start).as_secs_f64() * 1e3);
             }
             println!(
                 "{}  {} bytes",
