@@ -1,14 +1,20 @@
 //! What may be said on the command line.
 
+mod feed;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(super) use feed::{StatusArgs, TopArgs};
 
 use super::backup::BackupArgs;
 use crate::{gate::Expect, id::TargetId, protocol::Wire};
 
 /// Where a daemon listens unless told otherwise.
 pub(super) const DEFAULT_LISTEN: &str = "127.0.0.1:7411";
+/// Where a daemon is asked unless told otherwise.
+const DEFAULT_URL: &str = "http://127.0.0.1:7411";
 /// Where the simulator listens unless told otherwise.
 pub(super) const DEFAULT_SIMULATOR: &str = "127.0.0.1:7410";
 
@@ -19,6 +25,7 @@ Examples:
   endturn run -c endturn.toml           the daemon; its page is at http://127.0.0.1:7411/
   endturn probe anthropic/claude-haiku-4-5
   endturn status --json
+  endturn top                           the same, live in the terminal
   endturn validate --expect json reply.txt --stop-reason stop
 
 Exit codes: 0 ok, 1 failure, 2 usage, 3 config, 4 endturn not reachable, 5 unhealthy.";
@@ -39,6 +46,24 @@ Examples:
   endturn backup /backup/endturn-2026-11-22.db
   endturn backup -c /etc/endturn/endturn.toml /backup/endturn.db
   endturn backup --db /var/lib/endturn/endturn.db /backup/endturn.db --json";
+
+const STATUS_HELP: &str = "\
+Examples:
+  endturn status anthropic/claude-haiku-4-5 && start-the-batch
+  endturn status --wait-change             wait for the next change, then show it
+  endturn status --oneline                 for a prompt or a status bar
+  endturn status --nagios openai/gpt-5.2   as a check of Nagios or Icinga";
+
+const COMPLETIONS_HELP: &str = "\
+Examples:
+  source <(endturn completions bash)
+  endturn completions zsh > \"${fpath[1]}/_endturn\"
+  endturn completions fish > ~/.config/fish/completions/endturn.fish";
+
+const MAN_HELP: &str = "\
+Examples:
+  endturn man | man -l -
+  mkdir -p ~/.local/share/man/man1 && endturn man --out ~/.local/share/man/man1";
 
 /// Which LLM providers can finish a reply right now.
 ///
@@ -106,8 +131,16 @@ pub enum Command {
     Probe(ProbeArgs),
     /// The feed of a running daemon as a table.
     ///
-    /// Exits 0 when no target is impaired or unknown, 5 otherwise, 4 when no daemon answers.
+    /// Exits 0 when no target is impaired or unknown, 5 otherwise, 4 when no daemon answers. With --nagios as plugins do.
+    #[command(after_help = STATUS_HELP)]
     Status(StatusArgs),
+    /// The feed live in the terminal: targets, reasons, failures of the last hour, incidents.
+    ///
+    /// Follows the daemon by server-sent events and connects anew by itself; what is past its time is shown as unknown.
+    /// Keys: arrows or j and k move, Enter shows a target's figures and last failures, s sorts, f leaves only what is not
+    /// well, / searches, ? tells all keys, q ends. Needs a terminal; `NO_COLOR` is honoured; logs only where stderr is
+    /// redirected.
+    Top(TopArgs),
     /// The provider simulator: speaks the providers' protocols, with faults on demand.
     ///
     /// Each vendor has a base URL below its address, followed by the vendor's own paths. A model id that ends in !KIND or
@@ -130,6 +163,12 @@ pub enum Command {
     /// feed for the old one's.
     #[command(after_help = BACKUP_HELP)]
     Backup(BackupArgs),
+    /// Completions for a shell, on stdout.
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions(CompletionsArgs),
+    /// The manual: every command as one page on stdout, or a page a command with --out.
+    #[command(after_help = MAN_HELP)]
+    Man(ManArgs),
 }
 
 /// Arguments of `demo`.
@@ -206,28 +245,20 @@ pub enum KindArg {
     Tool,
 }
 
-/// Arguments of `status`.
+/// Arguments of `completions`.
 #[derive(Debug, Args)]
-pub struct StatusArgs {
-    /// Only these targets.
-    #[arg(value_name = "TARGET")]
-    pub targets: Vec<TargetId>,
-    /// The daemon's address.
-    #[arg(
-        long,
-        env = "ENDTURN_URL",
-        hide_env_values = true,
-        default_value = "http://127.0.0.1:7411",
-        value_name = "URL",
-        value_parser = base_url
-    )]
-    pub url: String,
-    /// The feed's JSON.
-    #[arg(long, conflicts_with = "oneline")]
-    pub json: bool,
-    /// One line for a prompt or a status bar.
-    #[arg(long)]
-    pub oneline: bool,
+pub struct CompletionsArgs {
+    /// Whose.
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// One page a command into this folder, which has to exist: endturn.1, endturn-status.1, ..
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 /// Arguments of `simulate`.
@@ -297,14 +328,6 @@ fn expect(text: &str) -> Result<Expect, String> {
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| format!("no address with a port, write it as {DEFAULT_LISTEN}"))
-}
-
-/// Where a daemon answers, without a path.
-fn base_url(text: &str) -> Result<String, String> {
-    match url::Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text.to_owned()),
-        _ => Err(format!("no URL, write it as http://{DEFAULT_LISTEN}")),
-    }
 }
 
 #[cfg(test)]

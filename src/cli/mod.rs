@@ -3,14 +3,20 @@
 mod args;
 mod backup;
 pub mod check;
+mod completions;
 mod demo;
 mod exit;
+#[cfg(test)]
+mod fixture;
+mod follow;
+mod man;
 mod official;
 mod outage;
 mod probe;
 mod run;
 mod simulate;
 mod status;
+mod top;
 mod validate;
 
 use std::io::{self, IsTerminal, Write};
@@ -51,30 +57,44 @@ pub(crate) fn complain(text: &str) {
 
 /// Parses the command line of this process and does what it says.
 pub fn main() -> Exit {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version come this way too, and are no mistake.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+    // Whoever asks as a monitoring system reads the first line of stdout and four exit codes, mistakes included.
+    let plugin = std::env::args_os().any(|argument| argument == "--nagios");
+    match parsed() {
+        Err((_, why)) if plugin && why.is_some() => {
+            let why = why.unwrap_or_default();
+            let (text, exit) = status::nagios::unknown(why.trim_start_matches("error: "));
+            say(&text);
+            exit
         }
-    };
-    if let Err(error) = logging(&cli) {
-        complain(&format!("error: {error}"));
-        return Exit::Usage;
+        Ok(exit) | Err((exit, _)) => exit,
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            complain(&format!("error: the runtime can't be started: {error}"));
-            return Exit::Failure;
+}
+
+/// Does what the command line says; or how to exit, and the mistake in it or in its surroundings, which stderr told.
+fn parsed() -> Result<Exit, (Exit, Option<String>)> {
+    let cli = Cli::try_parse().map_err(|error| {
+        // Help and version come this way too, and are no mistake.
+        let _ = error.print();
+        if error.use_stderr() {
+            (Exit::Usage, Some(error.to_string()))
+        } else {
+            (Exit::Ok, None)
         }
+    })?;
+    let told = |exit: Exit, error: String| {
+        complain(&format!("error: {error}"));
+        (exit, Some(error))
     };
+    logging(&cli).map_err(|error| told(Exit::Usage, error))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| told(Exit::Failure, format!("the runtime can't be started: {error}")))?;
     let clock = Clock::system();
     let exit = runtime.block_on(dispatch(cli.command, clock));
     // A read of history that hangs on a bad disk must not keep the process.
     runtime.shutdown_background();
-    exit
+    Ok(exit)
 }
 
 async fn dispatch(command: Command, clock: Clock) -> Exit {
@@ -93,9 +113,12 @@ async fn dispatch(command: Command, clock: Clock) -> Exit {
                 error.exit()
             }
         },
+        Command::Top(args) => top::run(&args, &clock).await,
         Command::Simulate(args) => simulate::run(&args, clock).await,
         Command::Validate(args) => validate::run(&args),
         Command::Backup(args) => backup::run(&args, &clock),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 
@@ -129,11 +152,13 @@ pub(crate) fn load(path: Option<&std::path::Path>) -> Result<config::Loaded, Exi
 }
 
 fn logging(cli: &Cli) -> Result<(), String> {
-    let log = cli.log.as_deref().unwrap_or(match cli.command {
+    let log = match cli.command {
+        // A line in the middle of its screen helps nobody.
+        Command::Top(_) if io::stderr().is_terminal() => "off",
         // It says on stdout what the daemon would log, outages as warnings.
-        Command::Demo(_) => "error",
-        _ => "info",
-    });
+        Command::Demo(_) => cli.log.as_deref().unwrap_or("error"),
+        _ => cli.log.as_deref().unwrap_or("info"),
+    };
     let filter = match log.parse::<tracing::Level>() {
         // Our own words at the level asked for, those of libraries only when something is wrong.
         Ok(level) => format!("warn,endturn={level}"),

@@ -1,5 +1,9 @@
 //! `endturn status`: the feed of a running daemon as a table.
 
+pub(super) mod nagios;
+mod oneline;
+mod wait;
+
 use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table, presets};
@@ -57,7 +61,7 @@ impl StatusError {
 }
 
 /// Fetches the feed.
-async fn fetch(base: &str) -> Result<(Health, String), StatusError> {
+pub(super) async fn fetch(base: &str) -> Result<(Health, String), StatusError> {
     let body = read(base, "/v1/health").await?;
     let health = serde_json::from_slice(&body).map_err(|error| StatusError::NotOurs {
         url: base.to_owned(),
@@ -101,7 +105,8 @@ pub(super) async fn read(base: &str, path: &str) -> Result<Vec<u8>, StatusError>
     Ok(body)
 }
 
-fn innermost(error: &dyn std::error::Error) -> String {
+/// The cause at the bottom of an error, which says most.
+pub(super) fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;
@@ -111,27 +116,44 @@ fn innermost(error: &dyn std::error::Error) -> String {
 
 /// Runs the command: what to print, and how to exit.
 pub(crate) async fn run(args: &StatusArgs, clock: &Clock) -> Result<(String, Exit), StatusError> {
-    let (mut health, raw) = fetch(&args.url).await?;
-    select(&mut health, &args.targets)?;
-    let now = clock.now();
-    let exit = verdict(&health, now);
-    let text = if args.json {
-        if args.targets.is_empty() {
-            raw
-        } else {
-            serde_json::to_string(&health).unwrap_or(raw)
-        }
-    } else if args.oneline {
-        oneline(&health, now)
+    let fetched = fetch(&args.daemon.url).await.and_then(|(mut health, raw)| {
+        select(&mut health, &args.targets)?;
+        Ok((health, raw))
+    });
+    if args.nagios {
+        return Ok(match fetched {
+            Ok((health, _)) => nagios::service(&health, clock.now()),
+            Err(error) => nagios::unknown(&error.to_string()),
+        });
+    }
+    if args.oneline && matches!(fetched, Err(StatusError::Unreachable { .. })) {
+        return Ok((oneline::UNREACHABLE.to_owned(), Exit::Unreachable));
+    }
+    let (health, raw) = fetched?;
+    if args.wait_change {
+        return Ok(wait::run(args, health, clock).await);
+    }
+    let exit = verdict(&health, clock.now());
+    let text = if args.json && args.targets.is_empty() {
+        raw
     } else {
-        let words = if args.targets.is_empty() {
-            String::new()
-        } else {
-            official::words(&args.url, &health, now).await
-        };
-        table(&health, now) + &words
+        shown(args, &health, clock).await
     };
     Ok((text, exit))
+}
+
+/// The feed in the form that was asked for.
+async fn shown(args: &StatusArgs, health: &Health, clock: &Clock) -> String {
+    let now = clock.now();
+    if args.json {
+        serde_json::to_string(health).expect("wire types have text keys")
+    } else if args.oneline {
+        oneline::text(health, now)
+    } else if args.targets.is_empty() {
+        table(health, now)
+    } else {
+        table(health, now) + &official::words(&args.daemon.url, health, now).await
+    }
 }
 
 fn select(health: &mut Health, wanted: &[TargetId]) -> Result<(), StatusError> {
@@ -148,7 +170,8 @@ fn select(health: &mut Health, wanted: &[TargetId]) -> Result<(), StatusError> {
     Ok(())
 }
 
-fn is_stale(health: &Health, now: Timestamp) -> bool {
+/// Past its time: nothing in it is known any more.
+pub(super) fn is_stale(health: &Health, now: Timestamp) -> bool {
     now > health.head.stale_after.0
 }
 
@@ -159,37 +182,6 @@ fn verdict(health: &Health, now: Timestamp) -> Exit {
     } else {
         Exit::Unhealthy
     }
-}
-
-fn oneline(health: &Health, now: Timestamp) -> String {
-    if is_stale(health, now) {
-        return "endturn: the feed is stale\n".to_owned();
-    }
-    let impaired: Vec<String> = health
-        .targets
-        .iter()
-        .filter(|target| target.state.is_impaired())
-        .map(|target| format!("{} {}", target.id, target.state))
-        .collect();
-    let unknown = health
-        .targets
-        .iter()
-        .filter(|target| target.state == State::Unknown)
-        .count();
-    let mut parts = Vec::new();
-    if health.head.network == Network::Offline {
-        parts.push("own network offline".to_owned());
-    }
-    if !impaired.is_empty() {
-        parts.push(impaired.join(", "));
-    }
-    if unknown > 0 {
-        parts.push(format!("{unknown} unknown"));
-    }
-    if parts.is_empty() {
-        parts.push(format!("all {} targets operational", health.targets.len()));
-    }
-    format!("endturn: {}\n", parts.join("; "))
 }
 
 /// A share with its interval and n: `58 % (43 to 72, n 12)`.

@@ -10,6 +10,7 @@ mod decoder;
 mod dialect;
 mod emit;
 pub mod error_body;
+mod events;
 mod eventstream;
 mod frame;
 mod gemini;
@@ -26,4 +27,5 @@ mod types;
 
 pub use decoder::{Decoder, decode_body};
 pub use dialect::{DIALECTS, Dialect, ErrorAt, UsageAt, Wire};
+pub use events::{EventReader, EventTooLong};
 pub use types::*;

@@ -1,8 +1,10 @@
 //! The program as a process: what it prints where, how it exits, what signals do.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod feed;
 mod running;
 mod secrets;
+mod terminal;
 
 use std::{
     net::SocketAddr,

@@ -21,6 +21,7 @@ pub(super) struct Running {
     child: Child,
     out: Arc<Mutex<String>>,
     err: Arc<Mutex<String>>,
+    readers: Vec<thread::JoinHandle<()>>,
 }
 
 impl Drop for Running {
@@ -31,17 +32,17 @@ impl Drop for Running {
     }
 }
 
-fn collect(from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+fn collect(from: impl Read + Send + 'static) -> (Arc<Mutex<String>>, thread::JoinHandle<()>) {
     let all = Arc::new(Mutex::new(String::new()));
     let to = Arc::clone(&all);
-    thread::spawn(move || {
+    let reader = thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {
             let mut all = to.lock().unwrap();
             all.push_str(&line);
             all.push('\n');
         }
     });
-    all
+    (all, reader)
 }
 
 impl Running {
@@ -55,10 +56,13 @@ impl Running {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let (out, out_reader) = collect(child.stdout.take().unwrap());
+        let (err, err_reader) = collect(child.stderr.take().unwrap());
         Self {
-            out: collect(child.stdout.take().unwrap()),
-            err: collect(child.stderr.take().unwrap()),
             child,
+            out,
+            err,
+            readers: vec![out_reader, err_reader],
         }
     }
 
@@ -104,19 +108,24 @@ impl Running {
             }
         };
         let code = tokio::time::timeout(STOP, waited).await;
+        let code = code.unwrap_or_else(|_| panic!("no end in time: {}", self.err()));
+        // Its last words may still be on their way to us.
+        for reader in self.readers.drain(..) {
+            reader.join().unwrap();
+        }
         Done {
-            code: code.unwrap_or_else(|_| panic!("no end in time: {}", self.err())),
+            code,
             out: self.out(),
             err: self.err(),
         }
     }
 }
 
-fn entry(providers: &Providers, id: &str, path: &str, models: &str) -> String {
+pub(super) fn entry(providers: &Providers, id: &str, path: &str, models: &str) -> String {
     providers.entry(id, path, models, "100ms")
 }
 
-async fn until_state(addr: std::net::SocketAddr, target: &str, state: &str) -> Value {
+pub(super) async fn until_state(addr: std::net::SocketAddr, target: &str, state: &str) -> Value {
     until(&format!("{target} {state}"), || async {
         let (status, body) = get(addr, &format!("/v1/health/{target}")).await;
         let health: Value = serde_json::from_str(&body).unwrap();
@@ -246,7 +255,7 @@ async fn status_shows_the_feed_and_exits_by_it() {
     let feed: Value = serde_json::from_str(&done.out).unwrap();
     assert_eq!(feed["targets"].as_array().unwrap().len(), 1);
     let done = place.run(&[&well[..], &["--oneline"]].concat()).await.expect(0);
-    assert_eq!(done.out, "endturn: all 1 targets operational\n");
+    assert_eq!(done.out, "endturn: 1 target operational\n");
     let done = place
         .run(&["status", "--url", &url, "anthropic/nobody"])
         .await

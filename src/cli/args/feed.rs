@@ -1,0 +1,61 @@
+//! Arguments of the commands that read a running daemon.
+
+use clap::Args;
+
+use super::{DEFAULT_LISTEN, DEFAULT_URL};
+use crate::id::TargetId;
+
+/// Where the daemon is.
+#[derive(Debug, Args)]
+pub struct UrlArg {
+    /// The daemon's address.
+    #[arg(
+        long,
+        env = "ENDTURN_URL",
+        hide_env_values = true,
+        default_value = DEFAULT_URL,
+        value_name = "URL",
+        value_parser = base_url
+    )]
+    pub url: String,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Only these targets.
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<TargetId>,
+    /// The daemon.
+    #[command(flatten)]
+    pub daemon: UrlArg,
+    /// The feed's JSON; with --wait-change the member `changes` beside it.
+    #[arg(long, conflicts_with = "oneline")]
+    pub json: bool,
+    /// One line for a prompt or a status bar: no figures, so that it changes with states only.
+    #[arg(long)]
+    pub oneline: bool,
+    /// One line with performance data for Nagios, Icinga and their kin; exits 0 OK, 1 WARNING (degraded), 2 CRITICAL
+    /// (partial or down), 3 UNKNOWN (unknown, stale, offline, not reachable, wrong usage).
+    #[arg(long, conflicts_with_all = ["json", "oneline", "wait_change"])]
+    pub nagios: bool,
+    /// Wait until a state changes, tell what changed, then the table. Waits through restarts of the daemon.
+    #[arg(long)]
+    pub wait_change: bool,
+}
+
+/// Arguments of `top`.
+#[derive(Debug, Args)]
+pub struct TopArgs {
+    /// The daemon.
+    #[command(flatten)]
+    pub daemon: UrlArg,
+}
+
+/// Where a daemon answers, without a path.
+fn base_url(text: &str) -> Result<String, String> {
+    match url::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text.to_owned()),
+        _ => Err(format!("no URL, write it as http://{DEFAULT_LISTEN}")),
+    }
+}

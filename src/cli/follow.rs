@@ -1,0 +1,221 @@
+//! Following a daemon's feed: connect, read events, go on where we were, and try again for as long as it takes.
+
+use std::{convert::Infallible, time::Duration};
+
+use tokio::{sync::mpsc, task::JoinHandle};
+
+use super::status::innermost;
+use crate::{
+    feed::{Delta, Kind, v1::Health},
+    probe::http_client,
+    protocol::EventReader,
+};
+
+/// Largest event that is read, in bytes: a snapshot holds the whole feed.
+const MAX_EVENT_BYTES: usize = 16 << 20;
+/// Longest wait for the head of an answer.
+const HEAD_LIMIT: Duration = Duration::from_secs(5);
+/// A heartbeat comes every 5 s: a connection that is silent for this long is dead, whatever TCP says.
+const SILENCE: Duration = Duration::from_secs(20);
+/// Events that wait for whoever reads them; with more the daemon is read more slowly, and sends a snapshot instead.
+const QUEUE: usize = 64;
+
+/// How long to wait between two attempts to connect.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Backoff {
+    /// After the first failure; doubled with each further one.
+    pub(super) first: Duration,
+    /// Never longer than this.
+    pub(super) longest: Duration,
+}
+
+impl Backoff {
+    /// Quick enough for a restart, slow enough for a night without a daemon.
+    pub(super) const USUAL: Self = Self {
+        first: Duration::from_millis(250),
+        longest: Duration::from_secs(5),
+    };
+
+    /// The wait after that many failures in a row, from 1.
+    fn after(self, failures: u32) -> Duration {
+        let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
+        self.first.saturating_mul(factor).min(self.longest)
+    }
+}
+
+/// What a follower hears.
+#[derive(Debug)]
+pub(super) enum News {
+    /// The whole feed: replaces everything.
+    Snapshot(Box<Health>),
+    /// What changed.
+    Delta(Box<Delta>),
+    /// No connection; the next attempt comes after `retry`.
+    Lost {
+        /// What went wrong.
+        why: String,
+        /// How long until the next attempt.
+        retry: Duration,
+    },
+}
+
+/// A task that follows the feed until it is dropped.
+#[derive(Debug)]
+pub(super) struct Follower {
+    news: mpsc::Receiver<News>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Follower {
+    /// Follows the daemon at `base` from a feed that is known already.
+    pub(super) fn start(base: &str, known: &Health, backoff: Backoff) -> Self {
+        let (sender, news) = mpsc::channel(QUEUE);
+        let line = Line {
+            url: format!("{}/v1/events", base.trim_end_matches('/')),
+            place: Some(Place::of(known)),
+            sender,
+        };
+        Self {
+            news,
+            task: tokio::spawn(line.hold(backoff)),
+        }
+    }
+
+    /// The next news. Cancel safe. Never ends by itself.
+    pub(super) async fn next(&mut self) -> News {
+        match self.news.recv().await {
+            Some(news) => news,
+            // Only a panic ends the task; whoever waits for news then waits in vain, but is not told lies.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// How far we have read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    instance: String,
+    revision: u64,
+}
+
+impl Place {
+    fn of(known: &Health) -> Self {
+        Self {
+            instance: known.head.instance.clone(),
+            revision: known.head.revision,
+        }
+    }
+}
+
+struct Line {
+    url: String,
+    /// `None`: only a snapshot will do.
+    place: Option<Place>,
+    sender: mpsc::Sender<News>,
+}
+
+/// Why a connection ended.
+enum End {
+    /// Nobody listens to us any more.
+    Unheard,
+    /// It failed.
+    Failed(String),
+}
+
+impl Line {
+    async fn hold(mut self, backoff: Backoff) {
+        let mut failures = 0;
+        loop {
+            let before = self.place.clone();
+            let why = match self.connection().await {
+                Err(End::Unheard) => return,
+                Err(End::Failed(why)) => why,
+                Ok(never) => match never {},
+            };
+            // One that told something new was a good one.
+            failures = if self.place == before { failures + 1 } else { 1 };
+            let retry = backoff.after(failures);
+            if self.sender.send(News::Lost { why, retry }).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(retry).await;
+        }
+    }
+
+    /// One connection, from its request to its end.
+    async fn connection(&mut self) -> Result<Infallible, End> {
+        let failed = |why: &dyn std::error::Error| End::Failed(innermost(why));
+        let client = http_client().map_err(|error| failed(&error))?;
+        let mut url = url::Url::parse(&self.url).map_err(|error| failed(&error))?;
+        if let Some(place) = &self.place {
+            url.query_pairs_mut().append_pair("instance", &place.instance);
+        }
+        let mut request = client.get(url).header("accept", "text/event-stream");
+        if let Some(place) = &self.place {
+            request = request.header("last-event-id", place.revision.to_string());
+        }
+        let silent = |limit: Duration| End::Failed(format!("no answer for {} s", limit.as_secs()));
+        let mut response = tokio::time::timeout(HEAD_LIMIT, request.send())
+            .await
+            .map_err(|_| silent(HEAD_LIMIT))?
+            .map_err(|error| failed(&error))?;
+        let status = response.status();
+        let kind = response
+            .headers()
+            .get("content-type")
+            .and_then(|kind| kind.to_str().ok());
+        if !status.is_success() || !kind.is_some_and(|kind| kind.starts_with("text/event-stream")) {
+            return Err(End::Failed(format!("HTTP {} without events", status.as_u16())));
+        }
+        let mut reader = EventReader::new(MAX_EVENT_BYTES);
+        loop {
+            let chunk = tokio::time::timeout(SILENCE, response.chunk())
+                .await
+                .map_err(|_| silent(SILENCE))?
+                .map_err(|error| failed(&error))?
+                .ok_or_else(|| End::Failed("the daemon closed the connection".to_owned()))?;
+            let mut heard = Vec::new();
+            reader
+                .push(&chunk, |name, data| heard.push(event(name, data)))
+                .map_err(|error| failed(&error))?;
+            for news in heard {
+                let news = news.map_err(|why| {
+                    // What can't be read once can't be read again: only the whole feed helps.
+                    self.place = None;
+                    End::Failed(why)
+                })?;
+                self.tell(news).await?;
+            }
+        }
+    }
+
+    async fn tell(&mut self, (news, place): (News, Place)) -> Result<(), End> {
+        self.place = Some(place);
+        self.sender.send(news).await.map_err(|_| End::Unheard)
+    }
+}
+
+/// One event, whatever its name: newer daemons may have kinds that we don't know, whose targets count all the same.
+fn event(name: &[u8], data: &[u8]) -> Result<(News, Place), String> {
+    let unread = |error: serde_json::Error| format!("an event can't be read: {error}");
+    if name == Kind::Snapshot.as_str().as_bytes() {
+        let health: Health = serde_json::from_slice(data).map_err(unread)?;
+        let place = Place::of(&health);
+        return Ok((News::Snapshot(Box::new(health)), place));
+    }
+    let delta: Delta = serde_json::from_slice(data).map_err(unread)?;
+    let place = Place {
+        instance: delta.head.instance.clone(),
+        revision: delta.head.revision,
+    };
+    Ok((News::Delta(Box::new(delta)), place))
+}
+
+#[cfg(test)]
+mod tests;

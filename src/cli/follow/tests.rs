@@ -1,0 +1,173 @@
+//! The follower against a server that plays what it is told.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+use super::*;
+use crate::cli::fixture;
+
+const QUICK: Backoff = Backoff {
+    first: Duration::from_millis(1),
+    longest: Duration::from_millis(4),
+};
+/// Long enough that only a defect reaches it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const HEAD: &str =
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\nretry: 3000\n\n";
+
+/// Serves one connection after the other, each with the next body; keeps what was asked.
+struct Server {
+    url: String,
+    asked: Arc<Mutex<Vec<String>>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Server {
+    async fn playing(answers: Vec<String>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&asked);
+        let task = tokio::spawn(async move {
+            for answer in answers {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    request.push(socket.read_u8().await.unwrap());
+                }
+                heard
+                    .lock()
+                    .unwrap()
+                    .push(String::from_utf8(request).unwrap().to_lowercase());
+                socket.write_all(answer.as_bytes()).await.unwrap();
+            }
+            // The last one stays silent: nobody is refused.
+            std::future::pending::<()>().await;
+        });
+        Self { url, asked, task }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+fn at(revision: u64) -> Health {
+    let mut health = fixture::health(&["operational"]);
+    health.head.revision = revision;
+    health
+}
+
+fn frame(kind: &str, revision: u64) -> String {
+    let json = serde_json::to_string(&at(revision)).unwrap();
+    format!("id: {revision}\nevent: {kind}\ndata: {json}\n\n")
+}
+
+async fn hear(follower: &mut Follower) -> String {
+    let news = tokio::time::timeout(PATIENCE, follower.next())
+        .await
+        .expect("news");
+    match news {
+        News::Snapshot(health) => format!("snapshot {}", health.head.revision),
+        News::Delta(delta) => format!("delta {}", delta.head.revision),
+        News::Lost { why, .. } => format!("lost: {why}"),
+    }
+}
+
+#[tokio::test]
+async fn it_goes_on_where_it_was_after_every_end() {
+    let server = Server::playing(vec![
+        format!("{HEAD}{}: alive\n\n{}", frame("health", 8), frame("heartbeat", 9)),
+        format!(
+            "{HEAD}{}{}",
+            frame("incident", 10),
+            frame("of a newer daemon", 11)
+        ),
+        format!("{HEAD}{}", frame("snapshot", 30)),
+        HEAD.to_owned(),
+    ])
+    .await;
+    let mut follower = Follower::start(&server.url, &at(7), QUICK);
+    let mut heard = Vec::new();
+    for _ in 0..8 {
+        heard.push(hear(&mut follower).await);
+    }
+    let closed = "lost: the daemon closed the connection";
+    let expected = [
+        "delta 8",
+        "delta 9",
+        closed,
+        "delta 10",
+        "delta 11",
+        closed,
+        "snapshot 30",
+        closed,
+    ];
+    assert_eq!(heard, expected);
+    assert_eq!(hear(&mut follower).await, closed);
+    for (request, last) in server.asked().iter().zip([7, 9, 11, 30]) {
+        assert!(
+            request.starts_with("get /v1/events?instance=i-1 http/1.1\r\n"),
+            "{request}"
+        );
+        assert!(
+            request.contains(&format!("\r\nlast-event-id: {last}\r\n")),
+            "{last}: {request}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_feed_is_told_and_tried_again() {
+    let server = Server::playing(vec![
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned(),
+        "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n<p>".to_owned(),
+        format!("{HEAD}event: health\ndata: {{\"half\":\n\n"),
+        format!("{HEAD}{}", frame("snapshot", 12)),
+    ])
+    .await;
+    let mut follower = Follower::start(&server.url, &at(7), QUICK);
+    assert_eq!(hear(&mut follower).await, "lost: HTTP 503 without events");
+    assert_eq!(hear(&mut follower).await, "lost: HTTP 200 without events");
+    let unread = hear(&mut follower).await;
+    assert!(unread.starts_with("lost: an event can't be read: "), "{unread}");
+    assert_eq!(hear(&mut follower).await, "snapshot 12");
+    let asked = server.asked();
+    assert!(asked[2].contains("last-event-id: 7"), "{}", asked[2]);
+    assert!(
+        asked[3].starts_with("get /v1/events http/1.1") && !asked[3].contains("last-event-id"),
+        "only the whole feed helps: {}",
+        asked[3]
+    );
+}
+
+#[tokio::test]
+async fn nobody_there_is_told_each_time_and_never_given_up() {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", free.local_addr().unwrap());
+    drop(free);
+    let mut follower = Follower::start(&url, &at(7), QUICK);
+    for _ in 0..4 {
+        assert!(hear(&mut follower).await.starts_with("lost: "));
+    }
+}
+
+#[test]
+fn waits_double_up_to_a_bound() {
+    let waits: Vec<_> = (1..9)
+        .map(|failures| Backoff::USUAL.after(failures).as_millis())
+        .collect();
+    assert_eq!(waits, [250, 500, 1000, 2000, 4000, 5000, 5000, 5000]);
+    assert_eq!(Backoff::USUAL.after(u32::MAX), Backoff::USUAL.longest);
+}

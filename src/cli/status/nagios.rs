@@ -1,0 +1,196 @@
+//! `--nagios`: the answer of a monitoring plugin.
+//!
+//! One line of text, `|`, performance data as `'label'=value[UOM];[warn];[crit];[min];[max]`, then lines of detail: the
+//! Monitoring Plugins development guidelines, sections on output and performance data. There are no thresholds in it:
+//! the detector decides with intervals, not with a line that a figure crosses.
+
+use std::fmt::Write as _;
+
+use super::{ago, oneline};
+use crate::{
+    cli::{Exit, exit::Service, printable},
+    clock::Timestamp,
+    feed::v1::{Health, Rate, TargetHealth},
+    health::{Network, State},
+};
+
+/// The answer to a feed.
+pub(super) fn service(health: &Health, now: Timestamp) -> (String, Exit) {
+    let total = health.targets.len();
+    if super::is_stale(health, now) {
+        let age = ago(now.since(health.head.generated_at.0));
+        return unknown(&format!("the feed is stale, {age} old"));
+    }
+    if health.head.network != Network::Online {
+        return unknown("own network offline");
+    }
+    if total == 0 {
+        return unknown("no targets");
+    }
+    let worst = health.targets.iter().map(|target| level(target.state)).max();
+    let worst = worst.unwrap_or(Service::Unknown);
+    let mut text = format!("ENDTURN {} - {} |", worst.as_str(), plain(&summary(health)));
+    for state in State::ALL {
+        let n = health
+            .targets
+            .iter()
+            .filter(|target| target.state == state)
+            .count();
+        let _ = write!(text, " {state}={n};;;0;{total}");
+    }
+    for target in &health.targets {
+        figures(target, &mut text);
+    }
+    text.push('\n');
+    for target in health
+        .targets
+        .iter()
+        .filter(|target| level(target.state) != Service::Ok)
+    {
+        let since = ago(now.since(target.since.0));
+        let line = format!(
+            "{}: {} for {since}, {}",
+            target.id, target.state, target.reason.text
+        );
+        let _ = writeln!(text, "{}", plain(&line));
+    }
+    (text, Exit::Plugin(worst))
+}
+
+/// The answer where nothing is known.
+pub(in crate::cli) fn unknown(why: &str) -> (String, Exit) {
+    let line = why.lines().next().unwrap_or_default();
+    let level = Service::Unknown;
+    (
+        format!("ENDTURN {} - {}\n", level.as_str(), plain(line)),
+        Exit::Plugin(level),
+    )
+}
+
+/// Text that neither a terminal nor a plugin's reader takes for more than text.
+fn plain(text: &str) -> String {
+    printable(text).replace('|', "/")
+}
+
+fn level(state: State) -> Service {
+    match state {
+        State::Operational | State::Maintenance => Service::Ok,
+        State::Degraded => Service::Warning,
+        State::Partial | State::Down => Service::Critical,
+        State::Unknown => Service::Unknown,
+    }
+}
+
+fn summary(health: &Health) -> String {
+    let total = health.targets.len();
+    let count = |wanted: fn(State) -> bool| health.targets.iter().filter(|t| wanted(t.state)).count();
+    let impaired = count(State::is_impaired);
+    let unknown = count(|state| state == State::Unknown);
+    let mut parts = Vec::new();
+    if impaired > 0 {
+        parts.push(format!(
+            "{impaired} of {total} impaired: {}",
+            oneline::impaired(health)
+        ));
+    }
+    if unknown > 0 {
+        parts.push(format!("{unknown} of {total} unknown"));
+    }
+    if parts.is_empty() {
+        let in_maintenance = count(|state| state == State::Maintenance);
+        parts.push(format!("{} of {total} operational", total - in_maintenance));
+    }
+    parts.join("; ")
+}
+
+/// A target's performance data. `U` is a figure that is not known, as the guidelines have it.
+fn figures(target: &TargetHealth, text: &mut String) {
+    // An id holds neither quote nor equals sign: it is a label as it is.
+    let id = &target.id;
+    let percent = |rate: &Rate| {
+        rate.value
+            .map_or("U".to_owned(), |value| format!("{:.2}%", value * 1e2))
+    };
+    let ttft = target
+        .ttft_ms
+        .p95
+        .map_or("U".to_owned(), |ms| format!("{ms:.1}ms"));
+    let _ = write!(
+        text,
+        " '{id} truncated'={};;;0;100 '{id} errors'={};;;0;100 '{id} ttft_p95'={ttft};;;0 '{id} n'={};;;0",
+        percent(&target.truncation_rate),
+        percent(&target.error_rate),
+        target.attempts,
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cli::fixture;
+
+    #[test]
+    fn the_worst_target_decides_and_unknown_outweighs_ok_only() {
+        for (states, level, code) in [
+            (&["operational", "operational"][..], "OK", 0),
+            (&["operational", "maintenance"], "OK", 0),
+            (&["operational", "degraded"], "WARNING", 1),
+            (&["degraded", "partial"], "CRITICAL", 2),
+            (&["down", "unknown"], "CRITICAL", 2),
+            (&["degraded", "unknown"], "WARNING", 1),
+            (&["operational", "unknown"], "UNKNOWN", 3),
+            (&[], "UNKNOWN", 3),
+        ] {
+            let (text, exit) = service(&fixture::health(states), fixture::NOW);
+            assert!(text.starts_with(&format!("ENDTURN {level} - ")), "{text}");
+            assert_eq!(exit.code(), code, "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_known_of_a_stale_or_offline_feed() {
+        let mut health = fixture::health(&["down"]);
+        let late = health.head.stale_after.0.plus(Duration::from_millis(1));
+        let (text, exit) = service(&health, late);
+        assert_eq!(
+            (text.as_str(), exit.code()),
+            ("ENDTURN UNKNOWN - the feed is stale, 15 s old\n", 3)
+        );
+        health.head.network = Network::Offline;
+        let (text, exit) = service(&health, fixture::NOW);
+        assert_eq!(
+            (text.as_str(), exit.code()),
+            ("ENDTURN UNKNOWN - own network offline\n", 3)
+        );
+    }
+
+    #[test]
+    fn one_line_with_performance_data_then_the_reasons() {
+        let mut health = fixture::health(&["partial", "operational"]);
+        health.targets[0].reason.text = "7 of 12 | cut\nshort".to_owned();
+        let target = &mut health.targets[1];
+        (target.truncation_rate, target.error_rate) = (fixture::rate(0, 0), fixture::rate(1, 8));
+        (target.ttft_ms.p95, target.attempts) = (None, 8);
+        let (text, _) = service(&health, fixture::NOW);
+        let states = "operational=1;;;0;2 degraded=0;;;0;2 partial=1;;;0;2 down=0;;;0;2 unknown=0;;;0;2 maintenance=0;;;0;2";
+        let first = "'p0/m truncated'=58.33%;;;0;100 'p0/m errors'=0.00%;;;0;100 'p0/m ttft_p95'=903.0ms;;;0 'p0/m n'=12;;;0";
+        let second =
+            "'p1/m truncated'=U;;;0;100 'p1/m errors'=12.50%;;;0;100 'p1/m ttft_p95'=U;;;0 'p1/m n'=8;;;0";
+        let lines = [
+            &format!("ENDTURN CRITICAL - 1 of 2 impaired: p0/m partial | {states} {first} {second}"),
+            "p0/m: partial for 4 min, 7 of 12 / cut\\nshort",
+        ];
+        assert_eq!(text.lines().collect::<Vec<_>>(), lines);
+    }
+
+    #[test]
+    fn an_error_is_one_line() {
+        let (text, exit) = unknown("no endturn answers\n\nhelp: start one | now");
+        assert_eq!(
+            (text.as_str(), exit.code()),
+            ("ENDTURN UNKNOWN - no endturn answers\n", 3)
+        );
+    }
+}
