@@ -8,7 +8,7 @@ use super::{StatusArgs, printable, shown, verdict};
 use crate::{
     cli::{
         Exit, complain,
-        follow::{Backoff, Follower, News},
+        follow::{Follower, News, Patience},
     },
     clock::Clock,
     feed::{
@@ -48,7 +48,7 @@ pub(super) async fn run(args: &StatusArgs, known: Health, clock: &Clock) -> (Str
         "waiting for a change of {n} target{}",
         if n == 1 { "" } else { "s" }
     ));
-    let mut follower = Follower::start(&args.daemon.url, &known, Backoff::USUAL);
+    let mut follower = Follower::start(&args.daemon.url, &known, Patience::USUAL);
     let mut watch = Watch::new(known, args.targets.clone());
     let mut connected = true;
     let changes = loop {

@@ -27,7 +27,7 @@ use super::{
     Exit,
     args::TopArgs,
     complain,
-    follow::{Backoff, Follower},
+    follow::{Follower, Patience},
     status,
 };
 use crate::clock::Clock;
@@ -58,7 +58,7 @@ pub(super) async fn run(args: &TopArgs, clock: &Clock) -> Exit {
             return Exit::Failure;
         }
     };
-    let follower = Follower::start(&args.daemon.url, &health, Backoff::USUAL);
+    let follower = Follower::start(&args.daemon.url, &health, Patience::USUAL);
     let app = App::new(health, args.daemon.url.clone(), clock.now());
     let ended = live(app, follower, &mut screen, clock).await;
     drop(screen);
