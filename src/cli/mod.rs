@@ -116,9 +116,9 @@ async fn dispatch(command: Command, clock: Clock) -> Exit {
                 error.exit()
             }
         },
+        Command::Top(args) => top::run(&args, &clock).await,
         Command::History(args) => told(history::run(&args, &clock).await),
         Command::Report(args) => told(report::run(&args).await),
-        Command::Top(args) => top::run(&args, &clock).await,
         Command::Simulate(args) => simulate::run(&args, clock).await,
         Command::Validate(args) => validate::run(&args),
         Command::Backup(args) => backup::run(&args, &clock),
