@@ -87,7 +87,7 @@ pub(super) async fn badge(
         .ok_or_else(|| Problem::not_found(format!("no target {id} is configured")))?;
     let known = snapshot.is_fresh(api.clock.now()) && snapshot.health.head.network == Network::Online;
     let state = if known { target.state } else { HealthState::Unknown };
-    let shield = Shield::new(asked.label.unwrap_or_else(|| id.to_string()), state);
+    let shield = Shield::new(asked.label.as_deref().unwrap_or(&id.to_string()), state);
     let (media, body) = match format {
         Format::Svg => ("image/svg+xml; charset=utf-8", shield.svg().into_bytes()),
         Format::Json => (
@@ -132,7 +132,7 @@ const fn color(state: HealthState) -> &'static str {
 }
 
 impl Shield {
-    fn new(label: String, state: HealthState) -> Self {
+    fn new(label: &str, state: HealthState) -> Self {
         Self {
             schema_version: 1,
             label: label
@@ -153,7 +153,7 @@ impl Shield {
         let total = a + b;
         let mut svg = String::with_capacity(1024);
         let (message, color) = (self.message, self.color);
-        let _ = write!(
+        let _ = writeln!(
             svg,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{total}\" height=\"20\" role=\"img\" \
              aria-label=\"{label}: {message}\"><title>{label}: {message}</title>\
@@ -162,7 +162,7 @@ impl Shield {
              <rect x=\"{a}\" width=\"{b}\" height=\"20\" fill=\"{color}\"/></g>\
              <g fill=\"#fff\" font-family=\"Verdana,DejaVu Sans,sans-serif\" font-size=\"11\">\
              <text x=\"5\" y=\"14\" textLength=\"{left}\" lengthAdjust=\"spacingAndGlyphs\">{label}</text>\
-             <text x=\"{}\" y=\"14\" textLength=\"{right}\" lengthAdjust=\"spacingAndGlyphs\">{message}</text></g></svg>\n",
+             <text x=\"{}\" y=\"14\" textLength=\"{right}\" lengthAdjust=\"spacingAndGlyphs\">{message}</text></g></svg>",
             a + 5
         );
         svg
@@ -199,7 +199,7 @@ mod tests {
     fn only_what_is_known_and_well_is_green() {
         let green = color(HealthState::Operational);
         for state in HealthState::ALL {
-            let shield = Shield::new("a/m".to_owned(), state);
+            let shield = Shield::new("a/m", state);
             assert_eq!(
                 shield.color == green,
                 state == HealthState::Operational,
@@ -230,19 +230,14 @@ mod tests {
 
     #[test]
     fn a_label_makes_no_mark_up() {
-        let shield = Shield::new("<script>\"&\n".to_owned(), HealthState::Down);
+        let shield = Shield::new("<script>\"&\n", HealthState::Down);
         let svg = shield.svg();
         assert!(
             !svg.contains("<script") && svg.contains("&lt;script&gt;&quot;&amp; "),
             "{svg}"
         );
         let mut reader = quick_xml::Reader::from_str(&svg);
-        loop {
-            match reader.read_event().unwrap() {
-                quick_xml::events::Event::Eof => break,
-                _ => {}
-            }
-        }
+        while !matches!(reader.read_event().unwrap(), quick_xml::events::Event::Eof) {}
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Query parameters and path ids, checked at the door.
 
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
 use axum::{
     extract::{Path, Query, rejection::PathRejection},
@@ -155,8 +155,11 @@ pub(super) fn wait(text: Option<&str>, max: Duration) -> Result<Duration, Proble
 /// A strong tag for these bytes.
 pub(super) fn tag(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);
-    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{hex}\"")
+    let mut tag = String::from("\"");
+    for byte in digest.iter().take(16) {
+        let _ = write!(tag, "{byte:02x}");
+    }
+    tag + "\""
 }
 
 /// A body that is asked for again each time, or 304 where the reader has it already.

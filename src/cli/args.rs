@@ -141,15 +141,16 @@ pub enum Command {
     /// well, / searches, ? tells all keys, q ends. Needs a terminal; `NO_COLOR` is honoured; logs only where stderr is
     /// redirected.
     Top(TopArgs),
-    /// How a target was: counts and latencies by the hour, or one metric, from a running daemon.
+    /// How a target was, step by step: counts and latencies, or one metric.
     ///
-    /// A gap is shown as a gap. Exits 0, 4 when no daemon answers.
+    /// Asks a running daemon. A gap is shown as a gap. Exits 0, 4 when no daemon answers.
     #[command(after_help = super::history::HELP)]
     History(HistoryArgs),
-    /// The reliability report of a month, from a running daemon: what a person takes to a provider.
+    /// The reliability report of a month: what a person takes to a provider.
     ///
-    /// Uptime, incidents, truncation and error rates with intervals, latency, error budget, lead over the official status
-    /// page and spend, by provider and target. docs/report.md defines each figure. Exits 0, 4 when no daemon answers.
+    /// Asks a running daemon: uptime, incidents, truncation and error rates with intervals, latency, error budget, lead over the
+    /// official status page and spend, by provider and target. docs/report.md defines each figure. Exits 0, 4 when no daemon
+    /// answers.
     #[command(after_help = super::report::HELP)]
     Report(ReportArgs),
     /// The provider simulator: speaks the providers' protocols, with faults on demand.

@@ -5,7 +5,7 @@ use std::{error::Error, time::Duration};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::{Exit, printable};
+use super::{Exit, printable, status::innermost};
 use crate::probe::http_client;
 
 /// Largest answer that is read, in bytes.
@@ -114,14 +114,6 @@ pub(crate) fn parsed<T: serde::de::DeserializeOwned>(base: &str, body: &[u8]) ->
         url: base.to_owned(),
         why: error.to_string(),
     })
-}
-
-fn innermost(error: &dyn Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 /// One cell of CSV: quoted where it has to be.

@@ -2,7 +2,7 @@
 
 mod table;
 
-use std::{io::IsTerminal, time::Duration};
+use std::{fmt::Write, io::IsTerminal, time::Duration};
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub(super) const HELP: &str = "\
 Examples:
   endturn history anthropic/claude-haiku-4-5 --since 7d --step 1h
-  endturn history openai/gpt-5.2 --from 2026-11-01 --to 2026-12-01 --step 1d --metric truncation_rate
+  endturn history openai/gpt-5.2 --from 2026-11-01 --step 1d --metric truncation_rate
   endturn history openai/gpt-5.2 --since 90d --metric ttft_ms --csv > ttft.csv";
 
 /// Arguments of `history`.
@@ -151,7 +151,7 @@ pub(crate) async fn run(args: &HistoryArgs, clock: &Clock) -> Result<String, Ask
             to.to_rfc3339(),
         );
         if let Some(step) = args.step {
-            path += &format!("&step={}s", step.as_secs());
+            let _ = write!(path, "&step={}s", step.as_secs());
         }
         bodies.push(ask::ask(&args.daemon.url, &path, PATIENCE).await?);
     }

@@ -3,7 +3,7 @@
 mod csv;
 mod markdown;
 
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
 use clap::{Args, ValueEnum};
 
@@ -79,10 +79,10 @@ fn patterns(text: &str) -> Result<String, String> {
 pub(crate) async fn run(args: &ReportArgs) -> Result<String, AskError> {
     let mut path = format!("/v1/report?objective={}", args.objective);
     if let Some(month) = args.month {
-        path += &format!("&month={month}");
+        let _ = write!(path, "&month={month}");
     }
     if let Some(targets) = &args.targets {
-        path += &format!("&targets={}", ask::encoded(targets));
+        let _ = write!(path, "&targets={}", ask::encoded(targets));
     }
     let body = ask::ask(&args.daemon.url, &path, PATIENCE).await?;
     let report: Report = ask::parsed(&args.daemon.url, &body)?;

@@ -93,26 +93,28 @@ fn every_reference_leads_somewhere() {
     assert!(seen > 100, "only {seen} references");
 }
 
+/// Names of schemas that are a part of another one.
+fn collect(value: &Value, parts: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            for part in ["allOf", "anyOf"]
+                .into_iter()
+                .filter_map(|word| members.get(word)?.as_array())
+                .flatten()
+            {
+                parts.extend(part["$ref"].as_str().map(str::to_owned));
+            }
+            members.values().for_each(|value| collect(value, parts));
+        }
+        Value::Array(items) => items.iter().for_each(|value| collect(value, parts)),
+        _ => {}
+    }
+}
+
 /// Schemas that allow nothing that they don't name. Those that are parts of others have to stay open.
 fn closed(document: &Value) -> Value {
     let mut components = document["components"].clone();
     let mut parts = BTreeSet::new();
-    fn collect(value: &Value, parts: &mut BTreeSet<String>) {
-        match value {
-            Value::Object(members) => {
-                for part in ["allOf", "anyOf"]
-                    .into_iter()
-                    .filter_map(|word| members.get(word)?.as_array())
-                    .flatten()
-                {
-                    parts.extend(part["$ref"].as_str().map(str::to_owned));
-                }
-                members.values().for_each(|value| collect(value, parts));
-            }
-            Value::Array(items) => items.iter().for_each(|value| collect(value, parts)),
-            _ => {}
-        }
-    }
     collect(&components, &mut parts);
     for (name, schema) in components["schemas"].as_object_mut().unwrap() {
         let whole = schema.get("properties").is_some() || schema.get("allOf").is_some();

@@ -1,5 +1,7 @@
 //! A series as a table for people or as CSV.
 
+use std::fmt::Write;
+
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::{Point, Series};
@@ -15,8 +17,11 @@ const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
 /// A column: its name, and what it shows of one step of all series.
 struct Column {
     name: String,
-    value: Box<dyn Fn(&[&Point]) -> Option<String>>,
+    value: Value,
 }
+
+/// How a column reads the points of one step, one a series.
+type Value = Box<dyn Fn(&[&Point]) -> Option<String>>;
 
 /// Rows for people; on a terminal a picture above them.
 pub(super) fn text(series: &[Series], terminal: bool) -> String {
@@ -66,7 +71,7 @@ pub(super) fn csv(series: &[Series]) -> String {
             .iter()
             .map(|column| cell(&(column.value)(&steps).unwrap_or_default()))
             .collect();
-        text += &format!("{},{}\n", steps[0].at, cells.join(","));
+        let _ = writeln!(text, "{},{}", steps[0].at, cells.join(","));
     }
     text
 }
@@ -261,7 +266,7 @@ fn percent(share: f64) -> String {
 /// A time as fine as its step needs.
 fn moment(at: Timestamp, step_s: u64) -> String {
     let text = at.to_rfc3339().replace('T', " ");
-    let length = if step_s % 86_400 == 0 { 10 } else { 16 };
+    let length = if step_s.is_multiple_of(86_400) { 10 } else { 16 };
     text.get(..length).unwrap_or(&text).to_owned()
 }
 

@@ -118,7 +118,7 @@ fn section(out: &mut String, report: &Report, provider: &ProviderReport) {
         );
         line(out, &told);
     }
-    let mut columns = vec!["".to_owned(), "all targets".to_owned()];
+    let mut columns = vec![String::new(), "all targets".to_owned()];
     columns.extend(
         provider
             .targets
@@ -218,7 +218,7 @@ fn budget_words(report: &Report, of: &Sheet) -> String {
     let told = |budget: Option<BudgetFigures>, what: &str| match budget.map(|budget| budget.burnt_share) {
         None => format!("of {what} nothing is known"),
         Some(None) => format!("of {what} nothing is allowed to fail"),
-        Some(Some(burnt)) if burnt > 1.0 => format!("of {what} **{:.1} times** the allowed is gone", burnt),
+        Some(Some(burnt)) if burnt > 1.0 => format!("of {what} **{burnt:.1} times** the allowed is gone"),
         Some(Some(burnt)) => format!("of {what} {:.0} % of the allowed is gone", burnt * 1e2),
     };
     format!(
