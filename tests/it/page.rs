@@ -16,7 +16,9 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use endturn::{
-    api::page::{Budget, CLOSED_FRESH, Case, DaysOf, Past, Plan, Rules, Shelf, Spells, TODAY_FRESH, routes},
+    api::page::{
+        Budget, CLOSED_FRESH, Case, DaysOf, Past, Plan, Range, Rules, Shelf, Spells, TODAY_FRESH, routes,
+    },
     clock::{Clock, Timestamp},
     feed::v1::{Health, Identity, StoreStatus},
     health::{Figures, Hint, Network, ProviderView, Reason, ReasonCode, Routing, State, TargetView, View},
@@ -119,7 +121,7 @@ impl Shelf for Fake {
         Ok(None)
     }
 
-    async fn past(&self, _: &TargetId) -> Past {
+    async fn past(&self, _: &TargetId, _: Range) -> Past {
         Past {
             missing: Some("the disk is gone".into()),
             ..Past::default()
@@ -191,6 +193,37 @@ async fn pages_answer_with_html_that_nobody_keeps() {
         assert_eq!(answer.cache, "no-store", "{path}");
         assert!(answer.body.contains(part), "{path}: {part} is missing");
     }
+}
+
+#[tokio::test]
+async fn a_range_that_nobody_knows_is_the_first() {
+    let router = routes::<Fake>().with_state(Fake::new());
+    let path = "/targets/openrouter/meta-llama/llama-3.1-8b:free";
+    for (query, range) in [
+        ("", "1h"),
+        ("?range=1h", "1h"),
+        ("?range=24h", "24h"),
+        ("?x=1&range=90d", "90d"),
+        ("?range=2h", "1h"),
+        ("?range=%00", "1h"),
+        ("?range", "1h"),
+    ] {
+        let page = get(&router, &format!("{path}{query}")).await.body;
+        let current = format!("data-range=\"{range}\" aria-current=\"true\"");
+        assert!(page.contains(&current), "{query}");
+        assert_eq!(page.matches("aria-current=\"true\"").count(), 1, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_targets_page_brings_its_own_script() {
+    let router = routes::<Fake>().with_state(Fake::new());
+    let page = get(&router, "/targets/openrouter/meta-llama/llama-3.1-8b:free")
+        .await
+        .body;
+    let script = page.split('"').find(|text| text.ends_with(".js")).unwrap();
+    let asset = get(&router, script).await;
+    assert!(asset.body.contains("data-readout") && asset.cache.contains("immutable"));
 }
 
 #[tokio::test]

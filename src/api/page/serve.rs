@@ -5,14 +5,14 @@ use std::{future::Future, sync::Arc, time::Duration};
 use axum::{
     Extension, Json, Router,
     extract::{OriginalUri, Path, Query, State, rejection::QueryRejection},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 use tokio::sync::Mutex;
 
 use super::{
-    Budget, Case, Missing, Past, Plan, Rules, Scene, Spells,
+    Budget, Case, Missing, Past, Plan, Range, Rules, Scene, Spells,
     assets::{self, Asset},
     bars::{self, Calendar, DAYS, DaysOf, midnight},
 };
@@ -68,9 +68,8 @@ pub trait Shelf: Clone + Send + Sync + 'static {
     /// Why the store cannot be read, in words.
     fn incident(&self, id: &str) -> impl Future<Output = Result<Option<Case>, String>> + Send;
 
-    /// What is remembered of one target: its last hour, up to [`super::MAX_OBSERVATIONS`] observations and its
-    /// open incident.
-    fn past(&self, target: &TargetId) -> impl Future<Output = Past> + Send;
+    /// What is remembered of one target over that range: its series, failures, observations and incidents.
+    fn past(&self, target: &TargetId, range: Range) -> impl Future<Output = Past> + Send;
 }
 
 /// The pages and their assets. To be given to [`crate::api::router`], whose guard adds the
@@ -206,19 +205,34 @@ async fn show_days<S: Shelf>(
     }
 }
 
-async fn show_target<S: Shelf>(State(shelf): State<S>, Path(asked): Path<String>) -> Response {
+/// The range that a request names; the shortest where it names none that we know.
+fn range(uri: &Uri) -> Range {
+    let named = uri
+        .query()
+        .into_iter()
+        .flat_map(|query| query.split('&'))
+        .find_map(|pair| pair.strip_prefix("range="));
+    named.and_then(Range::parse).unwrap_or_default()
+}
+
+async fn show_target<S: Shelf>(
+    State(shelf): State<S>,
+    Path(asked): Path<String>,
+    OriginalUri(uri): OriginalUri,
+) -> Response {
+    let range = range(&uri);
     let known = asked
         .parse::<TargetId>()
         .ok()
         .filter(|id| shelf.health().targets.iter().any(|t| &t.id == id));
     let past = match &known {
-        Some(id) => shelf.past(id).await,
+        Some(id) => shelf.past(id, range).await,
         None => Past::default(),
     };
     let health = shelf.health();
     let scene = scene(&shelf, &health);
     // Nothing here either if a reload took it away while the store was read.
-    match known.and_then(|id| scene.target(&id, &past, &shelf.plans(&id))) {
+    match known.and_then(|id| scene.target(&id, range, &past, &shelf.plans(&id))) {
         Some(body) => page(StatusCode::OK, body),
         None => page(StatusCode::NOT_FOUND, scene.missing(Missing::Target, &asked)),
     }
