@@ -200,6 +200,31 @@ mod tests {
         assert_eq!(late.minus(Duration::from_millis(25)), early);
     }
 
+    /// A system clock whose idea of the wall is off by so many milliseconds: as if the wall had been set since.
+    fn set_apart(ms: i64) -> Clock {
+        let clock = Clock::system();
+        if let Source::System { wall_ms, .. } = &clock.0 {
+            wall_ms.fetch_add(ms, Ordering::Relaxed);
+        }
+        clock
+    }
+
+    #[test]
+    fn a_wall_set_forward_is_followed_once_and_one_set_back_never() {
+        const HOUR_MS: i64 = 3_600_000;
+        let forward = set_apart(-HOUR_MS);
+        let before = forward.now();
+        assert!(forward.follow_wall() >= Duration::from_millis(HOUR_MS.unsigned_abs()));
+        assert!(forward.now().since(before) >= Duration::from_millis(HOUR_MS.unsigned_abs()));
+        // The second time it agrees, but for what the wall itself gained since.
+        assert!(forward.follow_wall() < Duration::from_millis(HOUR_MS.unsigned_abs()));
+        let back = set_apart(HOUR_MS);
+        let before = back.now();
+        assert_eq!(back.follow_wall(), Duration::ZERO);
+        assert!(back.now() >= before);
+        assert!(back.now() > back.wall());
+    }
+
     #[test]
     fn a_manual_clock_moves_only_by_hand() {
         let clock = Clock::manual(Timestamp::from_millis(1000));

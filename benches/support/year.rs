@@ -13,7 +13,7 @@ use std::{
 
 use endturn::{
     clock::{Clock, Timestamp},
-    health::{Incident, IncidentEntry, Reason, ReasonCode, Saved, State},
+    health::{Incident, IncidentEntry, Reason, ReasonCode, Saved, Standing, State, StateTimes},
     id::TargetId,
     protocol::{ErrorClass, Usage},
     store::{Options, Record, SCHEMA_VERSION, Store, Writer},
@@ -31,6 +31,8 @@ pub(crate) const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 pub(crate) const END: Timestamp =
     Timestamp::from_millis(START.as_millis() + 365 * DAY_MS + 12 * HOUR_MS + 34 * 60_000);
 const SEED: u64 = 20_260_620;
+/// Grows when the same seed draws another year.
+const EDITION: u32 = 2;
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 /// The clock moves on by this much between two flushes.
@@ -47,6 +49,16 @@ struct Trouble {
     what: Verdict,
     /// Factor on the first token's time.
     slow: f64,
+}
+
+impl Trouble {
+    fn state(&self) -> State {
+        if self.share > 0.5 {
+            State::Down
+        } else {
+            State::Partial
+        }
+    }
 }
 
 /// One target's year.
@@ -187,14 +199,27 @@ impl World {
             .collect()
     }
 
+    /// How it stood in that stretch of one day.
+    fn standing(&self, from: i64, to: i64) -> Standing {
+        let mut times = StateTimes::default();
+        let mut well = to - from;
+        for t in &self.troubles {
+            let out = (t.to.min(to) - t.from.max(from)).max(0);
+            times.add(t.state(), out.cast_unsigned());
+            well -= out;
+        }
+        times.add(State::Operational, well.max(0).cast_unsigned());
+        Standing {
+            target: self.target.clone(),
+            day: Timestamp::from_millis(from.div_euclid(DAY_MS) * DAY_MS),
+            times,
+        }
+    }
+
     fn incident(&self, t: &Trouble) -> Incident {
         let at = Timestamp::from_millis;
         let over = (t.to < END.as_millis()).then_some(at(t.to));
-        let state = if t.share > 0.5 {
-            State::Down
-        } else {
-            State::Partial
-        };
+        let state = t.state();
         let entry = |ms, kind, text: &str| IncidentEntry {
             at: at(ms),
             kind,
@@ -229,6 +254,7 @@ struct Chunk {
     end: Timestamp,
     observations: Vec<Observation>,
     incidents: Vec<Incident>,
+    standings: Vec<Standing>,
 }
 
 /// The year, six hours at a time. The same for the same `every`, on every machine.
@@ -241,7 +267,7 @@ fn year(every: Duration) -> impl Iterator<Item = Chunk> {
         if from >= to {
             return None;
         }
-        let (mut observations, mut incidents) = (Vec::new(), Vec::new());
+        let (mut observations, mut incidents, mut standings) = (Vec::new(), Vec::new(), Vec::new());
         for world in &mut worlds {
             while world.next_ms < to {
                 let ms = world.next_ms;
@@ -249,6 +275,7 @@ fn year(every: Duration) -> impl Iterator<Item = Chunk> {
                 world.next_ms += every_ms;
             }
             incidents.extend(world.incidents(from, to));
+            standings.push(world.standing(from, to));
         }
         observations.sort_by_key(|o| o.at);
         from = to;
@@ -256,6 +283,7 @@ fn year(every: Duration) -> impl Iterator<Item = Chunk> {
             end: Timestamp::from_millis(to),
             observations,
             incidents,
+            standings,
         })
     })
 }
@@ -279,9 +307,9 @@ fn write_store(path: &Path, every: Duration) {
         for observation in chunk.observations {
             writer.send(Record::Observation(observation));
         }
-        for incident in chunk.incidents {
-            writer.send(Record::Incident(incident));
-        }
+        let incidents = chunk.incidents.into_iter().map(Record::Incident);
+        let standings = chunk.standings.into_iter().map(Record::Standing);
+        incidents.chain(standings).for_each(|record| writer.send(record));
         flush(&writer);
         clock.advance(chunk.end.since(clock.now()));
     }
@@ -344,7 +372,10 @@ impl Year {
         let home = Path::new(env!("CARGO_TARGET_TMPDIR"));
         fs::create_dir_all(home).expect("a directory");
         let make = |what: &str, write: fn(&Path, Duration)| {
-            let name = format!("year-{what}-{SCHEMA_VERSION}-{SEED}-{}s.db", every.as_secs());
+            let name = format!(
+                "year-{what}-{SCHEMA_VERSION}-{EDITION}-{SEED}-{}s.db",
+                every.as_secs()
+            );
             let path = home.join(name);
             if !path.exists() {
                 let part = path.with_extension("part");

@@ -18,6 +18,7 @@ mod machine;
 mod numbers;
 mod provider;
 mod recent;
+pub mod reliability;
 mod save;
 mod standing;
 mod stream;

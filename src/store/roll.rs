@@ -386,10 +386,14 @@ fn close(
 /// Columns of a row before its histograms.
 const COUNTS: &str = "attempts, began, errors, truncated, complete, ours, input_tokens, output_tokens, \
                       reasoning_tokens, spent_usd, outcomes";
-/// Their number, and that of the time behind them.
-const HISTOGRAMS: usize = 12;
+/// Where time, target and source stand behind them, and where the histograms begin.
+const KEY: usize = 11;
+const HISTOGRAMS: usize = KEY + 3;
 
 /// Hands out the rows of a level in `range` (end excluded), in order of time, with these of their histograms.
+///
+/// The end is looked for here and not by `SQLite`: to compare a key with the end of a range it reads the whole row, and
+/// most of a row lies on overflow pages that only some histograms need.
 pub(super) fn read(
     connection: &Connection,
     level: Level,
@@ -400,12 +404,17 @@ pub(super) fn read(
 ) -> rusqlite::Result<()> {
     let columns: String = spans.iter().flat_map(|span| [", ", span.as_str()]).collect();
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COUNTS}, at{columns} FROM {} WHERE target = ?1 AND source = ?2 AND at >= ?3 AND at < ?4 ORDER BY at",
+        "SELECT {COUNTS}, at, target, source{columns} FROM {}
+         WHERE (target, source, at) >= (?1, ?2, ?3) ORDER BY target, source, at",
         level.table()
     ))?;
-    let mut rows = statement.query(params![target, source, range.0, range.1])?;
+    let mut rows = statement.query(params![target, source, range.0])?;
     while let Some(row) = rows.next()? {
-        sink(row.get(HISTOGRAMS - 1)?, rollup_of(row, spans)?);
+        let (at, stream): (i64, (i64, i64)) = (row.get(KEY)?, (row.get(KEY + 1)?, row.get(KEY + 2)?));
+        if at >= range.1 || stream != (target, i64::from(source)) {
+            break;
+        }
+        sink(at, rollup_of(row, spans)?);
     }
     Ok(())
 }

@@ -316,7 +316,7 @@ fn filters_find_what_they_name() {
             without_passed: tired,
             since,
             limit: 11,
-            cursor: None,
+            ..ObservationQuery::default()
         };
         assert_eq!(all(&reader, query.clone()), expected, "{query:?}");
     }
@@ -430,6 +430,60 @@ fn buckets_are_aligned_and_empty_ones_are_there() {
         .buckets(&target("no/body"), at(0), Duration::ZERO, 10_000)
         .expect("a read");
     assert_eq!(nobody.len(), endturn::store::MAX_BUCKETS);
+}
+
+#[test]
+fn buckets_of_a_minute_say_the_same_from_rollups_and_from_raw_rows() {
+    let clock = clock();
+    let (writer, reader) = Store::temporary(Options::default(), clock.clone()).expect("a store");
+    let mut expected = vec![(0, 0, 0, None::<f64>); 60];
+    for n in 0..3_000_u64 {
+        let ms = n.cast_signed() * 1_300;
+        let verdict = if n % 7 == 0 {
+            Verdict::Truncated(Truncation::Cut)
+        } else {
+            Verdict::Complete
+        };
+        let mut o = seen("a/m", ms, verdict);
+        // The same in each reply of a minute, so that the median is known.
+        let ttft = 300 + ms / 60_000;
+        o.phases.first_token = Some(Duration::from_millis(ttft.cast_unsigned()));
+        if n % 50 == 0 {
+            o.source = Source::Reach;
+        } else if let Some(minute) = expected.get_mut((ms / 60_000) as usize) {
+            let bad = u64::from(verdict != Verdict::Complete);
+            *minute = (minute.0 + 1, minute.1 + bad, minute.2 + bad, Some(ttft as f64));
+        }
+        writer.send(Record::Observation(o));
+    }
+    assert!(writer.flush(WAIT));
+    for rolled in [false, true] {
+        if rolled {
+            clock.advance(Duration::from_secs(7_200));
+            for _ in 0..5 {
+                writer.send(Record::State(Saved::default()));
+                assert!(writer.flush(WAIT));
+            }
+        }
+        let minute = Duration::from_secs(60);
+        let buckets = reader.buckets(&target("a/m"), at(0), minute, 60).expect("a read");
+        for (index, (bucket, minute)) in buckets.iter().zip(&expected).enumerate() {
+            assert_eq!(bucket.at, at(index as i64 * 60_000));
+            assert_eq!(
+                (bucket.attempts, bucket.failed, bucket.truncated),
+                (minute.0, minute.1, minute.2)
+            );
+            let (found, wanted) = (bucket.ttft_p50_ms.expect("a median"), minute.3.expect("a median"));
+            assert!((found / wanted - 1.0).abs() <= 0.0109, "{found} for {wanted}");
+        }
+        assert_eq!(buckets.len(), 60);
+        // Half a minute later the rollups do not fit, and raw rows tell.
+        let shifted = reader
+            .buckets(&target("a/m"), at(30_000), minute, 59)
+            .expect("a read");
+        let sum = |buckets: &[endturn::store::Bucket]| buckets.iter().map(|b| b.attempts).sum::<u64>();
+        assert!(sum(&shifted) < sum(&buckets) && sum(&shifted) > sum(&buckets) * 58 / 60);
+    }
 }
 
 #[test]

@@ -19,6 +19,11 @@ const INSIDE: &str = "ENDTURN_TEST_MOUNT";
 /// Tells apart a namespace that can't be had from a test that fails inside of it.
 const NO_MOUNT: i32 = 77;
 
+#[expect(clippy::print_stdout, reason = "a test that proves nothing here must say so")]
+fn skipped(name: &str, why: &str) {
+    println!("SKIPPED {name}: {why}");
+}
+
 /// Runs the test again as a process with a tmpfs of that size; `None` in the process outside.
 fn with_tmpfs(name: &str, size: &str) -> Option<tempfile::TempDir> {
     if let Ok(mount) = env::var(INSIDE) {
@@ -38,10 +43,13 @@ fn with_tmpfs(name: &str, size: &str) -> Option<tempfile::TempDir> {
         Ok(status) if status.success() => {}
         // `unshare` itself ends with 1 where the kernel refuses; so does no test, which ends with 101.
         Ok(status) if matches!(status.code(), Some(NO_MOUNT | 1)) => {
-            println!("SKIPPED {name}: this machine allows no mount namespace ({status})");
+            skipped(
+                name,
+                &format!("this machine allows no mount namespace ({status})"),
+            );
         }
         Ok(status) => panic!("{name} failed inside its namespace: {status}"),
-        Err(error) => println!("SKIPPED {name}: no unshare ({error})"),
+        Err(error) => skipped(name, &format!("no unshare ({error})")),
     }
     None
 }
@@ -212,7 +220,10 @@ fn a_file_that_turns_read_only_is_told_and_waited_for() {
     let (writer, reader) = Store::open(&path, Options::default(), Clock::manual(at(0))).expect("a store");
     store(&writer, (0..100).map(|n| healthy("a/m", n)));
     if !immutable(&log, "+i") {
-        println!("SKIPPED {name}: chattr +i takes the superuser and a file system that knows it");
+        skipped(
+            name,
+            "chattr +i takes the superuser and a file system that knows it",
+        );
         return;
     }
     let thaw = Thaw(&log);

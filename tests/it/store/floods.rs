@@ -18,12 +18,12 @@ const TARGETS: [&str; 3] = ["a/m", "b/m", "c/m"];
 /// Row `n` at that moment, somewhat out of order as real ones are.
 fn row(n: u64, ms: i64) -> Observation {
     let late = [0, 3, 0, 40, 0, 0, 900, 7][n as usize % 8];
-    let source = if n % 3 == 0 {
+    let source = if n.is_multiple_of(3) {
         Source::Report
     } else {
         Source::Canary
     };
-    let verdict = if n % 13 == 0 {
+    let verdict = if n.is_multiple_of(13) {
         Verdict::Truncated(Truncation::Cut)
     } else {
         Verdict::Complete
@@ -31,7 +31,7 @@ fn row(n: u64, ms: i64) -> Observation {
     let name = target(TARGETS[n as usize % TARGETS.len()]);
     let mut o = Observation::new(name, at(ms - late), source, verdict);
     // A report in eleven tells of a request two hours back, in an hour that is closed.
-    let back = if n % 11 == 0 { 120 * MINUTE } else { 800 };
+    let back = if n.is_multiple_of(11) { 120 * MINUTE } else { 800 };
     o.started = Timestamp::from_millis(o.at.as_millis() - back);
     o.phases.first_token = Some(Duration::from_millis(200 + n % 700));
     o

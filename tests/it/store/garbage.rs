@@ -136,7 +136,7 @@ fn garbage_in_place_of_the_database() {
         (
             "a header before random bytes",
             edited(&sound, |image| {
-                image[100..].copy_from_slice(&noise(sound.len() - 100))
+                image[100..].copy_from_slice(&noise(sound.len() - 100));
             }),
             Fate::Aside,
         ),

@@ -99,13 +99,13 @@ fn observation(n: u64) -> Observation {
     } else {
         Source::Canary
     };
-    let verdict = if n % 11 == 0 {
+    let verdict = if n.is_multiple_of(11) {
         Verdict::Truncated(Truncation::Cut)
     } else {
         Verdict::Complete
     };
     let mut o = Observation::new(
-        target(if n % 2 == 0 { "a/m" } else { "b/m" }),
+        target(if n.is_multiple_of(2) { "a/m" } else { "b/m" }),
         at(ms),
         source,
         verdict,
