@@ -8,7 +8,7 @@ import { Daemon, Simulator, provider } from './daemon.mjs';
 const VICTIM = 'anthropic/claude-haiku-4-5';
 const TARGETS = [VICTIM, 'openai/gpt-5.2-chat', 'openai-responses/gpt-5.2', 'gemini/gemini-2.5-flash-lite'];
 const OUT = process.env.ENDTURN_PICTURES;
-const WIDE = { width: 1080, height: 640 }, LONG = { viewport: { width: 1080, height: 1200 }, deviceScaleFactor: 1.5 }, PHONE = { width: 360, height: 740 };
+const WIDE = { width: 1080, height: 640 }, LONG = { viewport: { width: 1080, height: 1400 }, deviceScaleFactor: 1.5 }, PHONE = { width: 360, height: 740 };
 
 const browser = await launch();
 const simulator = await Simulator.start();
@@ -46,7 +46,7 @@ try {
   await simulator.fault('openai/gpt-5.2-chat', null);
   await daemon.until('all well again', well);
   const { items } = await daemon.json(`/v1/incidents?target=${encodeURIComponent(VICTIM)}`);
-  await picture('page-incident', `/incidents/${items[0].id}`, LONG);
+  await picture('page-incident', `/incidents/${items[0].id}`, { ...LONG, viewport: { width: 1080, height: 900 } });
 } finally {
   await browser.close();
   await daemon.stop();
