@@ -10,12 +10,13 @@
 //! | events to verdicts | [`verdict`] | `protocol` and above |
 //! | verdicts to health | [`health`] | `verdict` and above |
 //! | anybody's reply to a verdict | [`gate`] | `verdict` and above |
+//! | a month in figures | [`report`] | `health` and above |
 //! | contracts | [`config`], [`feed`] | `health` and above |
 //! | edges | [`probe`], [`official`], [`store`] | contracts and above |
 //! | surfaces | [`api`], [`simulate`] | edges and above |
 //! | assembly | [`daemon`], [`cli`] | everything |
 //!
-//! `health`, `gate` and everything before them are pure: no socket, no file, no clock of their own. ARCHITECTURE.md lists
+//! `health`, `gate`, `report` and everything before them are pure: no socket, no file, no clock of their own. ARCHITECTURE.md lists
 //! the invariants and the test that holds each.
 
 pub mod api;
@@ -30,6 +31,7 @@ pub mod id;
 pub mod official;
 pub mod probe;
 pub mod protocol;
+pub mod report;
 pub mod simulate;
 pub mod store;
 pub mod verdict;

@@ -44,6 +44,7 @@
     rowOf(bars).tabIndex = -1;
     bars.tabIndex = 0;
     bars.setAttribute('role', 'slider');
+    bars.setAttribute('aria-label', `${DAYS} days, ${bars.querySelector('small').textContent}`);
     bars.setAttribute('aria-valuemin', first(bars) + 1);
     bars.setAttribute('aria-valuemax', DAYS);
     bars.dataset.day = DAYS - 1;
@@ -53,8 +54,7 @@
   };
   const leave = (bars) => {
     rowOf(bars)?.removeAttribute('tabindex');
-    for (const name of ['tabindex', 'aria-valuemin', 'aria-valuemax', 'aria-valuenow', 'aria-valuetext', 'data-day']) bars.removeAttribute(name);
-    bars.setAttribute('role', 'img');
+    for (const name of ['tabindex', 'role', 'aria-label', 'aria-valuemin', 'aria-valuemax', 'aria-valuenow', 'aria-valuetext', 'data-day']) bars.removeAttribute(name);
     hush();
   };
   const walk = (event) => {

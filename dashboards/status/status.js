@@ -98,6 +98,7 @@
     return twin.className + twin.innerHTML;
   };
   const copy = async (moved) => {
+    if (!$('main > :not([aria-live])[data-part], section [data-part]')) return;
     if (copying) { again = [...(again ?? []), ...moved]; return; }
     copying = true;
     try {

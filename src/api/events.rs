@@ -13,8 +13,9 @@ use futures_util::stream;
 use serde::Deserialize;
 use tokio::time::Interval;
 use tokio_util::sync::WaitForCancellationFutureOwned;
+use utoipa::IntoParams;
 
-use super::{ApiState, history::KeptEvent, problem::Problem, query};
+use super::{ApiState, history::KeptEvent, openapi::schemas, problem::Problem, query};
 use crate::feed::{Delta, Filter, Kind, Known, Subscription};
 
 /// How long a client waits before it connects again, in milliseconds.
@@ -24,15 +25,30 @@ pub const COMMENT_EVERY: Duration = Duration::from_secs(15);
 /// Most kept events that are told again to a reader who comes back; with more it gets only the snapshot.
 pub const MAX_REPLAY: usize = 500;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct EventsQuery {
+    /// Only these targets.
+    #[param(value_type = Option<schemas::Patterns>)]
     targets: Option<String>,
+    /// At which instance the last event was seen.
     instance: Option<String>,
+    /// The revision of the last event that was seen, as the header `Last-Event-ID` says it.
     last_event_id: Option<String>,
 }
 
-/// `GET /v1/events`.
+/// The feed as server-sent events.
+///
+/// `id` is the revision. The data of `snapshot` is a `Health`, that of `health`, `incident`, `change` and `heartbeat` a
+/// `Delta`. The stream does not end by itself.
+#[utoipa::path(get, path = "/v1/events", tag = "now",
+    params(EventsQuery, ("Last-Event-ID" = Option<String>, Header, description = "The last revision that was seen")),
+    responses(
+        (status = 200, description = "An event stream", body = String, content_type = "text/event-stream",
+            example = json!("retry: 3000\n\nid: 18231\nevent: snapshot\ndata: {..}\n\n")),
+        schemas::Unavailable,
+    ))]
 pub(super) async fn follow(
     State(api): State<ApiState>,
     uri: Uri,

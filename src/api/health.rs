@@ -10,9 +10,11 @@ use axum::{
 };
 use bytes::Bytes;
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     ApiState,
+    openapi::schemas,
     problem::{Own, Problem},
     query,
 };
@@ -27,16 +29,53 @@ pub const MAX_WAIT: Duration = Duration::from_secs(60);
 /// Tells Envoy that a host serves, but not well.
 const ENVOY_DEGRADED: HeaderName = HeaderName::from_static("x-envoy-degraded");
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Poll {
+    /// Answer as soon as a revision other than this one is current.
     since: Option<u64>,
+    /// How long to wait for it: `30s`, or seconds alone; at most 60 s.
+    #[param(value_type = Option<schemas::Span>)]
     wait: Option<String>,
+    /// At which instance `since` was seen.
     instance: Option<String>,
+    /// Only these targets.
+    #[param(value_type = Option<schemas::Patterns>)]
     targets: Option<String>,
 }
 
-/// `GET /v1/health`.
+/// The same for one target.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct PollOne {
+    /// Answer as soon as a revision other than this one is current.
+    since: Option<u64>,
+    /// How long to wait for it: `30s`, or seconds alone; at most 60 s.
+    #[param(value_type = Option<schemas::Span>)]
+    wait: Option<String>,
+    /// At which instance `since` was seen.
+    instance: Option<String>,
+}
+
+impl From<PollOne> for Poll {
+    fn from(poll: PollOne) -> Self {
+        Self {
+            since: poll.since,
+            wait: poll.wait,
+            instance: poll.instance,
+            targets: None,
+        }
+    }
+}
+
+/// The whole feed, at once or as soon as it has moved on.
+#[utoipa::path(get, path = "/v1/health", tag = "now", params(Poll), responses(
+    (status = 200, description = "The feed", body = crate::feed::v1::Health,
+        headers(("ETag" = String, description = "Names this revision"))),
+    (status = 304, description = "If-None-Match names this revision"),
+))]
 pub(super) async fn all(
     State(api): State<ApiState>,
     uri: Uri,
@@ -54,6 +93,9 @@ pub(super) async fn all(
 /// The snapshot to answer with: at once, unless the reader has the newest one and wants to wait for a newer.
 async fn polled(api: &ApiState, poll: &Poll) -> Result<Arc<Snapshot>, Problem> {
     let wait = query::wait(poll.wait.as_deref(), MAX_WAIT)?;
+    if poll.since.is_some_and(|since| i64::try_from(since).is_err()) {
+        return Err(Problem::bad_query("since is beyond every revision"));
+    }
     if let Some(since) = poll.since
         && !wait.is_zero()
         && api.hub.known(since, poll.instance.as_deref()) == Known::Current
@@ -67,7 +109,14 @@ async fn polled(api: &ApiState, poll: &Poll) -> Result<Arc<Snapshot>, Problem> {
     Ok(api.hub.snapshot())
 }
 
-/// `GET /v1/health/{target}`.
+/// One target's members beside those of the feed's head.
+#[utoipa::path(get, path = "/v1/health/{target}", tag = "now",
+    params(("target" = schemas::Target, Path, description = "provider/model"), PollOne), responses(
+    (status = 200, description = "The target", body = crate::feed::v1::OneTarget,
+        headers(("ETag" = String, description = "Names this revision"))),
+    (status = 304, description = "If-None-Match names this revision"),
+    schemas::NotFound,
+))]
 pub(super) async fn one(
     State(api): State<ApiState>,
     path: Result<Path<String>, PathRejection>,
@@ -75,10 +124,8 @@ pub(super) async fn one(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let target = query::target(path)?;
-    let poll: Poll = query::query(&uri)?;
-    if poll.targets.is_some() {
-        return Err(Problem::bad_query("targets has no meaning for one target"));
-    }
+    let poll: PollOne = query::query(&uri)?;
+    let poll = Poll::from(poll);
     let snapshot = polled(&api, &poll).await?;
     let body = snapshot
         .target_json(&target)
@@ -108,24 +155,36 @@ fn cached(headers: &HeaderMap, snapshot: &Snapshot, body: impl FnOnce() -> Bytes
     response
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct UpQuery {
+    /// What to say of a target of which nothing is known.
     #[serde(default)]
+    #[param(value_type = Option<Unknown>)]
     unknown: Unknown,
 }
 
 /// What a load balancer is told of a target of which nothing is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum Unknown {
+pub(super) enum Unknown {
     #[default]
     Up,
     Down,
 }
 
-/// `GET /v1/up/{target}`: 200 or 503 with one line. The hint decides; where nothing is known (the state is unknown,
+/// 200 or 503 with one line, for load balancers.
+///
+/// The hint decides; where nothing is known (the state is unknown,
 /// the feed is stale or the network is lost) the target passes unless `?unknown=down`.
+#[utoipa::path(get, path = "/v1/up/{target}", tag = "now",
+    params(("target" = schemas::Target, Path, description = "provider/model"), UpQuery), responses(
+    (status = 200, description = "`up ID STATE`", body = String, content_type = "text/plain",
+        headers(("x-envoy-degraded" = String, description = "`true` while it serves less well than it should"))),
+    (status = 503, description = "`down ID STATE`", body = String, content_type = "text/plain"),
+    schemas::NotFound,
+))]
 pub(super) async fn up(
     State(api): State<ApiState>,
     path: Result<Path<String>, PathRejection>,

@@ -5,7 +5,7 @@ use crate::{
     clock::Timestamp,
     feed::v1,
     health,
-    id::TargetId,
+    id::{ProviderId, TargetId},
     store::{self, Reader, StoreError},
     verdict::{self, Source},
 };
@@ -19,6 +19,12 @@ pub struct ObservationQuery {
     pub verdict: Option<String>,
     /// From one source.
     pub source: Option<Source>,
+    /// Of one finer kind (`cut`, `overloaded`, ..).
+    pub kind: Option<String>,
+    /// At or after this time.
+    pub since: Option<Timestamp>,
+    /// Before this time.
+    pub until: Option<Timestamp>,
     /// At most this many.
     pub limit: usize,
     /// Where the page before ended.
@@ -30,8 +36,18 @@ pub struct ObservationQuery {
 pub struct IncidentQuery {
     /// Of one target.
     pub target: Option<TargetId>,
+    /// Of one provider's targets.
+    pub provider: Option<ProviderId>,
     /// Open ones or closed ones only.
     pub open: Option<bool>,
+    /// Those that were that bad at their worst.
+    pub worst: Option<health::State>,
+    /// With that reason at their worst.
+    pub reason: Option<health::ReasonCode>,
+    /// Not closed before this time.
+    pub since: Option<Timestamp>,
+    /// Begun before this time.
+    pub until: Option<Timestamp>,
     /// At most this many.
     pub limit: usize,
     /// Where the page before ended.
@@ -131,8 +147,10 @@ impl History for Reader {
                 target: query.target.clone(),
                 verdict_family: query.verdict.clone(),
                 source: query.source,
+                kind: query.kind.clone(),
                 without_passed: None,
-                since: None,
+                since: query.since,
+                until: query.until,
                 limit: query.limit,
                 cursor: cursor(query.cursor.as_deref())?,
             },
@@ -148,7 +166,12 @@ impl History for Reader {
             self,
             &store::IncidentQuery {
                 target: query.target.clone(),
+                provider: query.provider.clone(),
                 open: query.open,
+                worst: query.worst,
+                reason: query.reason,
+                since: query.since,
+                until: query.until,
                 limit: query.limit,
                 cursor: cursor(query.cursor.as_deref())?,
             },
@@ -261,7 +284,7 @@ mod tests {
             verdict: Some("complete".to_owned()),
             source: Some(Source::Canary),
             limit: 2,
-            cursor: None,
+            ..ObservationQuery::default()
         };
         let mut lengths = Vec::new();
         loop {

@@ -3,15 +3,20 @@
 //! [`router`] is everything that answers; [`serve()`] is the loop that accepts. Handlers see the daemon only through
 //! the doors in [`ApiState`].
 
+mod badge;
 mod events;
 mod guard;
 mod health;
 mod history;
+mod incidents_feed;
+mod openapi;
 pub mod page;
 mod past;
 mod problem;
 mod query;
 mod ready;
+mod reliability;
+mod report;
 mod series;
 mod serve;
 mod state;
@@ -20,37 +25,62 @@ mod validate;
 use axum::{
     Router,
     http::StatusCode,
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 
+pub use badge::MAX_LABEL;
 pub use events::{COMMENT_EVERY, MAX_REPLAY, RETRY_MS};
 pub use guard::HOSTS;
 pub use health::MAX_WAIT;
 pub use history::{ChangeQuery, History, HistoryError, IncidentQuery, KeptEvent, Listing, ObservationQuery};
+pub use incidents_feed::MAX_ENTRIES;
+pub use openapi::document;
 pub use past::{MAX_INCIDENT_ID_BYTES, VERDICTS};
 pub use problem::{PROBLEM_JSON, Problem};
-pub use query::{DEFAULT_LIMIT, MAX_CURSOR_BYTES, MAX_LIMIT};
+pub use query::{DEFAULT_LIMIT, MAX_CURSOR_BYTES, MAX_LIMIT, MAX_WORD_BYTES};
 pub use ready::SCHEDULER_STALL;
-pub use series::{DEFAULT_POINTS, DEFAULT_SPAN};
+pub use reliability::{DEFAULT_WINDOW, MAX_PIPELINE};
+pub use report::{MAX_REPORTED, REPORT_TIMEOUT};
+pub use series::{DEFAULT_POINTS, DEFAULT_SPAN, METRICS};
 pub use serve::{DRAIN, HEAD_TIMEOUT, MAX_CONNECTIONS, ServeLimits, serve};
 pub use state::{ApiState, Checks, MAX_READS, MAX_VALIDATIONS, READ_TIMEOUT, Readiness};
 pub use validate::{BODY_TIMEOUT, MAX_BODY_BYTES};
 
+/// Every path of this API with what answers it. Those that end in a wildcard take target ids with their slashes.
+fn routes() -> [(&'static str, MethodRouter<ApiState>); 17] {
+    [
+        ("/v1/health", get(health::all)),
+        ("/v1/health/{*target}", get(health::one)),
+        ("/v1/up/{*target}", get(health::up)),
+        ("/v1/events", get(events::follow)),
+        ("/v1/observations", get(past::observations)),
+        ("/v1/series/{*target}", get(series::series)),
+        ("/v1/reliability", get(reliability::reliability)),
+        ("/v1/report", get(report::report)),
+        ("/v1/changes", get(past::changes)),
+        ("/v1/incidents", get(past::incidents)),
+        ("/v1/incidents/{id}", get(past::incident)),
+        ("/v1/validate", post(validate::validate)),
+        ("/feed.atom", get(incidents_feed::feed)),
+        ("/badge/{*target}", get(badge::badge)),
+        ("/openapi.json", get(openapi::description)),
+        ("/livez", get(ready::live)),
+        ("/readyz", get(ready::ready)),
+    ]
+}
+
+/// The paths that [`router`] answers, pages left out.
+pub fn paths() -> Vec<&'static str> {
+    routes().into_iter().map(|(path, _)| path).collect()
+}
+
 /// Every path of this API. `pages` are further routes that share its guard: `page::routes().with_state(shelf)`.
 pub fn router(state: ApiState, pages: Router<ApiState>) -> Router {
-    Router::new()
-        .route("/v1/health", get(health::all))
-        .route("/v1/health/{*target}", get(health::one))
-        .route("/v1/up/{*target}", get(health::up))
-        .route("/v1/events", get(events::follow))
-        .route("/v1/observations", get(past::observations))
-        .route("/v1/series/{*target}", get(series::series))
-        .route("/v1/changes", get(past::changes))
-        .route("/v1/incidents", get(past::incidents))
-        .route("/v1/incidents/{id}", get(past::incident))
-        .route("/v1/validate", post(validate::validate))
-        .route("/livez", get(ready::live))
-        .route("/readyz", get(ready::ready))
+    routes()
+        .into_iter()
+        .fold(Router::new(), |router, (path, answers)| {
+            router.route(path, answers)
+        })
         .merge(pages)
         .fallback(async || StatusCode::NOT_FOUND)
         .method_not_allowed_fallback(async || StatusCode::METHOD_NOT_ALLOWED)

@@ -7,16 +7,18 @@
 
 mod assets;
 mod bars;
+mod chart;
 mod figures;
 mod frame;
 mod incident;
 mod incidents;
+mod methodology;
 mod overview;
 mod seen;
 mod sentence;
 mod serve;
-mod spark;
 mod target;
+mod uptime;
 mod words;
 
 #[cfg(test)]
@@ -36,20 +38,21 @@ use self::{frame::Frame, sentence::Sentence};
 
 pub use self::{
     bars::{Calendar, DAYS, Day, DaysOf},
+    chart::{History, Range},
     frame::Budget,
     incident::{Case, Lost, MAX_EVIDENCE},
     incidents::{INCIDENTS, MAX_OPEN, Spells},
+    methodology::{Asked, Rules},
     serve::{CLOSED_FRESH, Shelf, TODAY_FRESH, routes},
-    spark::{BUCKET, BUCKETS, Bucket},
-    target::{Past, Plan},
+    target::{MAX_FAILURES, MAX_LISTED, MAX_STEPS, Past, Plan},
 };
 
 /// What a browser may do with a page of ours, and with every other response: nothing that a page does not bring along.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                                            connect-src 'self'; base-uri 'none'; form-action 'none'; \
                                            frame-ancestors 'none'";
-/// Most observations on a target's page.
-pub const MAX_OBSERVATIONS: usize = 50;
+/// Most observations on a target's page, failures with their evidence apart.
+pub const MAX_OBSERVATIONS: usize = 25;
 
 #[derive(Template)]
 #[template(path = "missing.html")]

@@ -7,9 +7,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiState, ChangeQuery, IncidentQuery, Listing, ObservationQuery, problem::Problem, query};
-use crate::{feed::record, health::ChangeKind, verdict::Source};
+use super::{
+    ApiState, ChangeQuery, IncidentQuery, Listing, ObservationQuery, openapi::schemas, problem::Problem,
+    query,
+};
+use crate::{
+    feed::{Time, record},
+    health::{ChangeKind, ReasonCode, State as HealthState},
+    id::ProviderId,
+    verdict::Source,
+};
 
 /// Verdict families that `verdict` may name.
 pub const VERDICTS: [&str; 7] = [
@@ -22,13 +31,19 @@ pub const VERDICTS: [&str; 7] = [
     "unknown",
 ];
 
+/// States that an incident can have at its worst.
+pub(super) const WORST: [HealthState; 3] = [HealthState::Degraded, HealthState::Partial, HealthState::Down];
+
 /// Longest incident id in a path, in bytes.
 pub const MAX_INCIDENT_ID_BYTES: usize = 64;
 
-/// A list in the answer.
-#[derive(Debug, Serialize)]
-struct Page<T> {
+/// A part of a longer list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Page<T> {
+    /// Newest first.
     items: Vec<T>,
+    /// Where the next page begins; null at the end.
+    #[schema(required = true)]
     next_cursor: Option<String>,
 }
 
@@ -44,17 +59,41 @@ impl<T> Page<T> {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Observations {
+    /// Of one target.
+    #[param(value_type = Option<schemas::Target>)]
     target: Option<String>,
+    /// Of one family of verdicts.
+    #[param(value_type = Option<schemas::Verdict>)]
     verdict: Option<String>,
+    /// From one source.
+    #[param(value_type = Option<schemas::SourceName>)]
     source: Option<String>,
+    /// Of one finer kind: `cut`, `overloaded`, ..
+    #[param(value_type = Option<schemas::Word>)]
+    kind: Option<String>,
+    /// At or after this time.
+    #[param(value_type = Option<Time>)]
+    since: Option<String>,
+    /// Before this time.
+    #[param(value_type = Option<Time>)]
+    until: Option<String>,
+    /// Items wanted.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    #[param(value_type = Option<schemas::Cursor>)]
     cursor: Option<String>,
 }
 
-/// `GET /v1/observations`.
+/// Raw observations, newest first.
+#[utoipa::path(get, path = "/v1/observations", tag = "past", params(Observations), responses(
+    (status = 200, description = "A page; it may be short and still have a next", body = Page<record::Observation>),
+    schemas::Unavailable,
+))]
 pub(super) async fn observations(State(api): State<ApiState>, uri: Uri) -> Result<Response, Problem> {
     let asked: Observations = query::query(&uri)?;
     let verdict = asked
@@ -80,6 +119,9 @@ pub(super) async fn observations(State(api): State<ApiState>, uri: Uri) -> Resul
         target: query::target_filter(asked.target.as_deref())?,
         verdict,
         source,
+        kind: query::word("kind", asked.kind)?,
+        since: query::time("since", asked.since.as_deref())?,
+        until: query::time("until", asked.until.as_deref())?,
         limit: query::limit(asked.limit)?,
         cursor: query::cursor(asked.cursor)?,
     };
@@ -87,21 +129,75 @@ pub(super) async fn observations(State(api): State<ApiState>, uri: Uri) -> Resul
     Ok(Json(Page::<record::Observation>::of(&listing)).into_response())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Incidents {
+    /// Of one target.
+    #[param(value_type = Option<schemas::Target>)]
     target: Option<String>,
+    /// Of one provider's targets.
+    #[param(value_type = Option<schemas::Provider>)]
+    provider: Option<String>,
+    /// Open ones or closed ones only.
     open: Option<bool>,
+    /// Those that were that bad at their worst.
+    #[param(value_type = Option<schemas::Worst>)]
+    state: Option<String>,
+    /// With that reason at their worst.
+    #[param(value_type = Option<schemas::Reasons>)]
+    reason: Option<String>,
+    /// Not closed before this time.
+    #[param(value_type = Option<Time>)]
+    since: Option<String>,
+    /// Begun before this time.
+    #[param(value_type = Option<Time>)]
+    until: Option<String>,
+    /// Items wanted.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    #[param(value_type = Option<schemas::Cursor>)]
     cursor: Option<String>,
 }
 
-/// `GET /v1/incidents`.
+/// Incidents with their timelines, last opened first.
+#[utoipa::path(get, path = "/v1/incidents", tag = "past", params(Incidents), responses(
+    (status = 200, description = "A page", body = Page<record::Incident>),
+    schemas::Unavailable,
+))]
 pub(super) async fn incidents(State(api): State<ApiState>, uri: Uri) -> Result<Response, Problem> {
     let asked: Incidents = query::query(&uri)?;
+    let worst = asked
+        .state
+        .map(|text| {
+            WORST
+                .into_iter()
+                .find(|state| state.as_str() == text)
+                .ok_or_else(|| unknown_word("state", &text, &WORST.map(HealthState::as_str)))
+        })
+        .transpose()?;
+    let reason = asked
+        .reason
+        .map(|text| {
+            ReasonCode::ALL
+                .into_iter()
+                .find(|code| code.as_str() == text)
+                .ok_or_else(|| unknown_word("reason", &text, &ReasonCode::ALL.map(ReasonCode::as_str)))
+        })
+        .transpose()?;
+    let provider = asked
+        .provider
+        .map(|text| ProviderId::new(&text).map_err(|error| Problem::bad_query(error.to_string())))
+        .transpose()?;
     let wanted = IncidentQuery {
         target: query::target_filter(asked.target.as_deref())?,
+        provider,
         open: asked.open,
+        worst,
+        reason,
+        since: query::time("since", asked.since.as_deref())?,
+        until: query::time("until", asked.until.as_deref())?,
         limit: query::limit(asked.limit)?,
         cursor: query::cursor(asked.cursor)?,
     };
@@ -109,16 +205,29 @@ pub(super) async fn incidents(State(api): State<ApiState>, uri: Uri) -> Result<R
     Ok(Json(Page::<record::Incident>::of(&listing)).into_response())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Changes {
+    /// Of one target.
+    #[param(value_type = Option<schemas::Target>)]
     target: Option<String>,
+    /// Of one kind.
+    #[param(value_type = Option<schemas::ChangeKinds>)]
     kind: Option<String>,
+    /// Items wanted.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    #[param(value_type = Option<schemas::Cursor>)]
     cursor: Option<String>,
 }
 
-/// `GET /v1/changes`.
+/// Changes of who answers, newest first.
+#[utoipa::path(get, path = "/v1/changes", tag = "past", params(Changes), responses(
+    (status = 200, description = "A page", body = Page<record::Change>),
+    schemas::Unavailable,
+))]
 pub(super) async fn changes(State(api): State<ApiState>, uri: Uri) -> Result<Response, Problem> {
     let asked: Changes = query::query(&uri)?;
     let kind = asked
@@ -138,7 +247,13 @@ pub(super) async fn changes(State(api): State<ApiState>, uri: Uri) -> Result<Res
     Ok(Json(Page::<record::Change>::of(&listing)).into_response())
 }
 
-/// `GET /v1/incidents/{id}`.
+/// One incident with its timeline.
+#[utoipa::path(get, path = "/v1/incidents/{id}", tag = "past",
+    params(("id" = schemas::IncidentId, Path, description = "As the list and the feed name it")), responses(
+    (status = 200, description = "The incident", body = record::Incident),
+    schemas::NotFound,
+    schemas::Unavailable,
+))]
 pub(super) async fn incident(
     State(api): State<ApiState>,
     path: Result<Path<String>, PathRejection>,

@@ -1,15 +1,18 @@
 //! Query parameters and path ids, checked at the door.
 
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
 use axum::{
     extract::{Path, Query, rejection::PathRejection},
-    http::{HeaderMap, Uri, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
-use crate::{feed::Filter, id::TargetId};
+use crate::{clock::Timestamp, feed::Filter, id::TargetId};
 
 /// Items of a list where the request says no `limit`.
 pub const DEFAULT_LIMIT: usize = 100;
@@ -17,6 +20,8 @@ pub const DEFAULT_LIMIT: usize = 100;
 pub const MAX_LIMIT: usize = 500;
 /// Longest cursor in bytes.
 pub const MAX_CURSOR_BYTES: usize = 128;
+/// Longest word of a parameter in bytes.
+pub const MAX_WORD_BYTES: usize = 64;
 
 /// The query as `T`; parameters that `T` doesn't know are an error.
 pub(super) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
@@ -54,6 +59,64 @@ pub(super) fn targets(text: Option<&str>) -> Result<Option<Filter>, Problem> {
         .transpose()
 }
 
+/// A parameter that is a time.
+pub(super) fn time(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
+    text.map(|text| {
+        Timestamp::from_rfc3339(text).ok_or_else(|| {
+            Problem::bad_query(format!(
+                "{name} {text:?} is no RFC 3339 time, as in 2026-06-20T13:00:00Z"
+            ))
+        })
+    })
+    .transpose()
+}
+
+/// The parameters `from` and `to`: until now, and so long, unless the request says otherwise.
+pub(super) fn span(
+    from: Option<&str>,
+    to: Option<&str>,
+    now: Timestamp,
+    default: Duration,
+) -> Result<(Timestamp, Timestamp), Problem> {
+    let to = time("to", to)?.unwrap_or(now);
+    let from = time("from", from)?.unwrap_or_else(|| to.minus(default));
+    if from >= to {
+        return Err(Problem::bad_query("from is not before to"));
+    }
+    Ok((from, to))
+}
+
+/// A parameter that is one word of ours: lower case letters, digits and `_`, at most [`MAX_WORD_BYTES`].
+pub(super) fn word(name: &str, text: Option<String>) -> Result<Option<String>, Problem> {
+    let is_word = |text: &str| {
+        !text.is_empty()
+            && text.len() <= MAX_WORD_BYTES
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    };
+    match text {
+        Some(text) if !is_word(&text) => Err(Problem::bad_query(format!("{name} is no word such as cut"))),
+        other => Ok(other),
+    }
+}
+
+/// The values of a parameter that may come several times, and the address without them.
+pub(super) fn repeated(uri: &Uri, name: &str) -> (Vec<String>, Uri) {
+    let mut values = Vec::new();
+    let mut rest = url::form_urlencoded::Serializer::new(String::new());
+    for (key, value) in url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
+        if key == name {
+            values.push(value.into_owned());
+        } else {
+            rest.append_pair(&key, &value);
+        }
+    }
+    // What was encoded anew is an address again.
+    let rest = format!("/?{}", rest.finish()).parse().unwrap_or_default();
+    (values, rest)
+}
+
 /// A `limit` parameter: 1 to [`MAX_LIMIT`].
 pub(super) fn limit(limit: Option<usize>) -> Result<usize, Problem> {
     match limit {
@@ -87,6 +150,36 @@ pub(super) fn wait(text: Option<&str>, max: Duration) -> Result<Duration, Proble
             .map_err(|error| Problem::bad_query(format!("wait {text:?} is no duration: {error}")))?,
     };
     Ok(wait.min(max))
+}
+
+/// A strong tag for these bytes.
+pub(super) fn tag(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    let mut tag = String::from("\"");
+    for byte in digest.iter().take(16) {
+        let _ = write!(tag, "{byte:02x}");
+    }
+    tag + "\""
+}
+
+/// A body that is asked for again each time, or 304 where the reader has it already.
+pub(super) fn tagged(
+    headers: &HeaderMap,
+    tag: &str,
+    media: &'static str,
+    body: impl FnOnce() -> Bytes,
+) -> Response {
+    let mut response = if matches_tag(headers, tag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        ([(header::CONTENT_TYPE, HeaderValue::from_static(media))], body()).into_response()
+    };
+    let headers = response.headers_mut();
+    if let Ok(tag) = HeaderValue::from_str(tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
 }
 
 /// Whether `If-None-Match` names this strong tag.

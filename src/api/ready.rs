@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::ApiState;
 use crate::feed::v1::StoreState;
@@ -16,29 +17,29 @@ use crate::feed::v1::StoreState;
 /// A scheduler that has not made a round for this long stands still. It wakes at least every second.
 pub const SCHEDULER_STALL: Duration = Duration::from_secs(15);
 
-/// The answer.
-#[derive(Debug, Serialize)]
-struct Ready {
+/// What works.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Ready {
     /// `ok`, `degraded` (answers stay right, history suffers) or `failing`.
     status: &'static str,
     checks: ReadyChecks,
 }
 
-#[derive(Debug, Serialize)]
-struct ReadyChecks {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ReadyChecks {
     scheduler: SchedulerCheck,
     feed: FeedCheck,
     store: StoreCheck,
 }
 
-#[derive(Debug, Serialize)]
-struct SchedulerCheck {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SchedulerCheck {
     status: &'static str,
     idle_ms: u64,
 }
 
-#[derive(Debug, Serialize)]
-struct FeedCheck {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FeedCheck {
     status: &'static str,
     revision: u64,
     age_ms: u64,
@@ -46,8 +47,8 @@ struct FeedCheck {
     lagged: u64,
 }
 
-#[derive(Debug, Serialize)]
-struct StoreCheck {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StoreCheck {
     status: &'static str,
     dropped: u64,
     queued: u64,
@@ -55,14 +56,29 @@ struct StoreCheck {
     detail: Option<String>,
 }
 
-/// `GET /livez`: the process answers.
-pub(super) async fn live() -> Response {
-    no_store(Json(serde_json::json!({"status": "ok"})).into_response())
+/// The process answers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Live {
+    status: &'static str,
 }
 
-/// `GET /readyz`: 503 when the feed can't be believed, because the scheduler or the publisher stands still. A
+/// Whether the process answers.
+#[utoipa::path(get, path = "/livez", tag = "endturn itself", responses(
+    (status = 200, description = "It does", body = Live),
+))]
+pub(super) async fn live() -> Response {
+    no_store(Json(Live { status: "ok" }).into_response())
+}
+
+/// Whether the feed can be believed.
+///
+/// 503 when the feed can't be believed, because the scheduler or the publisher stands still. A
 /// failing store is told but stays 200: the feed is as fresh as ever, and to turn readers away would cost them more
 /// than the history that is lost.
+#[utoipa::path(get, path = "/readyz", tag = "endturn itself", responses(
+    (status = 200, description = "It can", body = Ready),
+    (status = 503, description = "It can't", body = Ready),
+))]
 pub(super) async fn ready(State(api): State<ApiState>) -> Response {
     let now = api.clock.now();
     let checks = api.status.checks();

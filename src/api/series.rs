@@ -9,8 +9,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
+use utoipa::IntoParams;
 
-use super::{ApiState, problem::Problem, query};
+use super::{ApiState, openapi::schemas, problem::Problem, query};
 use crate::{
     clock::Timestamp,
     feed::{
@@ -50,6 +51,17 @@ enum Metric {
     Tokens,
     Spend,
 }
+
+/// Names that `metric` takes.
+pub const METRICS: [&str; 13] = {
+    let mut names = [""; 13];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = Metric::ALL[index].as_str();
+        index += 1;
+    }
+    names
+};
 
 impl Metric {
     const ALL: [Self; 13] = [
@@ -133,17 +145,33 @@ fn spread(of: &Histogram) -> health::Percentiles {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Asked {
+    /// What to show.
+    #[param(value_type = schemas::Metrics)]
     metric: String,
+    /// From the step that holds this time; a day before `to` unless given.
+    #[param(value_type = Option<Time>)]
     from: Option<String>,
+    /// To this time, which is after `from`; now unless given.
+    #[param(value_type = Option<Time>)]
     to: Option<String>,
+    /// Length of a step: a minute or more. A longer one is taken where so fine figures are no longer kept.
+    #[param(value_type = Option<schemas::Step>)]
     step: Option<String>,
+    /// Whose word counts, with commas between; all but `reach` unless given.
+    #[param(value_type = Option<schemas::Sources>)]
     source: Option<String>,
 }
 
-/// `GET /v1/series/{target}`.
+/// One metric of one target, step by step; a gap is null.
+#[utoipa::path(get, path = "/v1/series/{target}", tag = "past",
+    params(("target" = schemas::Target, Path, description = "provider/model"), Asked), responses(
+    (status = 200, description = "The series", body = Series),
+    schemas::Unavailable,
+))]
 pub(super) async fn series(
     State(api): State<ApiState>,
     path: Result<Path<String>, PathRejection>,
@@ -154,7 +182,7 @@ pub(super) async fn series(
     let metric = Metric::ALL
         .into_iter()
         .find(|metric| metric.as_str() == asked.metric)
-        .ok_or_else(|| unknown("metric", &asked.metric, &Metric::ALL.map(Metric::as_str)))?;
+        .ok_or_else(|| unknown("metric", &asked.metric, &METRICS))?;
     let spans = match metric {
         Metric::Length(span) => vec![span],
         _ => Vec::new(),
@@ -170,19 +198,7 @@ pub(super) async fn series(
 }
 
 fn wanted(target: crate::id::TargetId, asked: &Asked, now: Timestamp) -> Result<SeriesQuery, Problem> {
-    let time = |name: &str, text: &Option<String>| match text {
-        None => Ok(None),
-        Some(text) => Timestamp::from_rfc3339(text).map(Some).ok_or_else(|| {
-            Problem::bad_query(format!(
-                "{name} {text:?} is no RFC 3339 time, as in 2026-06-20T13:00:00Z"
-            ))
-        }),
-    };
-    let to = time("to", &asked.to)?.unwrap_or(now);
-    let from = time("from", &asked.from)?.unwrap_or_else(|| to.minus(DEFAULT_SPAN));
-    if from >= to {
-        return Err(Problem::bad_query("from is not before to".to_owned()));
-    }
+    let (from, to) = query::span(asked.from.as_deref(), asked.to.as_deref(), now, DEFAULT_SPAN)?;
     let step = if let Some(text) = &asked.step {
         let step = humantime::parse_duration(text).ok();
         step.filter(|step| *step >= STEPS[0]).ok_or_else(|| {

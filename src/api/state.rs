@@ -53,6 +53,7 @@ pub struct ApiState {
     pub closing: CancellationToken,
     reads: Arc<Semaphore>,
     pub(super) validations: Arc<Semaphore>,
+    pub(super) reports: Arc<Semaphore>,
 }
 
 impl ApiState {
@@ -72,11 +73,21 @@ impl ApiState {
             closing,
             reads: Arc::new(Semaphore::new(MAX_READS)),
             validations: Arc::new(Semaphore::new(MAX_VALIDATIONS)),
+            reports: Arc::new(Semaphore::new(1)),
         }
     }
 
     /// Reads history on a thread of its own, at most [`MAX_READS`] at a time, for at most [`READ_TIMEOUT`].
     pub async fn read<T, F>(&self, read: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn History) -> Result<T, HistoryError> + Send + 'static,
+    {
+        self.read_within(READ_TIMEOUT, read).await
+    }
+
+    /// The same with another limit of time.
+    pub(super) async fn read_within<T, F>(&self, limit: Duration, read: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: FnOnce(&dyn History) -> Result<T, HistoryError> + Send + 'static,
@@ -94,7 +105,7 @@ impl ApiState {
             .map_err(|_| Problem::internal())?
             .map_err(Problem::from)
         };
-        tokio::time::timeout(READ_TIMEOUT, work)
+        tokio::time::timeout(limit, work)
             .await
             .unwrap_or_else(|_| Err(Problem::unavailable("history takes too long to read", 5)))
     }

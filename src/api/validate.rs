@@ -11,8 +11,9 @@ use axum::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiState, MAX_VALIDATIONS, problem::Problem, query};
+use super::{ApiState, MAX_VALIDATIONS, openapi::schemas, problem::Problem, query};
 use crate::{
     feed::validation::Validation,
     gate::{Expect, Input, Options, Outcome},
@@ -29,22 +30,32 @@ const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 const INLINE_BYTES: usize = 16 << 10;
 
 /// The query. Beside a JSON envelope only `capture` has a meaning.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Params {
+    /// What the capture speaks: a protocol or a dialect.
+    #[param(value_type = Option<schemas::Protocols>)]
     protocol: Option<String>,
+    /// What the text has to be.
+    #[param(value_type = Option<schemas::Expects>)]
     expect: Option<String>,
+    /// The body is a finished text, and this the stop reason that came with it.
     stop_reason: Option<String>,
+    /// The words that the text was asked to end with.
     ends_with: Option<String>,
+    /// The language of code without a fence that names one.
     language: Option<String>,
     /// `1`: the body is a capture even if it is JSON.
+    #[param(value_type = Option<schemas::Flag>)]
     capture: Option<String>,
 }
 
 /// A JSON body that says what it holds.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Envelope {
+#[schema(example = json!({"text": "All done.", "stop_reason": "end_turn"}))]
+pub(super) struct Envelope {
     text: Option<String>,
     stream: Option<String>,
     stop_reason: Option<String>,
@@ -83,7 +94,22 @@ impl Job {
     }
 }
 
-/// `POST /v1/validate`.
+/// The completeness gate: is this reply whole?
+///
+/// A body of type `application/json` is an envelope, with its parameters in it, unless `capture=1`; any other is a
+/// capture, or with `stop_reason` a finished text.
+#[utoipa::path(post, path = "/v1/validate", tag = "gate", params(Params),
+    request_body(description = "The reply, at most 8 MiB", content(
+        (Envelope = "application/json"),
+        (String = "text/event-stream"),
+        (String = "application/x-ndjson"),
+        (String = "text/plain"),
+        (Vec<u8> = "application/octet-stream"),
+    )), responses(
+    (status = 200, description = "What was found", body = Validation),
+    schemas::BodyProblems,
+    schemas::Unavailable,
+))]
 pub(super) async fn validate(State(api): State<ApiState>, request: Request) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     // The turn comes first, so that waiting requests hold no bodies.

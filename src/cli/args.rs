@@ -6,9 +6,9 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(super) use feed::{StatusArgs, TopArgs};
+pub(super) use feed::{StatusArgs, TopArgs, UrlArg};
 
-use super::backup::BackupArgs;
+use super::{backup::BackupArgs, history::HistoryArgs, report::ReportArgs};
 use crate::{gate::Expect, id::TargetId, protocol::Wire};
 
 /// Where a daemon listens unless told otherwise.
@@ -141,6 +141,18 @@ pub enum Command {
     /// well, / searches, ? tells all keys, q ends. Needs a terminal; `NO_COLOR` is honoured; logs only where stderr is
     /// redirected.
     Top(TopArgs),
+    /// How a target was, step by step: counts and latencies, or one metric.
+    ///
+    /// Asks a running daemon. A gap is shown as a gap. Exits 0, 4 when no daemon answers.
+    #[command(after_help = super::history::HELP)]
+    History(HistoryArgs),
+    /// The reliability report of a month: what a person takes to a provider.
+    ///
+    /// Asks a running daemon: uptime, incidents, truncation and error rates with intervals, latency, error budget, lead over the
+    /// official status page and spend, by provider and target. docs/report.md defines each figure. Exits 0, 4 when no daemon
+    /// answers.
+    #[command(after_help = super::report::HELP)]
+    Report(ReportArgs),
     /// The provider simulator: speaks the providers' protocols, with faults on demand.
     ///
     /// Each vendor has a base URL below its address, followed by the vendor's own paths. A model id that ends in !KIND or

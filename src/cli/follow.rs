@@ -15,25 +15,27 @@ use crate::{
 const MAX_EVENT_BYTES: usize = 16 << 20;
 /// Longest wait for the head of an answer.
 const HEAD_LIMIT: Duration = Duration::from_secs(5);
-/// A heartbeat comes every 5 s: a connection that is silent for this long is dead, whatever TCP says.
-const SILENCE: Duration = Duration::from_secs(20);
 /// Events that wait for whoever reads them; with more the daemon is read more slowly, and sends a snapshot instead.
 const QUEUE: usize = 64;
 
-/// How long to wait between two attempts to connect.
+/// How long to wait: between two attempts to connect, and for a word.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Backoff {
+pub(super) struct Patience {
     /// After the first failure; doubled with each further one.
     pub(super) first: Duration,
     /// Never longer than this.
     pub(super) longest: Duration,
+    /// A connection that is silent for this long is dead, whatever TCP says.
+    pub(super) silence: Duration,
 }
 
-impl Backoff {
+impl Patience {
     /// Quick enough for a restart, slow enough for a night without a daemon.
     pub(super) const USUAL: Self = Self {
         first: Duration::from_millis(250),
         longest: Duration::from_secs(5),
+        // A heartbeat comes every 5 s.
+        silence: Duration::from_secs(20),
     };
 
     /// The wait after that many failures in a row, from 1.
@@ -74,16 +76,17 @@ impl Drop for Follower {
 
 impl Follower {
     /// Follows the daemon at `base` from a feed that is known already.
-    pub(super) fn start(base: &str, known: &Health, backoff: Backoff) -> Self {
+    pub(super) fn start(base: &str, known: &Health, patience: Patience) -> Self {
         let (sender, news) = mpsc::channel(QUEUE);
         let line = Line {
             url: format!("{}/v1/events", base.trim_end_matches('/')),
             place: Some(Place::of(known)),
             sender,
+            patience,
         };
         Self {
             news,
-            task: tokio::spawn(line.hold(backoff)),
+            task: tokio::spawn(line.hold()),
         }
     }
 
@@ -118,6 +121,7 @@ struct Line {
     /// `None`: only a snapshot will do.
     place: Option<Place>,
     sender: mpsc::Sender<News>,
+    patience: Patience,
 }
 
 /// Why a connection ended.
@@ -129,7 +133,7 @@ enum End {
 }
 
 impl Line {
-    async fn hold(mut self, backoff: Backoff) {
+    async fn hold(mut self) {
         let mut failures = 0;
         loop {
             let before = self.place.clone();
@@ -139,8 +143,9 @@ impl Line {
                 Ok(never) => match never {},
             };
             // One that told something new was a good one.
-            failures = if self.place == before { failures + 1 } else { 1 };
-            let retry = backoff.after(failures);
+            let good = self.place.is_some() && self.place != before;
+            failures = if good { 1 } else { failures + 1 };
+            let retry = self.patience.after(failures);
             if self.sender.send(News::Lost { why, retry }).await.is_err() {
                 return;
             }
@@ -175,9 +180,9 @@ impl Line {
         }
         let mut reader = EventReader::new(MAX_EVENT_BYTES);
         loop {
-            let chunk = tokio::time::timeout(SILENCE, response.chunk())
+            let chunk = tokio::time::timeout(self.patience.silence, response.chunk())
                 .await
-                .map_err(|_| silent(SILENCE))?
+                .map_err(|_| silent(self.patience.silence))?
                 .map_err(|error| failed(&error))?
                 .ok_or_else(|| End::Failed("the daemon closed the connection".to_owned()))?;
             let mut heard = Vec::new();

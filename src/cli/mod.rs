@@ -1,6 +1,7 @@
 //! The command line: arguments, one module a command, exit codes.
 
 mod args;
+mod ask;
 mod backup;
 pub mod check;
 mod completions;
@@ -9,10 +10,12 @@ mod exit;
 #[cfg(test)]
 mod fixture;
 mod follow;
+mod history;
 mod man;
 mod official;
 mod outage;
 mod probe;
+mod report;
 mod run;
 mod simulate;
 mod status;
@@ -114,11 +117,27 @@ async fn dispatch(command: Command, clock: Clock) -> Exit {
             }
         },
         Command::Top(args) => top::run(&args, &clock).await,
+        Command::History(args) => told(history::run(&args, &clock).await),
+        Command::Report(args) => told(report::run(&args).await),
         Command::Simulate(args) => simulate::run(&args, clock).await,
         Command::Validate(args) => validate::run(&args),
         Command::Backup(args) => backup::run(&args, &clock),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
+    }
+}
+
+/// Prints what a running daemon answered, or why it did not.
+fn told(outcome: Result<String, ask::AskError>) -> Exit {
+    match outcome {
+        Ok(text) => {
+            say(&text);
+            Exit::Ok
+        }
+        Err(error) => {
+            complain(&format!("error: {error}"));
+            error.exit()
+        }
     }
 }
 

@@ -72,12 +72,24 @@ pub(super) async fn fetch(base: &str) -> Result<(Health, String), StatusError> {
 
 /// The body of one of the daemon's own answers.
 pub(super) async fn read(base: &str, path: &str) -> Result<Vec<u8>, StatusError> {
+    let client = http_client().map_err(|error| StatusError::Unreachable {
+        url: base.to_owned(),
+        why: error.to_string(),
+    })?;
+    read_with(&client, base, path).await
+}
+
+/// The same by a client that is there already: making one reads the system's roots.
+pub(super) async fn read_with(
+    client: &reqwest::Client,
+    base: &str,
+    path: &str,
+) -> Result<Vec<u8>, StatusError> {
     let url = format!("{}{path}", base.trim_end_matches('/'));
     let unreachable = |why: String| StatusError::Unreachable {
         url: base.to_owned(),
         why,
     };
-    let client = http_client().map_err(|error| unreachable(error.to_string()))?;
     let mut response = client
         .get(&url)
         .timeout(TIMEOUT)

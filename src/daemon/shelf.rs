@@ -2,30 +2,24 @@
 
 mod days;
 mod incidents;
+mod past;
+mod rules;
 
-use std::{
-    sync::{Arc, RwLock},
-    time::Duration,
-};
+use std::sync::{Arc, RwLock};
 
 use crate::{
     api::{
         self,
-        page::{Bucket, Budget, Case, DaysOf, MAX_OBSERVATIONS, Past, Plan, Shelf, Spells},
+        page::{Budget, Case, DaysOf, Past, Plan, Range, Rules, Shelf, Spells},
     },
     clock::{Clock, Timestamp},
     config::Config,
     feed::{Hub, v1},
     id::{ProviderId, TargetId},
     probe,
-    store::{self, IncidentQuery, ObservationQuery, Reader},
-    verdict::Source,
+    store::Reader,
+    verdict::CanaryKind,
 };
-
-/// What the page's sparklines span.
-const HOUR: Duration = Duration::from_secs(3_600);
-/// Their step.
-const MINUTE: Duration = Duration::from_secs(60);
 
 /// The page's shelf: the feed, the store and the configuration in force.
 #[derive(Clone)]
@@ -47,56 +41,14 @@ impl PageShelf {
     }
 }
 
-fn last_hour(reader: &Reader, target: &TargetId, now: Timestamp) -> Result<Vec<Bucket>, String> {
-    let minute = MINUTE.as_millis() as i64;
-    let end = Timestamp::from_millis((now.as_millis() / minute + 1) * minute);
-    let count = (HOUR.as_millis() / MINUTE.as_millis()) as usize;
-    let buckets = reader
-        .buckets(target, end.minus(HOUR), MINUTE, count)
-        .map_err(|error| error.to_string())?;
-    let bucket = |bucket: store::Bucket| Bucket {
-        at: bucket.at,
-        attempts: bucket.attempts,
-        failed: bucket.failed,
-        truncated: bucket.truncated,
-        ttft_p50_ms: bucket.ttft_p50_ms,
-    };
-    Ok(buckets.into_iter().map(bucket).collect())
-}
-
-fn past(reader: &Reader, target: &TargetId, now: Timestamp) -> Result<Past, String> {
-    let buckets = last_hour(reader, target, now)?;
-    let query = ObservationQuery {
-        target: Some(target.clone()),
-        // They come ten to a reply and say nothing about replies.
-        without_passed: Some(Source::Reach),
-        limit: MAX_OBSERVATIONS,
-        ..Default::default()
-    };
-    let observations = reader
-        .observations(&query)
-        .map_err(|error| error.to_string())?
-        .items
-        .into_iter()
-        .map(|stored| stored.observation)
-        .collect();
-    let query = IncidentQuery {
-        target: Some(target.clone()),
-        open: Some(true),
-        limit: 1,
-        ..Default::default()
-    };
-    let incident = reader
-        .incidents(&query)
-        .map_err(|error| error.to_string())?
-        .items
-        .pop();
-    Ok(Past {
-        buckets,
-        observations,
-        incident,
-        missing: None,
-    })
+/// What each kind of probe proves.
+fn purpose(kind: CanaryKind) -> &'static str {
+    match kind {
+        CanaryKind::Short => "a short streamed generation",
+        CanaryKind::Long => "some 400 tokens: long replies end early where short ones do not",
+        CanaryKind::Json => "a JSON document",
+        CanaryKind::Tool => "a forced call of a tool",
+    }
 }
 
 impl Shelf for PageShelf {
@@ -116,22 +68,20 @@ impl Shelf for PageShelf {
 
     fn plans(&self, target: &TargetId) -> Vec<Plan> {
         let config = self.config();
-        let cost = probe::Plan::of(&config)
-            .rows
-            .into_iter()
-            .find(|row| &row.target == target)
-            .map(|row| row.usd_per_day);
+        let rows = probe::Plan::of(&config).rows;
         let mut plans = Vec::new();
         if let Some((provider, model)) = config.find(target) {
-            if let Some(canary) = &model.canary {
+            for (kind, canary) in model.canaries() {
+                let row = rows.iter().find(|row| &row.target == target && row.kind == kind);
                 plans.push(Plan {
-                    kind: "canary",
+                    kind: kind.as_str(),
                     what: format!(
-                        "a short streamed generation, `{}`, whose right end is known",
+                        "{}, `{}`, whose right end is known",
+                        purpose(kind),
                         canary.script.name
                     ),
                     every: canary.every,
-                    usd_per_day: model.price.and(cost),
+                    usd_per_day: model.price.and(row.map(|row| row.usd_per_day)),
                 });
             }
             if let Some(reach) = &provider.reach {
@@ -144,6 +94,10 @@ impl Shelf for PageShelf {
             }
         }
         plans
+    }
+
+    fn rules(&self) -> Rules {
+        rules::of(&self.config())
     }
 
     async fn days(&self, from: Timestamp, to: Timestamp) -> Option<DaysOf> {
@@ -168,16 +122,16 @@ impl Shelf for PageShelf {
         }
     }
 
-    async fn past(&self, target: &TargetId) -> Past {
+    async fn past(&self, target: &TargetId, range: Range) -> Past {
         let (reader, target, now) = (self.reader.clone(), target.clone(), self.clock.now());
-        let read = tokio::task::spawn_blocking(move || past(&reader, &target, now));
+        let read = tokio::task::spawn_blocking(move || past::read(&reader, &target, range, now));
         let missing = |why: String| Past {
             missing: Some(why),
             ..Past::default()
         };
         match within(read).await {
             Some(Ok(past)) => past,
-            Some(Err(error)) => missing(error),
+            Some(Err(error)) => missing(error.to_string()),
             None => missing("history takes too long to read".to_owned()),
         }
     }

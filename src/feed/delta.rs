@@ -1,6 +1,7 @@
 //! What changed since the revision before: the payload of the SSE events `health`, `incident` and `heartbeat`.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     filter::Filter,
@@ -15,7 +16,7 @@ use crate::{
 
 /// One event's payload. Whatever the event is called, its `targets` and `providers` replace those of the same id;
 /// absent members are empty.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Delta {
     /// Which revision this makes, and how long it may be believed.
     #[serde(flatten)]
@@ -38,31 +39,36 @@ pub struct Delta {
 }
 
 /// A target's state or advice changed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Transition {
     /// Whose.
     #[serde(with = "wire::text")]
+    #[schema(value_type = String)]
     pub target: TargetId,
     /// When it was decided.
     pub at: Time,
     /// From which state.
     #[serde(with = "wire::state")]
+    #[schema(value_type = String)]
     pub from: State,
     /// To which state; equals `from` when only the advice changed.
     #[serde(with = "wire::state")]
+    #[schema(value_type = String)]
     pub to: State,
     /// The advice from now on.
     pub routing: Routing,
     /// Why.
     pub reason: Reason,
     /// First bad evidence of this spell.
+    #[schema(required = true)]
     pub first_evidence_at: Option<Time>,
 }
 
 /// What happened to an incident.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct IncidentChange {
     /// `opened`, `updated` or `closed`.
+    #[schema(value_type = String)]
     pub phase: Word,
     /// The incident from now on.
     #[serde(flatten)]

@@ -1,9 +1,11 @@
 //! `?targets=`: which targets a reader wants to hear of.
 
-use crate::id::{ProviderId, TargetId};
+use crate::id::{MAX_MODEL_BYTES, MAX_PROVIDER_BYTES, ProviderId, TargetId};
 
 /// Most patterns in one filter.
 pub const MAX_PATTERNS: usize = 64;
+/// Longest pattern in bytes, its `*` left out: that of the longest target id.
+pub const MAX_PATTERN_BYTES: usize = MAX_PROVIDER_BYTES + 1 + MAX_MODEL_BYTES;
 
 /// Why a text is not a filter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,6 +16,12 @@ pub enum FilterError {
     /// More than [`MAX_PATTERNS`].
     #[error("targets holds {0} patterns, at most {MAX_PATTERNS} are allowed")]
     TooMany(usize),
+    /// A pattern longer than any target id.
+    #[error("a pattern has {0} bytes, at most {MAX_PATTERN_BYTES} are allowed")]
+    TooLong(usize),
+    /// A character that no target id holds: the pattern could match nothing.
+    #[error("pattern {0:?} holds {1:?}, which no target id does")]
+    Character(String, char),
     /// A `*` that is not at the end.
     #[error("pattern {0:?} holds a * before its end")]
     Star(String),
@@ -68,7 +76,7 @@ impl Filter {
 
 impl Pattern {
     fn parse(text: &str) -> Result<Self, FilterError> {
-        let text = text.trim();
+        let text = text.trim_matches(' ');
         if text.is_empty() {
             return Err(FilterError::Empty);
         }
@@ -78,6 +86,13 @@ impl Pattern {
         };
         if body.contains('*') {
             return Err(FilterError::Star(text.to_owned()));
+        }
+        if body.len() > MAX_PATTERN_BYTES {
+            return Err(FilterError::TooLong(body.len()));
+        }
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.:/@!+".contains(c);
+        if let Some(found) = body.chars().find(|c| !allowed(*c)) {
+            return Err(FilterError::Character(text.to_owned(), found));
         }
         Ok(if open {
             Self::Prefix(body.to_owned())
@@ -122,6 +137,12 @@ mod tests {
             ("", FilterError::Empty),
             ("a/m,,b/m", FilterError::Empty),
             ("a*b", FilterError::Star("a*b".into())),
+            ("a/m,é/*", FilterError::Character("é/*".into(), 'é')),
+            ("a m", FilterError::Character("a m".into(), ' ')),
+            (
+                &format!("{}*", "x".repeat(MAX_PATTERN_BYTES + 1)),
+                FilterError::TooLong(MAX_PATTERN_BYTES + 1),
+            ),
             (
                 &"a/m,".repeat(MAX_PATTERNS),
                 FilterError::TooMany(MAX_PATTERNS + 1),
@@ -129,6 +150,7 @@ mod tests {
         ] {
             assert_eq!(Filter::parse(text).unwrap_err(), error);
         }
+        assert!(Filter::parse(&format!("{}*", "x".repeat(MAX_PATTERN_BYTES))).is_ok());
         assert!(Filter::parse("a/m,".repeat(MAX_PATTERNS).trim_end_matches(',')).is_ok());
     }
 }

@@ -1,6 +1,7 @@
 //! A series as JSON. A step without observations is a gap: its figures are null or zero, never the ones before.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     v1::{Percentiles, Rate, Word},
@@ -9,12 +10,14 @@ use super::{
 use crate::id::TargetId;
 
 /// A series of one metric of one target.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Series {
     /// Whose.
     #[serde(with = "wire::text")]
+    #[schema(value_type = String)]
     pub target: TargetId,
     /// What is shown.
+    #[schema(value_type = String)]
     pub metric: Word,
     /// When the first step begins.
     pub from: Time,
@@ -23,13 +26,14 @@ pub struct Series {
     /// Length of a step in seconds: the one asked for, or the finest that is kept.
     pub step_s: u64,
     /// Whose word counts.
+    #[schema(value_type = Vec<String>)]
     pub sources: Vec<Word>,
     /// One a step, oldest first.
     pub points: Vec<Point>,
 }
 
 /// One step.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Point {
     /// When it begins.
     pub at: Time,
@@ -41,7 +45,7 @@ pub struct Point {
 }
 
 /// The figures of one step, by metric.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Figures {
     /// A share with its Wilson 95 % interval; null in a gap.
@@ -83,11 +87,13 @@ pub enum Figures {
 }
 
 /// How often one verdict came.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Outcome {
     /// Its family.
+    #[schema(value_type = String)]
     pub verdict: Word,
     /// The finer name.
+    #[schema(required = true, value_type = Option<String>)]
     pub kind: Option<Word>,
     /// How often.
     pub n: u64,

@@ -7,6 +7,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::wire::{self, Time};
 use crate::{
@@ -24,7 +25,7 @@ pub const FRESH_FOR: Duration = Duration::from_secs(15);
 pub type Word = Cow<'static, str>;
 
 /// Who publishes: the part of the feed that never changes while a process lives.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Identity {
     /// One run of one daemon over one store; revisions of different instances must not be compared.
     pub instance: String,
@@ -33,7 +34,7 @@ pub struct Identity {
 }
 
 /// Whether history is being kept.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct StoreStatus {
     /// `ok` or `failing`.
     #[serde(default)]
@@ -47,7 +48,7 @@ pub struct StoreStatus {
 }
 
 /// Whether the store takes writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StoreState {
     /// It does.
@@ -59,9 +60,10 @@ pub enum StoreState {
 }
 
 /// The members that say which feed this is and how long it may be believed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Head {
     /// [`SCHEMA`].
+    #[schema(value_type = String)]
     pub schema: Word,
     /// See [`Identity::instance`].
     pub instance: String,
@@ -75,6 +77,7 @@ pub struct Head {
     pub stale_after: Time,
     /// Not `online`: nothing is known about providers.
     #[serde(with = "wire::network")]
+    #[schema(value_type = String)]
     pub network: Network,
     /// Whether history is being kept. Says nothing about the freshness of this feed.
     #[serde(default)]
@@ -98,7 +101,7 @@ impl Head {
 }
 
 /// The whole feed: `GET /v1/health` and the SSE event `snapshot`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     /// Which feed this is; its members stand at the top level.
     #[serde(flatten)]
@@ -121,7 +124,7 @@ impl Health {
 }
 
 /// `GET /v1/health/{target}`: one target's members beside those of the head.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OneTarget {
     /// Which feed this is.
     #[serde(flatten)]
@@ -132,10 +135,11 @@ pub struct OneTarget {
 }
 
 /// One target.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TargetHealth {
     /// `provider/model`.
     #[serde(with = "wire::text")]
+    #[schema(value_type = String)]
     pub id: TargetId,
     /// The provider's half of the id.
     pub provider: String,
@@ -143,6 +147,7 @@ pub struct TargetHealth {
     pub model: String,
     /// Its state.
     #[serde(with = "wire::state")]
+    #[schema(value_type = String)]
     pub state: State,
     /// Since when.
     pub since: Time,
@@ -174,115 +179,141 @@ pub struct TargetHealth {
     #[serde(default)]
     pub soft_deadline_ms: u64,
     /// Last complete reply.
+    #[schema(required = true)]
     pub last_complete_at: Option<Time>,
     /// Last observation of any kind.
     #[serde(default)]
+    #[schema(required = true)]
     pub last_seen_at: Option<Time>,
     /// The model that answered last, as it names itself. Foreign text: escape it.
     #[serde(default)]
+    #[schema(required = true)]
     pub served_model: Option<String>,
     /// The target that is the same model reached directly, where the operator says so.
     #[serde(default)]
+    #[schema(required = true, value_type = Option<String>)]
     pub via: Option<Word>,
     /// Side facts such as `model_changed` and `forged`.
+    #[schema(value_type = Vec<String>)]
     pub flags: Vec<Word>,
     /// What the provider's own status page says; null while nobody has read it.
+    #[schema(required = true)]
     pub official: Option<Official>,
     /// Id of the open incident.
+    #[schema(required = true)]
     pub incident: Option<String>,
     /// Dollars spent on probing it today (UTC).
     pub spent_usd_today: f64,
 }
 
 /// A provider's own word.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Official {
     /// Its state in our words.
     #[serde(with = "wire::state")]
+    #[schema(value_type = String)]
     pub state: State,
     /// When it was read.
     pub at: Time,
     /// The vendor's own word for its state; null where it only lists incidents and none is open.
     #[serde(default)]
+    #[schema(required = true)]
     pub word: Option<String>,
     /// Title of its newest open incident. Foreign text.
     #[serde(default)]
+    #[schema(required = true)]
     pub title: Option<String>,
     /// Where to read more. Foreign text too: a reader who makes it a link checks it.
     #[serde(default)]
+    #[schema(required = true)]
     pub url: Option<String>,
 }
 
 /// Why a target is in its state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reason {
     /// For programs: `truncated`, `overloaded`, ..
+    #[schema(value_type = String)]
     pub code: Word,
     /// For people.
     pub text: String,
     /// Whose evidence it rests on: `canary`, `report`, ..
+    #[schema(value_type = Vec<String>)]
     pub sources: Vec<Word>,
 }
 
 /// Advice for routers.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Routing {
     /// What to do.
     #[serde(with = "wire::hint")]
+    #[schema(value_type = String)]
     pub hint: Hint,
     /// Share of the normal traffic, 0 to 1; null where we have no opinion.
+    #[schema(required = true)]
     pub weight: Option<f64>,
     /// The hint as a circuit breaker.
     #[serde(with = "wire::breaker")]
+    #[schema(value_type = String)]
     pub breaker: Breaker,
     /// When to try again.
+    #[schema(required = true)]
     pub retry_at: Option<Time>,
 }
 
 /// A share with its Wilson 95 % interval; null where `n` is zero.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Rate {
     /// Hits over trials, 0 to 1.
+    #[schema(required = true)]
     pub value: Option<f64>,
     /// Lower bound.
+    #[schema(required = true)]
     pub low: Option<f64>,
     /// Upper bound.
+    #[schema(required = true)]
     pub high: Option<f64>,
     /// Trials.
     pub n: u64,
 }
 
 /// Percentiles over complete replies; null where `n` is zero.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Percentiles {
     /// Median.
+    #[schema(required = true)]
     pub p50: Option<f64>,
     /// 95th percentile.
+    #[schema(required = true)]
     pub p95: Option<f64>,
     /// 99th percentile.
+    #[schema(required = true)]
     pub p99: Option<f64>,
     /// Samples.
     pub n: u64,
 }
 
 /// One provider.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ProviderHealth {
     /// Its id.
     #[serde(with = "wire::text")]
+    #[schema(value_type = String)]
     pub id: ProviderId,
     /// Rolled up from its edge and its targets.
     #[serde(with = "wire::state")]
+    #[schema(value_type = String)]
     pub state: State,
     /// What a connection to it meets before any model is asked.
     pub edge: Edge,
 }
 
 /// A provider's edge.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Edge {
     /// Its state.
     #[serde(with = "wire::state")]
+    #[schema(value_type = String)]
     pub state: State,
     /// Milliseconds of DNS, TCP and TLS.
     pub connect_ms: Percentiles,

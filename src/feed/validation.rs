@@ -1,48 +1,59 @@
 //! What the completeness gate answers, as JSON: the same on the command line and in the API.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::v1::Word;
 use crate::gate;
 
 /// The gate's answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Validation {
     /// The verdict's family: `complete`, `truncated`, `limited`, `refused`, `off_script`, `errored`, `unknown`.
+    #[schema(value_type = String)]
     pub verdict: Word,
     /// The finer name: truncation kind, off-script kind or error class.
+    #[schema(required = true, value_type = Option<String>)]
     pub kind: Option<Word>,
     /// The provider's stop reason, in its own word.
+    #[schema(required = true)]
     pub stop_reason: Option<String>,
     /// The visible text.
     pub text: String,
     /// Token counts.
     pub usage: Usage,
     /// Where the text or a tool's arguments stop or break.
+    #[schema(required = true)]
     pub position: Option<Position>,
     /// `accept`, `retry_elsewhere`, `raise_limit` or `ask_person`.
+    #[schema(value_type = String)]
     pub advice: Word,
     /// Why, in one line.
     pub reason: String,
     /// The protocol or dialect that it was read as.
+    #[schema(required = true, value_type = Option<String>)]
     pub protocol: Option<Word>,
     /// Side facts and hints, which change no verdict.
+    #[schema(value_type = Vec<String>)]
     pub flags: Vec<Word>,
 }
 
 /// Token counts as the provider gave them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Usage {
     /// Prompt tokens.
+    #[schema(required = true)]
     pub input: Option<u64>,
     /// Generated tokens.
+    #[schema(required = true)]
     pub output: Option<u64>,
     /// Reasoning tokens among them.
+    #[schema(required = true)]
     pub reasoning: Option<u64>,
 }
 
 /// A place in the text, or in the arguments of the tool call that `what` names.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Position {
     /// Bytes before it.
     pub byte: usize,

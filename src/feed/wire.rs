@@ -3,11 +3,13 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
 
 /// A [`Timestamp`] that is written as RFC 3339 in UTC with milliseconds.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, ToSchema)]
+#[schema(value_type = String, format = DateTime, examples("2026-06-20T13:01:00.000Z"))]
 pub struct Time(pub Timestamp);
 
 impl From<Timestamp> for Time {

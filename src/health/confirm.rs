@@ -3,9 +3,9 @@
 use rand::{Rng, RngExt};
 
 /// Probes fired at once when a suspicion arises.
-const BURST: u32 = 4;
+pub(super) const BURST: u32 = 4;
 /// Most probes of one burst, the single ones included.
-const BURST_MAX: u32 = 12;
+pub(super) const BURST_MAX: u32 = 12;
 /// Distance of the first four probes of a model burst, in milliseconds.
 const MODEL_STEP_MS: i64 = 160;
 /// Distance of the first four probes of an edge burst, in milliseconds.
@@ -23,11 +23,11 @@ pub(super) const FAST: f64 = 10.0;
 /// Rate from which a single slow answer calls for no burst, per second.
 const BRISK: f64 = 0.2;
 /// Pauses after bad recovery probes, in milliseconds.
-const BACKOFF_MS: [i64; 4] = [2_000, 4_000, 8_000, 15_000];
+pub(super) const BACKOFF_MS: [i64; 4] = [2_000, 4_000, 8_000, 15_000];
 /// Pause after a good observation of an alarmed stream, in milliseconds.
 const AFTER_GOOD_MS: i64 = 500;
 /// Most recovery probes per rolling hour, after which one per [`BACKOFF_MS`]' last goes out.
-const RECOVERY_PER_HOUR: u32 = 600;
+pub(super) const RECOVERY_PER_HOUR: u32 = 600;
 /// After this long without an answer, a recovery probe counts as lost, in milliseconds.
 const LOST_MS: i64 = 45_000;
 

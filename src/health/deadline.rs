@@ -7,15 +7,15 @@ use super::{Deadlines, histogram::Histogram};
 const HOUR_MS: i64 = 3_600_000;
 const MINUTE_MS: i64 = 60_000;
 /// Hours that the soft deadline looks back on.
-const HOURS: i64 = 24;
+pub(super) const HOURS: i64 = 24;
 /// Fewest samples that it is drawn from.
-const MIN_SAMPLES: u64 = 200;
+pub(super) const MIN_SAMPLES: u64 = 200;
 /// The soft deadline before that, in milliseconds.
-const DEFAULT_MS: f64 = 10_000.0;
+pub(super) const DEFAULT_MS: f64 = 10_000.0;
 /// Bounds of the soft deadline, in milliseconds.
-const BOUNDS_MS: (f64, f64) = (300.0, 60_000.0);
+pub(super) const BOUNDS_MS: (f64, f64) = (300.0, 60_000.0);
 /// How far above the 95th percentile it lies.
-const FACTOR: f64 = 1.25;
+pub(super) const FACTOR: f64 = 1.25;
 
 /// Input tokens below which a request is of the first, second and third class.
 const CLASS_TOKENS: [u64; 3] = [1_000, 8_000, 32_000];

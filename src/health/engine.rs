@@ -7,6 +7,8 @@ mod keep;
 mod show;
 mod wake;
 
+pub(super) use feed::LONG_TOKENS;
+
 use std::{collections::HashMap, time::Duration};
 
 use rand::SeedableRng;

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use super::{ReasonCode, TargetSetup};
 use crate::{
+    clock::Timestamp,
+    id::TargetId,
     protocol::ErrorClass,
     verdict::{Connection, FailedAt, Failure, Flags, Observation, OffScript, Source, Truncation, Verdict},
 };
@@ -190,6 +192,46 @@ fn answered(observation: &Observation) -> bool {
             | Verdict::OffScript(_)
             | Verdict::Unknown => observation.source != Source::Reach || observation.expected,
         }
+}
+
+/// Against whom an outcome counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Against {
+    /// It is good for the model.
+    Good,
+    /// The model, with that weight, above 0 to 1.
+    Model(f64),
+    /// The provider's edge, once our own network is proven.
+    Edge,
+    /// Our own credential: neither good nor bad for the provider.
+    Key,
+    /// Nobody: it is recorded.
+    Nobody,
+}
+
+/// Against whom a scheduled canary's outcome counts, where the provider answers by the book (strict terminal event,
+/// credential sent, connection made): for whoever explains the table above.
+pub fn against(target: &TargetId, verdict: Verdict) -> Against {
+    let setup = TargetSetup {
+        id: target.clone(),
+        strict_terminal: true,
+        interval: None,
+        long: false,
+        long_interval: None,
+        first_token_limit: Duration::MAX,
+        polite: false,
+    };
+    let mut seen = Observation::new(target.clone(), Timestamp::default(), Source::Canary, verdict);
+    seen.with_key = true;
+    seen.connection = Some(Connection::Reused);
+    let evidence = read(&seen, &setup, Duration::MAX);
+    match (evidence.model, evidence.edge, evidence.key) {
+        (Model::Bad(weight, _), ..) => Against::Model(weight),
+        (Model::Good, ..) => Against::Good,
+        (Model::Ignored, Edge::Bad, _) => Against::Edge,
+        (Model::Ignored, _, Key::Throttled | Key::Refused | Key::Spent) => Against::Key,
+        (Model::Ignored, ..) => Against::Nobody,
+    }
 }
 
 /// A free probe: judges the edge and the credential, never a model.

@@ -3,7 +3,7 @@
 use crate::verdict::{CanaryKind, Flags, Observation, OffScript, Verdict};
 
 /// Canaries in a row that switch the sentinel rule off, and on again.
-const SENTINEL_RUN: u8 = 3;
+pub(super) const SENTINEL_RUN: u8 = 3;
 
 /// Whether the answer of one kind of canary is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -6,15 +6,15 @@ use super::{Hint, Routing, State};
 use crate::clock::Timestamp;
 
 /// Failing fraction from which a partial target is to be avoided.
-const AVOID_FROM: f64 = 0.30;
+pub(super) const AVOID_FROM: f64 = 0.30;
 /// Failing fraction below which it may be used again.
-const AVOID_BELOW: f64 = 0.20;
+pub(super) const AVOID_BELOW: f64 = 0.20;
 /// Most traffic for a target that is not well.
 const HALF: f64 = 0.5;
 /// Length of one step of the ramp, in milliseconds.
-const STEP_MS: i64 = 10_000;
+pub(super) const STEP_MS: i64 = 10_000;
 /// Weights of the ramp's steps; after the last the target is as any other.
-const RAMP: [f64; RAMP_STEPS as usize] = [0.05, 0.25, 0.5];
+pub(super) const RAMP: [f64; RAMP_STEPS as usize] = [0.05, 0.25, 0.5];
 /// Number of steps.
 const RAMP_STEPS: i64 = 3;
 

@@ -72,6 +72,24 @@ impl Params {
     pub const fn cap(&self) -> f64 {
         self.cap
     }
+
+    /// The sum at which the alarm is cleared.
+    pub const fn clear(&self) -> f64 {
+        self.clear
+    }
+
+    /// The healthy and the failing rate that it tells apart.
+    pub fn rates(&self) -> (f64, f64) {
+        // bad = ln(p1 / p0) and good = ln((1 - p1) / (1 - p0)), solved for both.
+        let (bad, good) = (self.bad.exp(), self.good.exp());
+        let p0 = (1.0 - good) / (bad - good);
+        (p0, p0 * bad)
+    }
+
+    /// Bad observations in a row that raise the alarm from nothing.
+    pub fn in_a_row(&self) -> u32 {
+        (self.cap / self.bad).ceil() as u32
+    }
 }
 
 /// Lowest healthy rate that the base rate may fall to.

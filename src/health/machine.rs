@@ -10,22 +10,22 @@ use super::{
 };
 
 /// Shortest hold of an alarm.
-const HOLD_MIN_MS: i64 = 10_000;
+pub(super) const HOLD_MIN_MS: i64 = 10_000;
 /// Longest hold of an alarm.
-const HOLD_MAX_MS: i64 = 300_000;
+pub(super) const HOLD_MAX_MS: i64 = 300_000;
 /// How long an entry into ill health lengthens the next hold.
 const ENTRY_MEMORY_MS: i64 = 600_000;
 /// Entries that matter: after five doublings the hold is at its maximum.
 const MAX_ENTRIES: usize = 8;
 
 /// Failing fraction from which a hard alarm means down.
-const DOWN_FROM: f64 = 0.85;
+pub(super) const DOWN_FROM: f64 = 0.85;
 /// Failing fraction below which down turns to partial.
-const DOWN_BELOW: f64 = 0.70;
+pub(super) const DOWN_BELOW: f64 = 0.70;
 /// Failing fraction from which an elevated alarm means partial.
-const PARTIAL_FROM: f64 = 0.20;
+pub(super) const PARTIAL_FROM: f64 = 0.20;
 /// Failing fraction below which it turns back to degraded.
-const PARTIAL_BELOW: f64 = 0.12;
+pub(super) const PARTIAL_BELOW: f64 = 0.12;
 
 /// The detectors of one stream with their state and hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

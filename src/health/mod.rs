@@ -15,8 +15,10 @@ mod identity;
 mod incident;
 pub mod kernel;
 mod machine;
+mod numbers;
 mod provider;
 mod recent;
+pub mod reliability;
 mod save;
 mod standing;
 mod stream;
@@ -30,9 +32,11 @@ mod window;
 mod properties;
 
 pub use engine::Engine;
+pub use evidence::{Against, against};
 pub use identity::{
     CHANGED_FOR, Change, ChangeKind, DRIFT_RUN, MAX_FINGERPRINTS, MAX_NAME_BYTES, TELL_AGAIN,
 };
 pub use machine::Machine;
+pub use numbers::{DetectorNumbers, Numbers, numbers};
 pub use standing::{MAX_UNWATCHED, Standing, StandingKeeper, StateTimes};
 pub use types::*;

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Share of targets that must be down for the provider to be.
-const DOWN_SHARE: f64 = 0.6;
+pub(super) const DOWN_SHARE: f64 = 0.6;
 /// Most held pieces of edge evidence per provider; further ones say nothing new.
 pub(super) const MAX_HELD: usize = 64;
 

@@ -16,8 +16,10 @@ use crate::verdict::{Purpose, Source};
 const LAMBDA_MS: f64 = 10_000.0;
 /// Shortest time without evidence after which nothing is known, in milliseconds.
 pub(super) const STALE_MIN_MS: i64 = 90_000;
+/// Intervals without evidence after which nothing is known.
+pub(super) const STALE_GAPS: i64 = 3;
 /// Longest such time for a stream that lives on reports, in milliseconds.
-const STALE_REPORTS_MAX_MS: i64 = 900_000;
+pub(super) const STALE_REPORTS_MAX_MS: i64 = 900_000;
 /// Sum of H from which an operational stream is suspect.
 const SUSPECT_H: f64 = 3.0;
 /// Sum of L from which an operational stream is suspect.
@@ -222,8 +224,10 @@ impl Stream {
     /// decides.
     pub(super) fn stale_at(&self, interval_ms: Option<i64>) -> Option<i64> {
         let limit = match interval_ms {
-            Some(interval) => (3 * interval).max(STALE_MIN_MS),
-            None => ((3.0 * self.kept.mean_gap_ms) as i64).clamp(STALE_MIN_MS, STALE_REPORTS_MAX_MS),
+            Some(interval) => (STALE_GAPS * interval).max(STALE_MIN_MS),
+            None => {
+                ((STALE_GAPS as f64 * self.kept.mean_gap_ms) as i64).clamp(STALE_MIN_MS, STALE_REPORTS_MAX_MS)
+            }
         };
         self.kept.last_ms.map(|last| last + limit)
     }

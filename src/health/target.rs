@@ -13,7 +13,7 @@ use super::{
     incident::Tracker,
     kernel::Detectors,
     provider::Provider,
-    stream::{STALE_MIN_MS, Stream},
+    stream::{STALE_GAPS, STALE_MIN_MS, Stream},
     vantage::{Gate, Mode},
     window::Window,
 };
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Wait for a rate limit that names none, in milliseconds.
-const RETRY_DEFAULT_MS: i64 = 30_000;
+pub(super) const RETRY_DEFAULT_MS: i64 = 30_000;
 /// Longest wait that is taken at its word, in milliseconds.
 pub(super) const RETRY_MAX_MS: i64 = 3_600_000;
 /// Milliseconds of a day of UTC.
@@ -281,7 +281,7 @@ impl Target {
     /// Whether a generation with our key went through of late.
     fn key_generates(&self, now_ms: i64) -> bool {
         let every = self.setup.generates_every().map_or(0, span_ms);
-        let fresh = (3 * every).max(STALE_MIN_MS);
+        let fresh = (STALE_GAPS * every).max(STALE_MIN_MS);
         self.key_good_ms.is_some_and(|at| now_ms - at < fresh)
     }
 

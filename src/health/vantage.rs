@@ -7,13 +7,13 @@ const VOUCH_MS: i64 = 1_000;
 /// How long a failed round forbids to believe, in milliseconds.
 const DOUBT_MS: i64 = 2_000;
 /// Least distance of two failing rounds that prove us offline, in milliseconds.
-const OFFLINE_MS: i64 = 500;
+pub(super) const OFFLINE_MS: i64 = 500;
 /// Distance of rounds while offline, in milliseconds.
 const OFFLINE_ROUND_MS: i64 = 1_000;
 /// Good rounds that bring us back.
 const BACK_ROUNDS: u32 = 2;
 /// Wait after them, in milliseconds; also after a jump of the clock.
-const BACK_MS: i64 = 2_000;
+pub(super) const BACK_MS: i64 = 2_000;
 /// After this long of failing alone an anchor no longer counts, in milliseconds.
 const LONE_MS: i64 = 600_000;
 /// How often a lone failing anchor is looked at, in milliseconds.

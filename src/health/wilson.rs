@@ -57,24 +57,24 @@ pub fn pipeline(step: Interval, steps: u32) -> Interval {
     }
 }
 
-/// Different steps in a row: points multiply, the variances of their logarithms add (delta method). `None` without
-/// steps, or when a step has no trials.
-pub fn pipeline_of(steps: &[(u64, u64)]) -> Option<Interval> {
+/// Different steps in a row, each so many times: points multiply, the variances of their logarithms add (delta method).
+/// One step alone is [`pipeline`]. `None` without steps.
+pub fn pipeline_of(steps: &[(Interval, u32)]) -> Option<Interval> {
     if steps.is_empty() {
         return None;
     }
     let mut point = 1.0;
     let (mut log_centre, mut log_variance) = (0.0, 0.0);
-    for &(hits, n) in steps {
-        let step = wilson(hits, n)?;
-        point *= step.point;
+    for &(step, times) in steps {
+        point *= step.point.powi(i32::try_from(times).unwrap_or(i32::MAX));
         // Wilson's own centre and width keep a step of 60 in 60 from claiming certainty.
         let (low, high) = (
             step.low.max(f64::MIN_POSITIVE).ln(),
             step.high.max(f64::MIN_POSITIVE).ln(),
         );
-        log_centre += f64::midpoint(low, high);
-        log_variance += ((high - low) / (2.0 * Z)).powi(2);
+        // The same step again errs the same way: its logarithm is multiplied, not added as an independent one.
+        log_centre += f64::from(times) * f64::midpoint(low, high);
+        log_variance += (f64::from(times) * (high - low) / (2.0 * Z)).powi(2);
     }
     let half = Z * log_variance.sqrt();
     Some(Interval {
@@ -142,12 +142,21 @@ mod tests {
 
     #[test]
     fn equal_steps_agree_with_the_product_of_steps() {
-        let product = pipeline_of(&[(990, 1000); 3]).unwrap();
-        let power = pipeline(wilson(990, 1000).unwrap(), 3);
+        let step = wilson(990, 1000).unwrap();
+        let power = pipeline(step, 3);
+        let same = pipeline_of(&[(step, 3)]).unwrap();
+        for (a, b) in [
+            (same.point, power.point),
+            (same.low, power.low),
+            (same.high, power.high),
+        ] {
+            assert!((a - b).abs() < 1e-12, "{same:?} {power:?}");
+        }
+        // Three that err apart from each other are known better together than one that comes three times.
+        let product = pipeline_of(&[(step, 1); 3]).unwrap();
         assert!((product.point - power.point).abs() < 1e-12);
         assert!(product.low > power.low && product.high < power.high);
         assert_eq!(pipeline_of(&[]), None);
-        assert_eq!(pipeline_of(&[(1, 1), (0, 0)]), None);
     }
 
     #[test]

@@ -1,18 +1,18 @@
 //! Pages of observations, incidents, transitions and events.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, params, types::Value};
 
 use super::{
     Reader, StoreError,
-    apply::{first_id, time_of_id},
+    apply::{SPILL_MS, first_id, time_of_id},
     packed::{self, Texts},
     reader::Session,
     text,
 };
 use crate::{
     clock::Timestamp,
-    health::{Incident, Reason, Routing, Saved, State, Transition},
-    id::TargetId,
+    health::{Incident, Reason, ReasonCode, Routing, Saved, State, Transition},
+    id::{ProviderId, TargetId},
     verdict::{Observation, Source},
 };
 
@@ -43,8 +43,12 @@ pub struct ObservationQuery {
     pub source: Option<Source>,
     /// Without the complete ones of this source.
     pub without_passed: Option<Source>,
+    /// Only of this finer kind (`cut`, `overloaded`, ..).
+    pub kind: Option<String>,
     /// Only at or after this time.
     pub since: Option<Timestamp>,
+    /// Only before this time.
+    pub until: Option<Timestamp>,
     /// Rows wanted, 1 to [`MAX_LIMIT`].
     pub limit: usize,
     /// [`Page::next`] of the page before.
@@ -65,8 +69,18 @@ pub struct StoredObservation {
 pub struct IncidentQuery {
     /// Only of this target.
     pub target: Option<TargetId>,
+    /// Only of targets of this provider.
+    pub provider: Option<ProviderId>,
     /// Only open ones, or only closed ones.
     pub open: Option<bool>,
+    /// Only those that were that bad at their worst.
+    pub worst: Option<State>,
+    /// Only with this reason at their worst.
+    pub reason: Option<ReasonCode>,
+    /// Only those that were not closed before this time.
+    pub since: Option<Timestamp>,
+    /// Only those that began before this time.
+    pub until: Option<Timestamp>,
     /// Rows wanted, 1 to [`MAX_LIMIT`].
     pub limit: usize,
     /// [`Page::next`] of the page before.
@@ -246,7 +260,10 @@ impl Session {
         for raw in rows {
             let id = raw.id;
             let observation = self.unpack(&raw)?;
-            if query.since.is_none_or(|since| observation.at >= since) {
+            let (since, until) = (query.since, query.until);
+            if since.is_none_or(|since| observation.at >= since)
+                && until.is_none_or(|until| observation.at < until)
+            {
                 items.push(StoredObservation { id, observation });
             }
         }
@@ -282,6 +299,11 @@ impl Session {
              ORDER BY id DESC LIMIT ?3"
         ))?;
         let before = query.cursor.unwrap_or(i64::MAX);
+        // Ids may run on behind their moment; the exact time is looked at once the row is unpacked.
+        let until = query.until.map_or(i64::MAX, |until| {
+            first_id(Timestamp::from_millis(until.as_millis().saturating_add(SPILL_MS)))
+        });
+        let before = before.min(until);
         let since = query.since.map_or(i64::MIN, first_id);
         let mut rows = statement.query(params![before, since, rows(MAX_SCAN)])?;
         let mut found = Vec::new();
@@ -300,7 +322,13 @@ impl Session {
             let passed = query
                 .without_passed
                 .is_some_and(|tired| row.get::<_, u8>(2).is_ok_and(|k| k == 0) && source() == Some(tired));
-            if fits_kind && fits_source && !passed {
+            let finer = || {
+                let data = row.get_ref(3).ok()?.as_blob().ok()?;
+                let row = packed::unpack(packed::nobody(), time_of_id(id), row.get(2).ok()?, data)?;
+                row.observation.verdict.detail()
+            };
+            let fits_finer = |kind: &String| finer() == Some(kind.as_str());
+            if fits_kind && fits_source && !passed && query.kind.as_ref().is_none_or(fits_finer) {
                 found.push(RawObservation::read(row)?);
                 if found.len() == limit {
                     return Ok((found, last));
@@ -371,10 +399,17 @@ impl Session {
     fn incidents(&mut self, query: &IncidentQuery) -> Result<Page<Incident>, StoreError> {
         let limit = query.limit.clamp(1, MAX_LIMIT);
         let mut sql = format!("SELECT {INCIDENT_COLUMNS} FROM incidents WHERE seq < ?1");
+        let mut bound = vec![
+            Value::Integer(query.cursor.unwrap_or(i64::MAX)),
+            Value::Integer(rows(limit)),
+        ];
+        let mut and = |condition: &str, value: Value| {
+            bound.push(value);
+            sql.push_str(&condition.replace('?', &format!("?{}", bound.len())));
+        };
         if let Some(target) = &query.target {
             match self.number_of(target)? {
-                // A number, never a text.
-                Some(number) => sql.extend([" AND target = ", &number.to_string()]),
+                Some(number) => and(" AND target = ?", number.into()),
                 None => {
                     return Ok(Page {
                         items: Vec::new(),
@@ -382,6 +417,22 @@ impl Session {
                     });
                 }
             }
+        }
+        if let Some(provider) = &query.provider {
+            let condition = " AND target IN (SELECT id FROM targets WHERE substr(name, 1, length(?)) = ?)";
+            and(condition, format!("{provider}/").into());
+        }
+        if let Some(worst) = query.worst {
+            and(" AND worst = ?", worst.as_str().to_owned().into());
+        }
+        if let Some(reason) = query.reason {
+            and(" AND reason_code = ?", reason.as_str().to_owned().into());
+        }
+        if let Some(since) = query.since {
+            and(" AND (closed IS NULL OR closed >= ?)", since.as_millis().into());
+        }
+        if let Some(until) = query.until {
+            and(" AND started < ?", until.as_millis().into());
         }
         sql.push_str(match query.open {
             None => "",
@@ -392,10 +443,7 @@ impl Session {
         let raws: Vec<RawIncident> = self
             .connection
             .prepare(&sql)?
-            .query_map(
-                params![query.cursor.unwrap_or(i64::MAX), rows(limit)],
-                RawIncident::read,
-            )?
+            .query_map(rusqlite::params_from_iter(bound), RawIncident::read)?
             .collect::<Result<_, _>>()?;
         let next = (raws.len() == limit)
             .then(|| raws.last().map(|raw| raw.seq))

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod feed;
+mod past;
 mod running;
 mod secrets;
 mod terminal;

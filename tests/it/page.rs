@@ -16,7 +16,9 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use endturn::{
-    api::page::{Budget, CLOSED_FRESH, Case, DaysOf, Past, Plan, Shelf, Spells, TODAY_FRESH, routes},
+    api::page::{
+        Budget, CLOSED_FRESH, Case, DaysOf, Past, Plan, Range, Rules, Shelf, Spells, TODAY_FRESH, routes,
+    },
     clock::{Clock, Timestamp},
     feed::v1::{Health, Identity, StoreStatus},
     health::{Figures, Hint, Network, ProviderView, Reason, ReasonCode, Routing, State, TargetView, View},
@@ -107,6 +109,10 @@ impl Shelf for Fake {
         Some(DaysOf::new())
     }
 
+    fn rules(&self) -> Rules {
+        Rules::default()
+    }
+
     async fn incidents(&self, _: Option<&ProviderId>, _: Option<i64>) -> Option<Spells> {
         None
     }
@@ -115,7 +121,7 @@ impl Shelf for Fake {
         Ok(None)
     }
 
-    async fn past(&self, _: &TargetId) -> Past {
+    async fn past(&self, _: &TargetId, _: Range) -> Past {
         Past {
             missing: Some("the disk is gone".into()),
             ..Past::default()
@@ -172,6 +178,7 @@ async fn pages_answer_with_html_that_nobody_keeps() {
         ),
         ("/targets/%3Cscript%3E", StatusCode::NOT_FOUND, "&#60;script&#62;"),
         ("/targets/a", StatusCode::NOT_FOUND, "Nobody watches"),
+        ("/methodology", StatusCode::OK, "No anchors are configured"),
         ("/incidents", StatusCode::OK, "the store does not answer"),
         ("/incidents?before=x", StatusCode::OK, "the store does not answer"),
         (
@@ -186,6 +193,37 @@ async fn pages_answer_with_html_that_nobody_keeps() {
         assert_eq!(answer.cache, "no-store", "{path}");
         assert!(answer.body.contains(part), "{path}: {part} is missing");
     }
+}
+
+#[tokio::test]
+async fn a_range_that_nobody_knows_is_the_first() {
+    let router = routes::<Fake>().with_state(Fake::new());
+    let path = "/targets/openrouter/meta-llama/llama-3.1-8b:free";
+    for (query, range) in [
+        ("", "1h"),
+        ("?range=1h", "1h"),
+        ("?range=24h", "24h"),
+        ("?x=1&range=90d", "90d"),
+        ("?range=2h", "1h"),
+        ("?range=%00", "1h"),
+        ("?range", "1h"),
+    ] {
+        let page = get(&router, &format!("{path}{query}")).await.body;
+        let current = format!("data-range=\"{range}\" aria-current=\"true\"");
+        assert!(page.contains(&current), "{query}");
+        assert_eq!(page.matches("aria-current=\"true\"").count(), 1, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_targets_page_brings_its_own_script() {
+    let router = routes::<Fake>().with_state(Fake::new());
+    let page = get(&router, "/targets/openrouter/meta-llama/llama-3.1-8b:free")
+        .await
+        .body;
+    let script = page.split('"').find(|text| text.ends_with(".js")).unwrap();
+    let asset = get(&router, script).await;
+    assert!(asset.body.contains("data-readout") && asset.cache.contains("immutable"));
 }
 
 #[tokio::test]
@@ -230,6 +268,8 @@ async fn many_viewers_cost_one_read_of_the_days() {
         fake.clock.advance(pause);
         for _ in 0..20 {
             get(&router, "/").await;
+            // What is read behind the answers is read now.
+            tokio::task::yield_now().await;
         }
         assert_eq!(fake.reads.load(Ordering::SeqCst), reads, "after {pause:?}");
     }
@@ -243,4 +283,37 @@ async fn a_feed_past_its_time_is_not_believed() {
     let page = get(&router, "/").await.body;
     assert!(page.contains("the monitor itself is silent"));
     assert!(!page.contains("finishes its replies"));
+}
+
+#[tokio::test]
+async fn the_words_of_each_day_are_told_to_whoever_asks() {
+    let router = routes::<Fake>().with_state(Fake::new());
+    let answer = get(&router, "/days/openrouter/meta-llama/llama-3.1-8b%3Afree").await;
+    assert_eq!(
+        (answer.status, answer.kind.as_str(), answer.cache.as_str()),
+        (StatusCode::OK, "application/json", "no-store")
+    );
+    let days: Vec<String> = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(days.len(), endturn::api::page::DAYS);
+    assert_eq!(days[88], "19 June 2026\nno data: nobody watched");
+    for path in ["/days/openrouter/nobody", "/days/x"] {
+        assert_eq!(get(&router, path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_page_names_the_feed_of_incidents() {
+    let router = routes::<Fake>().with_state(Fake::new());
+    for path in [
+        "/",
+        "/incidents",
+        "/methodology",
+        "/targets/openrouter/meta-llama/llama-3.1-8b:free",
+    ] {
+        let page = get(&router, path).await.body;
+        assert!(
+            page.contains("<link rel=\"alternate\" type=\"application/atom+xml\" title=\"Incidents\" href=\"/feed.atom\">"),
+            "{path}"
+        );
+    }
 }

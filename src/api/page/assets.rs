@@ -10,10 +10,13 @@ const CSS: &str = concat!(
     include_str!("../../../dashboards/status/chart.css"),
 );
 const SVG: &str = include_str!("../../../dashboards/status/icon.svg");
-/// The same with the script: each file is a function of its own that is called at once.
+/// The same with scripts: each file is a function of its own that is called at once. A page gets what it needs.
 const JS: &str = concat!(
     include_str!("../../../dashboards/status/status.js"),
     include_str!("../../../dashboards/status/bars.js"),
+);
+const TARGET_JS: &str = concat!(
+    include_str!("../../../dashboards/status/status.js"),
     include_str!("../../../dashboards/status/chart.js"),
 );
 /// Hexadecimal digits of the hash in an address: 64 bits, plenty to tell releases apart.
@@ -36,6 +39,9 @@ pub(super) static STYLE: LazyLock<Asset> =
 /// The script.
 pub(super) static SCRIPT: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("js", "text/javascript; charset=utf-8", lean(JS)));
+/// The script of a target's page.
+pub(super) static TARGET_SCRIPT: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("js", "text/javascript; charset=utf-8", lean(TARGET_JS)));
 /// The icon of the tab.
 pub(super) static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("svg", "image/svg+xml", SVG.to_owned()));
@@ -72,7 +78,7 @@ impl Asset {
 
 /// The asset at that address.
 pub(super) fn find(path: &str) -> Option<&'static Asset> {
-    [&*STYLE, &*SCRIPT, &*ICON]
+    [&*STYLE, &*SCRIPT, &*TARGET_SCRIPT, &*ICON]
         .into_iter()
         .find(|asset| asset.path == path)
 }
@@ -83,13 +89,15 @@ mod tests {
 
     #[test]
     fn the_script_stays_small() {
-        assert!(SCRIPT.body.len() < 15_000, "{} bytes", SCRIPT.body.len());
+        for script in [&*SCRIPT, &*TARGET_SCRIPT] {
+            assert!(script.body.len() < 15_000, "{} bytes", script.body.len());
+        }
     }
 
     #[test]
     fn only_what_readers_need_is_left_out() {
         assert_eq!(lean("// why\n  a {\n\n    b // c\n  }\n"), "a {\nb // c\n}\n");
-        for line in JS.lines() {
+        for line in JS.lines().chain(TARGET_JS.lines()) {
             assert_eq!(
                 line.matches('`').count() % 2,
                 0,

@@ -58,7 +58,7 @@ impl Calendar {
     fn days(&self, target: &TargetId, now: Timestamp) -> impl Iterator<Item = (Timestamp, Option<Day>)> {
         let today = midnight(now).as_millis();
         let (closed, running) = (self.closed.get(target), self.today.get(target));
-        (0..DAYS as i64).rev().map(move |back| {
+        (0..DAYS.cast_signed() as i64).rev().map(move |back| {
             let at = today - back * DAY_MS;
             let day = [running, closed]
                 .into_iter()
@@ -85,10 +85,8 @@ pub(super) struct Bars {
     pub(super) partly: String,
     /// What failed, by the worst state of the day.
     pub(super) failed: Vec<(&'static str, String)>,
-    /// The picture in words.
+    /// The picture in words, shown beneath it.
     pub(super) words: String,
-    /// Uptime and the time that it is a share of, `up 99.98 % of 80 d`; empty where none is known.
-    pub(super) uptime: String,
 }
 
 /// How a day is drawn.
@@ -148,7 +146,7 @@ const fn rank(state: State) -> u8 {
 /// Draws the days before `now`, today last. `standing` is the target's state as of now.
 pub(super) fn draw(calendar: &Calendar, target: &TargetId, now: Timestamp, standing: State) -> Bars {
     let mut bars = Bars::default();
-    let (mut times, mut ill_days, mut missing) = (StateTimes::default(), 0_u32, 0_u32);
+    let (mut times, mut ill_days) = (StateTimes::default(), 0_u32);
     let (mut runs, mut shares) = ([None; 2], [const { String::new() }; 4]);
     for (i, (at, day)) in calendar.days(target, now).enumerate() {
         let look = Look::of(at, day.as_ref(), now, (i + 1 == DAYS).then_some(standing));
@@ -161,9 +159,7 @@ pub(super) fn draw(calendar: &Calendar, target: &TargetId, now: Timestamp, stand
         } else {
             run(&mut bars.watched, &mut runs[1], i);
         }
-        if look.is_missing() {
-            missing += 1;
-        } else if look.known < WHOLE {
+        if !look.is_missing() && look.known < WHOLE {
             bar(&mut bars.partly, i, look.known * HEIGHT);
         }
         let ill = look.worst.is_some_and(State::is_impaired);
@@ -177,29 +173,22 @@ pub(super) fn draw(calendar: &Calendar, target: &TargetId, now: Timestamp, stand
         .zip(shares)
         .filter(|(_, path)| !path.is_empty())
         .collect();
-    bars.uptime = times.uptime().map_or_else(String::new, |share| {
-        format!("up {} of {}", uptime(share), span(times.known_ms()))
-    });
-    bars.words = summary(&bars.uptime, ill_days, missing);
+    bars.words = summary(&times, ill_days);
     bars
 }
 
-/// The picture in words, for whoever can't see it.
-fn summary(uptime: &str, ill_days: u32, missing: u32) -> String {
-    let mut words = format!("{DAYS} days: ");
-    words.push_str(if uptime.is_empty() {
-        "nothing kept yet"
-    } else {
-        uptime
-    });
+/// The picture in words: `up 99.98 % of 79 d, incidents on 7 days`. What is no part of the time that uptime is a
+/// share of was not known.
+fn summary(times: &StateTimes, ill_days: u32) -> String {
+    let mut words = match times.uptime() {
+        Some(share) => format!("up {} of {}", uptime(share), span(times.known_ms())),
+        None => "nothing kept yet".to_owned(),
+    };
     if ill_days > 0 {
         put(
             &mut words,
             format_args!(", incidents on {}", count(ill_days, "day", "days")),
         );
-    }
-    if missing > 0 {
-        put(&mut words, format_args!(", {missing} without data"));
     }
     words
 }
@@ -230,7 +219,7 @@ fn in_words(at: Timestamp, day: Option<&Day>, now: Timestamp) -> String {
         return words;
     };
     let (known, length) = (
-        day.times.known_ms() as i64,
+        day.times.known_ms().cast_signed(),
         (now.as_millis() - at.as_millis()).clamp(1, DAY_MS),
     );
     match day.times.uptime() {
@@ -254,7 +243,7 @@ fn in_words(at: Timestamp, day: Option<&Day>, now: Timestamp) -> String {
     ] {
         let ms = day.times.of(state);
         if ms > 0 {
-            put(&mut words, format_args!("\n{verb} {}", hours(ms as i64)));
+            put(&mut words, format_args!("\n{verb} {}", hours(ms.cast_signed())));
         }
     }
     if day.incidents > 0 {
@@ -326,3 +315,6 @@ fn bar(path: &mut String, day: usize, height: f64) {
 fn put(text: &mut String, args: std::fmt::Arguments<'_>) {
     text.write_fmt(args).expect("a String takes every write");
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,7 +56,6 @@ struct IncidentPage {
     id: String,
     target: TargetId,
     target_href: String,
-    open: bool,
     worst: State,
     reason: String,
     sources: String,
@@ -85,7 +84,6 @@ impl Scene<'_> {
             id: incident.id.clone(),
             target: incident.target.clone(),
             target_href: href(&incident.target),
-            open: incident.closed.is_none(),
             worst: incident.worst,
             reason: words::line(&incident.reason.text, words::MAX_LINE),
             sources: words::sources(&incident.reason.sources),
@@ -95,7 +93,7 @@ impl Scene<'_> {
             lasted: age(lasted),
             lost: lost(&case.lost),
             lost_note: lost_note(&case.lost),
-            lead: words::lead(incident.lead_s),
+            lead: self.lead(incident),
             steps: steps(incident, now),
             more: case.failures.len() > MAX_EVIDENCE,
             seen: case
@@ -107,6 +105,22 @@ impl Scene<'_> {
             gone: gone(case, now),
             raw: raw_href(&incident.target),
         })
+    }
+}
+
+impl Scene<'_> {
+    /// What the official page had to say about it.
+    fn lead(&self, incident: &Incident) -> String {
+        if incident.lead_s.is_some() {
+            return words::lead(incident.lead_s);
+        }
+        let target = self.health.targets.iter().find(|t| t.id == incident.target);
+        match target.and_then(|t| t.official.as_ref()) {
+            None => "is not read",
+            Some(_) if incident.closed.is_some() => "never spoke of it",
+            Some(_) => "has not spoken of it yet",
+        }
+        .to_owned()
     }
 }
 
@@ -196,7 +210,10 @@ pub(super) fn steps(incident: &Incident, now: Timestamp) -> Vec<Step> {
         .iter()
         .map(|entry| Step {
             at: Moment::new(entry.at, now),
-            delay: format!("+{}", duration(entry.at.since(incident.started))),
+            delay: match entry.at.since(incident.started) {
+                Duration::ZERO => "onset".to_owned(),
+                delay => format!("+{}", duration(delay)),
+            },
             state: entry.state,
             text: words::step(entry.kind, entry.state, &entry.text),
         })

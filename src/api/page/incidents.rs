@@ -3,7 +3,12 @@
 use askama::Template;
 use percent_encoding::utf8_percent_encode;
 
-use crate::{clock::Timestamp, health::State, id::ProviderId, id::TargetId, store::Spell};
+use crate::{
+    clock::Timestamp,
+    health::State,
+    id::{ProviderId, TargetId},
+    store::Spell,
+};
 
 use super::{
     Scene,
@@ -143,7 +148,7 @@ fn row(spell: &Spell, now: Timestamp) -> Row {
         worst: spell.worst,
         started: Moment::new(spell.started, now),
         lasted: age(over.unwrap_or(now).since(spell.started)),
-        open: spell.closed.is_none(),
+        open: over.is_none(),
         lead: words::lead(spell.lead_s),
     }
 }

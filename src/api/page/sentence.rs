@@ -58,6 +58,11 @@ impl Sentence {
         })
     }
 
+    /// About how all the others are made.
+    pub(super) fn methodology() -> Self {
+        Self::plain("How we judge whether a reply was finished", State::Operational)
+    }
+
     /// About what is not there.
     pub(super) fn missing(what: Missing) -> Self {
         let text = match what {

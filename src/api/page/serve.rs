@@ -5,14 +5,14 @@ use std::{future::Future, sync::Arc, time::Duration};
 use axum::{
     Extension, Json, Router,
     extract::{OriginalUri, Path, Query, State, rejection::QueryRejection},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 use tokio::sync::Mutex;
 
 use super::{
-    Budget, Case, Missing, Past, Plan, Scene, Spells,
+    Budget, Case, Missing, Past, Plan, Range, Rules, Scene, Spells,
     assets::{self, Asset},
     bars::{self, Calendar, DAYS, DaysOf, midnight},
 };
@@ -28,6 +28,8 @@ use crate::{
 pub const CLOSED_FRESH: Duration = Duration::from_secs(60);
 /// The same for the running day.
 pub const TODAY_FRESH: Duration = Duration::from_secs(10);
+/// A reading that is no older than this many times its freshness is still shown while it is read anew.
+const WILL_DO: u32 = 3;
 /// Length of a day.
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -44,6 +46,9 @@ pub trait Shelf: Clone + Send + Sync + 'static {
 
     /// What is probed of a target. Empty for one that only reports tell of.
     fn plans(&self, target: &TargetId) -> Vec<Plan>;
+
+    /// The configuration in force, for whoever asks how we judge.
+    fn rules(&self) -> Rules;
 
     /// Days of every target from the day of `from` to the one before that of `to`, both midnight UTC; `None` where the
     /// store cannot be read.
@@ -63,9 +68,8 @@ pub trait Shelf: Clone + Send + Sync + 'static {
     /// Why the store cannot be read, in words.
     fn incident(&self, id: &str) -> impl Future<Output = Result<Option<Case>, String>> + Send;
 
-    /// What is remembered of one target: its last hour, up to [`super::MAX_OBSERVATIONS`] observations and its
-    /// open incident.
-    fn past(&self, target: &TargetId) -> impl Future<Output = Past> + Send;
+    /// What is remembered of one target over that range: its series, failures, observations and incidents.
+    fn past(&self, target: &TargetId, range: Range) -> impl Future<Output = Past> + Send;
 }
 
 /// The pages and their assets. To be given to [`crate::api::router`], whose guard adds the
@@ -77,6 +81,7 @@ pub fn routes<S: Shelf>() -> Router<S> {
         .route("/days/{*target}", get(show_days::<S>))
         .route("/incidents", get(show_incidents::<S>))
         .route("/incidents/{id}", get(show_incident::<S>))
+        .route("/methodology", get(show_methodology::<S>))
         .route("/assets/{name}", get(show_asset))
         .route("/favicon.ico", get(show_icon))
         .layer(Extension(Kept::default()))
@@ -84,55 +89,82 @@ pub fn routes<S: Shelf>() -> Router<S> {
 
 /// The last readings of everybody's days.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Readings>>);
-
-#[derive(Default)]
-struct Readings {
+struct Kept {
     closed: Reading,
     today: Reading,
 }
 
-/// Days as they were read.
+/// Days as they were read last.
+#[derive(Clone, Default)]
+struct Reading(Arc<Mutex<Read>>);
+
 #[derive(Default)]
-struct Reading {
+struct Read {
     /// When, and from which day on.
     at: Option<(Timestamp, Timestamp)>,
     days: Arc<DaysOf>,
+    /// Whether somebody reads them anew behind our back.
+    renewing: bool,
+}
+
+impl Read {
+    fn renew(&mut self, read: Option<DaysOf>, now: Timestamp, from: Timestamp) {
+        match read {
+            Some(days) => self.days = Arc::new(days),
+            // What was read before is better than nothing, but for its own days alone.
+            None if self.at.is_some_and(|(_, first)| first == from) => {}
+            None => self.days = Arc::default(),
+        }
+        self.at = Some((now, from));
+        self.renewing = false;
+    }
 }
 
 impl Reading {
-    /// These days, read anew once they are `fresh` old or the first of them is another.
-    async fn days(
-        &mut self,
-        shelf: &impl Shelf,
+    /// These days. Once they are `fresh` old they are read anew: behind our back while what we have will do, and
+    /// before the answer once it is far too old or of another day.
+    async fn days<S: Shelf>(
+        &self,
+        shelf: &S,
         (from, to): (Timestamp, Timestamp),
         fresh: Duration,
     ) -> Arc<DaysOf> {
         let now = shelf.now();
-        let current = |(at, first): (Timestamp, Timestamp)| first == from && now.since(at) < fresh;
-        if !self.at.is_some_and(current) {
-            // What was read before is better than nothing, but for its own days alone.
-            match shelf.days(from, to).await {
-                Some(days) => self.days = Arc::new(days),
-                None if self.at.is_some_and(|(_, first)| first == from) => {}
-                None => self.days = Arc::default(),
+        let mut kept = self.0.lock().await;
+        let age = kept
+            .at
+            .filter(|(_, first)| *first == from)
+            .map(|(at, _)| now.since(at));
+        match age {
+            Some(age) if age < fresh => {}
+            Some(age) if age < fresh * WILL_DO => {
+                if !kept.renewing {
+                    kept.renewing = true;
+                    let (shelf, mine) = (shelf.clone(), self.clone());
+                    tokio::spawn(async move {
+                        let read = shelf.days(from, to).await;
+                        mine.0.lock().await.renew(read, now, from);
+                    });
+                }
             }
-            self.at = Some((now, from));
+            // Held while the store is read: whoever asks meanwhile waits for the same answer.
+            _ => {
+                let read = shelf.days(from, to).await;
+                kept.renew(read, now, from);
+            }
         }
-        Arc::clone(&self.days)
+        Arc::clone(&kept.days)
     }
 }
 
 impl Kept {
     /// The last days of everybody.
-    async fn calendar(&self, shelf: &impl Shelf) -> Calendar {
+    async fn calendar<S: Shelf>(&self, shelf: &S) -> Calendar {
         let today = midnight(shelf.now());
         let first = today.minus(DAY * (DAYS as u32 - 1));
-        // Held while the store is read: whoever asks meanwhile waits for the same answer.
-        let mut kept = self.0.lock().await;
         Calendar {
-            closed: kept.closed.days(shelf, (first, today), CLOSED_FRESH).await,
-            today: kept
+            closed: self.closed.days(shelf, (first, today), CLOSED_FRESH).await,
+            today: self
                 .today
                 .days(shelf, (today, today.plus(DAY)), TODAY_FRESH)
                 .await,
@@ -173,19 +205,34 @@ async fn show_days<S: Shelf>(
     }
 }
 
-async fn show_target<S: Shelf>(State(shelf): State<S>, Path(asked): Path<String>) -> Response {
+/// The range that a request names; the shortest where it names none that we know.
+fn range(uri: &Uri) -> Range {
+    let named = uri
+        .query()
+        .into_iter()
+        .flat_map(|query| query.split('&'))
+        .find_map(|pair| pair.strip_prefix("range="));
+    named.and_then(Range::parse).unwrap_or_default()
+}
+
+async fn show_target<S: Shelf>(
+    State(shelf): State<S>,
+    Path(asked): Path<String>,
+    OriginalUri(uri): OriginalUri,
+) -> Response {
+    let range = range(&uri);
     let known = asked
         .parse::<TargetId>()
         .ok()
         .filter(|id| shelf.health().targets.iter().any(|t| &t.id == id));
     let past = match &known {
-        Some(id) => shelf.past(id).await,
+        Some(id) => shelf.past(id, range).await,
         None => Past::default(),
     };
     let health = shelf.health();
     let scene = scene(&shelf, &health);
     // Nothing here either if a reload took it away while the store was read.
-    match known.and_then(|id| scene.target(&id, &past, &shelf.plans(&id))) {
+    match known.and_then(|id| scene.target(&id, range, &past, &shelf.plans(&id))) {
         Some(body) => page(StatusCode::OK, body),
         None => page(StatusCode::NOT_FOUND, scene.missing(Missing::Target, &asked)),
     }
@@ -225,6 +272,11 @@ async fn show_incident<S: Shelf>(State(shelf): State<S>, Path(id): Path<String>)
         // The list says that the store does not answer.
         Err(_) => page(StatusCode::SERVICE_UNAVAILABLE, scene.incidents(None, None)),
     }
+}
+
+async fn show_methodology<S: Shelf>(State(shelf): State<S>) -> Response {
+    let body = scene(&shelf, &shelf.health()).methodology(&shelf.rules());
+    page(StatusCode::OK, body)
 }
 
 async fn show_asset(OriginalUri(uri): OriginalUri) -> Response {

@@ -5,33 +5,43 @@ use std::time::Duration;
 use askama::Template;
 
 use crate::{
+    clock::Timestamp,
     feed::{
         Finding,
         v1::{Health, TargetHealth},
     },
-    health::{Incident, State},
+    health::{Incident, Standing, State},
     id::TargetId,
-    verdict::Observation,
+    verdict::{CanaryKind, Observation},
 };
 
 use super::{
-    MAX_OBSERVATIONS, Scene,
-    figures::{self, Figure, Moment, dollars, strftime},
-    frame::{Frame, Spoken, href},
+    MAX_OBSERVATIONS, Scene, assets,
+    chart::{Board, Fall, History, Range, fall},
+    figures::{self, Figure, Moment, dollars},
+    frame::{Frame, Spoken, href, incident_href},
     html,
     incident::{Step, steps},
     overview::first_tokens,
     seen::{Seen, seen},
     sentence::Sentence,
-    spark::{self, BUCKET, Bucket, Spark},
+    uptime::{Uptime, uptime},
     words,
 };
+
+/// Most failures on a target's page.
+pub const MAX_FAILURES: usize = 15;
+/// Most lines of the open incident's timeline: its first and its last ones. Its own page has them all.
+pub const MAX_STEPS: usize = 6;
+/// Most incidents in the list of a target's page.
+pub const MAX_LISTED: usize = 10;
 
 #[derive(Template)]
 #[template(path = "target.html")]
 struct TargetPage {
     frame: Frame,
     id: TargetId,
+    here: String,
     state: State,
     since: Moment,
     why: String,
@@ -44,16 +54,38 @@ struct TargetPage {
     flags: String,
     spent: String,
     figures: Vec<Figure>,
-    spark: Spark,
-    ttft_top: String,
-    hour_from: String,
-    hour_mid: String,
-    steps: Vec<Step>,
-    incident_id: String,
-    lead: String,
+    uptime: Vec<Uptime>,
+    ranges: [Range; Range::ALL.len()],
+    range: Range,
+    board: Option<Board>,
+    falls: Vec<Fall>,
+    open: Option<Open>,
     missing: Option<String>,
+    failures: Vec<Seen>,
     seen: Vec<Seen>,
+    incidents: Vec<Listed>,
     plans: Vec<ShownPlan>,
+}
+
+/// The open incident.
+struct Open {
+    id: String,
+    href: String,
+    /// When the official page spoke.
+    lead: String,
+    steps: Vec<Step>,
+    /// How many lines of the timeline are not shown.
+    left_out: usize,
+}
+
+/// An incident in the list.
+struct Listed {
+    href: String,
+    what: &'static str,
+    state: State,
+    since: Moment,
+    /// `for 4 min`, or that it goes on.
+    length: String,
 }
 
 struct ShownPlan {
@@ -79,27 +111,36 @@ pub struct Plan {
 /// What the store remembers of a target. Empty where it cannot be read: the page shows the feed all the same.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Past {
-    /// Minutes of the last hour.
-    pub buckets: Vec<Bucket>,
+    /// What the charts show.
+    pub history: Option<History>,
+    /// What was truncated or failed, newest first.
+    pub failures: Vec<Observation>,
     /// Newest first.
     pub observations: Vec<Observation>,
+    /// Recent complete replies of each kind of canary, for the phases.
+    pub complete: Vec<(CanaryKind, Vec<Observation>)>,
+    /// Days of the last quarter; those of other targets are passed over.
+    pub standings: Vec<Standing>,
     /// The open incident.
     pub incident: Option<Incident>,
+    /// The last incidents, the open one included, last opened first.
+    pub incidents: Vec<Incident>,
     /// Why there is less than there should be.
     pub missing: Option<String>,
 }
 
 impl Scene<'_> {
     /// One target's page; `None` where the feed has no such target.
-    pub fn target(&self, id: &TargetId, past: &Past, plans: &[Plan]) -> Option<String> {
+    pub fn target(&self, id: &TargetId, range: Range, past: &Past, plans: &[Plan]) -> Option<String> {
         let (health, now) = (&*self.believed(), self.now);
         let target = health.targets.iter().find(|t| &t.id == id)?;
-        let spark = spark::draw(&past.buckets, now);
-        let back = |minutes: u32| strftime(now.minus(BUCKET * minutes), "%H:%M UTC");
-        let incident = past.incident.as_ref();
         Some(html(&TargetPage {
-            frame: Frame::new(self, health, Sentence::target(self, target), ""),
+            frame: Frame {
+                js: &assets::TARGET_SCRIPT.path,
+                ..Frame::new(self, health, Sentence::target(self, target), "")
+            },
             id: target.id.clone(),
+            here: href(&target.id),
             state: target.state,
             since: Moment::new(target.since.0, now),
             why: words::line(&target.reason.text, words::MAX_LINE),
@@ -121,22 +162,85 @@ impl Scene<'_> {
                 .join(", "),
             spent: dollars(target.spent_usd_today),
             figures: all_figures(target),
-            ttft_top: figures::milliseconds(spark.ttft_top_ms),
-            spark,
-            hour_from: back(60),
-            hour_mid: back(30),
-            steps: incident.map(|i| steps(i, now)).unwrap_or_default(),
-            incident_id: incident.map(|i| i.id.clone()).unwrap_or_default(),
-            lead: words::lead(incident.and_then(|i| i.lead_s)),
+            uptime: uptime(id, &past.standings, now),
+            ranges: Range::ALL,
+            range,
+            board: past
+                .history
+                .as_ref()
+                .map(|history| Board::draw(history, target.soft_deadline_ms, now)),
+            falls: past
+                .complete
+                .iter()
+                .filter_map(|(kind, seen)| fall(kind.as_str(), seen))
+                .collect(),
+            open: past.incident.as_ref().map(|incident| Open::new(incident, now)),
             missing: past.missing.as_deref().map(|m| words::line(m, words::MAX_LINE)),
+            failures: past
+                .failures
+                .iter()
+                .take(MAX_FAILURES)
+                .map(|o| seen(o, now))
+                .collect(),
             seen: past
                 .observations
                 .iter()
                 .take(MAX_OBSERVATIONS)
-                .map(|o| seen(o, now))
+                .map(|o| brief(o, now))
+                .collect(),
+            incidents: past
+                .incidents
+                .iter()
+                .take(MAX_LISTED)
+                .map(|i| Listed::new(i, now))
                 .collect(),
             plans: plans.iter().map(ShownPlan::new).collect(),
         }))
+    }
+}
+
+/// A reply without its evidence, which stands among the failures.
+fn brief(observation: &Observation, now: Timestamp) -> Seen {
+    Seen {
+        detail: None,
+        tail: None,
+        ..seen(observation, now)
+    }
+}
+
+/// The first line of a timeline and the last ones, at most [`MAX_STEPS`].
+fn ends(mut steps: Vec<Step>) -> Vec<Step> {
+    if steps.len() > MAX_STEPS {
+        steps.drain(1..=steps.len() - MAX_STEPS);
+    }
+    steps
+}
+
+impl Open {
+    fn new(incident: &Incident, now: Timestamp) -> Self {
+        Self {
+            id: incident.id.clone(),
+            href: incident_href(&incident.id),
+            lead: words::lead(incident.lead_s),
+            steps: ends(steps(incident, now)),
+            left_out: incident.timeline.len().saturating_sub(MAX_STEPS),
+        }
+    }
+}
+
+impl Listed {
+    fn new(incident: &Incident, now: Timestamp) -> Self {
+        let length = |end: Timestamp| figures::age(end.since(incident.started));
+        Self {
+            href: incident_href(&incident.id),
+            what: words::incident_name(incident.reason.code.as_str()),
+            state: incident.worst,
+            since: Moment::new(incident.started, now),
+            length: match incident.recovered {
+                Some(end) => format!("for {}", length(end)),
+                None => format!("goes on since {}", length(now)),
+            },
+        }
     }
 }
 

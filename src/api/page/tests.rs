@@ -1,4 +1,8 @@
 mod fixtures;
+mod history;
+mod incidents;
+mod look;
+mod methodology;
 mod overview;
 mod target;
 
@@ -10,13 +14,14 @@ use crate::{
     feed::v1::{Identity, StoreState, StoreStatus},
     health::{
         Figures, Hint, Incident, IncidentEntry, Network, Percentiles, ProviderView, Rate, Reason, ReasonCode,
-        Routing, TargetView, View,
+        Routing, Standing, StateTimes, TargetView, View,
     },
     protocol::ErrorClass,
-    verdict::{FailedAt, Failure, Observation, Purpose, Source, Truncation, Verdict},
+    store::{Rollup, Series},
+    verdict::{CanaryKind, FailedAt, Failure, Observation, Purpose, Source, Truncation, Verdict},
 };
 
-use self::fixtures::*;
+use self::{fixtures::*, history::history};
 
 fn title(html: &str) -> &str {
     html.split_once("<title>")
@@ -94,10 +99,17 @@ fn dump() {
         std::fs::write(dir.join(format!("{name}.html")), render(&health)).unwrap();
     }
     let health = feed(vec![cut()]);
-    std::fs::write(dir.join("target.html"), render_target(&health, &past())).unwrap();
+    for range in Range::ALL {
+        let past = Past {
+            history: Some(history(range)),
+            ..past()
+        };
+        let html = scene(&health).target(&health.targets[0].id, range, &past, &plans());
+        std::fs::write(dir.join(format!("target-{}.html", range.as_str())), html.unwrap()).unwrap();
+    }
     let snapshot = serde_json::to_string(&feed(four())).unwrap();
     std::fs::write(dir.join("snapshot.json"), snapshot).unwrap();
-    for asset in [&*assets::STYLE, &*assets::SCRIPT] {
+    for asset in [&*assets::STYLE, &*assets::SCRIPT, &*assets::TARGET_SCRIPT] {
         let path = dir.join(asset.path.trim_start_matches('/'));
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, &asset.body).unwrap();
@@ -240,7 +252,7 @@ fn foreign_text_is_data() {
         ] {
             assert!(!html.contains(bad), "{bad:?} came through");
         }
-        assert!(html.len() < 20_000, "{} bytes: not cut", html.len());
+        assert!(html.len() < 64_000, "{} bytes: not cut", html.len());
         assert!(html.contains("&#60;script&#62;alert(1)"), "shown as text");
     }
 }

@@ -260,7 +260,7 @@ pub(super) const fn verdict_tone(verdict: Verdict, flags: Flags) -> State {
 }
 
 /// Errors that are counted apart because they are ours: `design.md` 6.
-const fn is_ours(class: ErrorClass) -> bool {
+pub(super) const fn is_ours(class: ErrorClass) -> bool {
     matches!(
         class,
         ErrorClass::Auth

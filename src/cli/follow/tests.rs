@@ -10,15 +10,19 @@ use tokio::{
 use super::*;
 use crate::cli::fixture;
 
-const QUICK: Backoff = Backoff {
+const QUICK: Patience = Patience {
     first: Duration::from_millis(1),
     longest: Duration::from_millis(4),
+    silence: PATIENCE,
 };
 /// Long enough that only a defect reaches it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const HEAD: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\nretry: 3000\n\n";
+
+/// A comment after which the connection stays open, in silence.
+const HOLD: &str = ": hold\n\n";
 
 /// Serves one connection after the other, each with the next body; keeps what was asked.
 struct Server {
@@ -40,6 +44,7 @@ impl Server {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&asked);
         let task = tokio::spawn(async move {
+            let mut held = Vec::new();
             for answer in answers {
                 let (mut socket, _) = listener.accept().await.unwrap();
                 let mut request = Vec::new();
@@ -51,6 +56,9 @@ impl Server {
                     .unwrap()
                     .push(String::from_utf8(request).unwrap().to_lowercase());
                 socket.write_all(answer.as_bytes()).await.unwrap();
+                if answer.ends_with(HOLD) {
+                    held.push(socket);
+                }
             }
             // The last one stays silent: nobody is refused.
             std::future::pending::<()>().await;
@@ -81,7 +89,7 @@ async fn hear(follower: &mut Follower) -> String {
     match news {
         News::Snapshot(health) => format!("snapshot {}", health.head.revision),
         News::Delta(delta) => format!("delta {}", delta.head.revision),
-        News::Lost { why, .. } => format!("lost: {why}"),
+        News::Lost { why, retry } => format!("lost for {} ms: {why}", retry.as_millis()),
     }
 }
 
@@ -103,7 +111,8 @@ async fn it_goes_on_where_it_was_after_every_end() {
     for _ in 0..8 {
         heard.push(hear(&mut follower).await);
     }
-    let closed = "lost: the daemon closed the connection";
+    // Each connection had news: the next attempt comes as soon as after a first failure.
+    let closed = "lost for 1 ms: the daemon closed the connection";
     let expected = [
         "delta 8",
         "delta 9",
@@ -115,7 +124,11 @@ async fn it_goes_on_where_it_was_after_every_end() {
         closed,
     ];
     assert_eq!(heard, expected);
-    assert_eq!(hear(&mut follower).await, closed);
+    assert_eq!(
+        hear(&mut follower).await,
+        closed.replace("1 ms", "2 ms"),
+        "this one had none"
+    );
     for (request, last) in server.asked().iter().zip([7, 9, 11, 30]) {
         assert!(
             request.starts_with("get /v1/events?instance=i-1 http/1.1\r\n"),
@@ -138,10 +151,19 @@ async fn what_is_no_feed_is_told_and_tried_again() {
     ])
     .await;
     let mut follower = Follower::start(&server.url, &at(7), QUICK);
-    assert_eq!(hear(&mut follower).await, "lost: HTTP 503 without events");
-    assert_eq!(hear(&mut follower).await, "lost: HTTP 200 without events");
+    assert_eq!(
+        hear(&mut follower).await,
+        "lost for 1 ms: HTTP 503 without events"
+    );
+    assert_eq!(
+        hear(&mut follower).await,
+        "lost for 2 ms: HTTP 200 without events"
+    );
     let unread = hear(&mut follower).await;
-    assert!(unread.starts_with("lost: an event can't be read: "), "{unread}");
+    assert!(
+        unread.starts_with("lost for 4 ms: an event can't be read: "),
+        "{unread}"
+    );
     assert_eq!(hear(&mut follower).await, "snapshot 12");
     let asked = server.asked();
     assert!(asked[2].contains("last-event-id: 7"), "{}", asked[2]);
@@ -153,21 +175,36 @@ async fn what_is_no_feed_is_told_and_tried_again() {
 }
 
 #[tokio::test]
+async fn a_silent_connection_is_given_up() {
+    let server = Server::playing(vec![
+        format!("{HEAD}{}{HOLD}", frame("health", 8)),
+        format!("{HEAD}{}", frame("health", 9)),
+    ])
+    .await;
+    let silence = Duration::from_secs(1);
+    let mut follower = Follower::start(&server.url, &at(7), Patience { silence, ..QUICK });
+    assert_eq!(hear(&mut follower).await, "delta 8");
+    assert_eq!(hear(&mut follower).await, "lost for 1 ms: no answer for 1 s");
+    assert_eq!(hear(&mut follower).await, "delta 9");
+}
+
+#[tokio::test]
 async fn nobody_there_is_told_each_time_and_never_given_up() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", free.local_addr().unwrap());
     drop(free);
     let mut follower = Follower::start(&url, &at(7), QUICK);
-    for _ in 0..4 {
-        assert!(hear(&mut follower).await.starts_with("lost: "));
+    for wait in [1, 2, 4, 4] {
+        let told = hear(&mut follower).await;
+        assert!(told.starts_with(&format!("lost for {wait} ms: ")), "{told}");
     }
 }
 
 #[test]
 fn waits_double_up_to_a_bound() {
     let waits: Vec<_> = (1..9)
-        .map(|failures| Backoff::USUAL.after(failures).as_millis())
+        .map(|failures| Patience::USUAL.after(failures).as_millis())
         .collect();
     assert_eq!(waits, [250, 500, 1000, 2000, 4000, 5000, 5000, 5000]);
-    assert_eq!(Backoff::USUAL.after(u32::MAX), Backoff::USUAL.longest);
+    assert_eq!(Patience::USUAL.after(u32::MAX), Patience::USUAL.longest);
 }

@@ -8,7 +8,7 @@ use super::{StatusArgs, printable, shown, verdict};
 use crate::{
     cli::{
         Exit, complain,
-        follow::{Backoff, Follower, News},
+        follow::{Follower, News, Patience},
     },
     clock::Clock,
     feed::{
@@ -48,7 +48,7 @@ pub(super) async fn run(args: &StatusArgs, known: Health, clock: &Clock) -> (Str
         "waiting for a change of {n} target{}",
         if n == 1 { "" } else { "s" }
     ));
-    let mut follower = Follower::start(&args.daemon.url, &known, Backoff::USUAL);
+    let mut follower = Follower::start(&args.daemon.url, &known, Patience::USUAL);
     let mut watch = Watch::new(known, args.targets.clone());
     let mut connected = true;
     let changes = loop {
@@ -79,10 +79,11 @@ pub(super) async fn run(args: &StatusArgs, known: Health, clock: &Clock) -> (Str
     let text = if args.json {
         let changes = &changes;
         serde_json::to_string(&Changed { health, changes }).expect("wire types have text keys") + "\n"
+    } else if args.oneline {
+        // A status bar has room for what is so, not for how it came.
+        shown(args, health, clock).await
     } else {
-        let lines = changes.iter().map(line).collect::<String>();
-        let gap = if args.oneline { "" } else { "\n" };
-        lines + gap + &shown(args, health, clock).await
+        changes.iter().map(line).collect::<String>() + "\n" + &shown(args, health, clock).await
     };
     (text, exit)
 }

@@ -20,6 +20,7 @@ use tokio::{
 
 use self::{
     app::{App, Event, Flow},
+    past::Daemon,
     screen::{Input, Screen},
     view::Theme,
 };
@@ -27,10 +28,10 @@ use super::{
     Exit,
     args::TopArgs,
     complain,
-    follow::{Backoff, Follower},
+    follow::{Follower, Patience},
     status,
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, probe::http_client};
 
 /// Ages and times move on that often without news.
 const TICK: Duration = Duration::from_secs(1);
@@ -51,6 +52,16 @@ pub(super) async fn run(args: &TopArgs, clock: &Clock) -> Exit {
             return error.exit();
         }
     };
+    let daemon = match http_client() {
+        Ok(client) => Daemon {
+            client,
+            base: args.daemon.url.clone(),
+        },
+        Err(error) => {
+            complain(&format!("error: {error}"));
+            return Exit::Failure;
+        }
+    };
     let mut screen = match Screen::open() {
         Ok(screen) => screen,
         Err(error) => {
@@ -58,9 +69,9 @@ pub(super) async fn run(args: &TopArgs, clock: &Clock) -> Exit {
             return Exit::Failure;
         }
     };
-    let follower = Follower::start(&args.daemon.url, &health, Backoff::USUAL);
+    let follower = Follower::start(&args.daemon.url, &health, Patience::USUAL);
     let app = App::new(health, args.daemon.url.clone(), clock.now());
-    let ended = live(app, follower, &mut screen, clock).await;
+    let ended = live(app, follower, daemon, &mut screen, clock).await;
     drop(screen);
     match ended {
         Ok(()) => Exit::Ok,
@@ -75,6 +86,7 @@ pub(super) async fn run(args: &TopArgs, clock: &Clock) -> Exit {
 async fn live(
     mut app: App,
     mut follower: Follower,
+    daemon: Daemon,
     screen: &mut Screen,
     clock: &Clock,
 ) -> std::io::Result<()> {
@@ -93,8 +105,7 @@ async fn live(
         if answers.is_empty()
             && let Some(wish) = app.wish()
         {
-            let base = app.url().to_owned();
-            answers.spawn(past::ask(base, wish, clock.now()));
+            answers.spawn(past::ask(daemon.clone(), wish, clock.now()));
         }
         let event = tokio::select! {
             key = input.recv() => match key {

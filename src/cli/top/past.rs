@@ -83,15 +83,31 @@ struct Page<T> {
     items: Vec<T>,
 }
 
+/// Whom we ask. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Daemon {
+    /// One for all questions.
+    pub(super) client: reqwest::Client,
+    /// The daemon's address.
+    pub(super) base: String,
+}
+
+impl Daemon {
+    async fn read<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, String> {
+        let body = status::read_with(&self.client, &self.base, path).await;
+        serde_json::from_slice(&body.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
+    }
+}
+
 /// Asks the daemon.
-pub(super) async fn ask(base: String, wish: Wish, now: Timestamp) -> Answer {
-    match answer(&base, wish, now).await {
+pub(super) async fn ask(daemon: Daemon, wish: Wish, now: Timestamp) -> Answer {
+    match answer(&daemon, wish, now).await {
         Ok(answer) => answer,
         Err(why) => Answer::Failed(why),
     }
 }
 
-async fn answer(base: &str, wish: Wish, now: Timestamp) -> Result<Answer, String> {
+async fn answer(daemon: &Daemon, wish: Wish, now: Timestamp) -> Result<Answer, String> {
     match wish {
         Wish::Hour(target) => {
             // One bar less than the hour: steps are aligned, so the first and the last one reach beyond.
@@ -99,13 +115,14 @@ async fn answer(base: &str, wish: Wish, now: Timestamp) -> Result<Answer, String
             let (from, to) = (Time(now.minus(span)), Time(now));
             let step = STEP.as_secs();
             let path = format!("/v1/series/{target}?metric=counts&from={from}&to={to}&step={step}s");
-            let series: Series = read(base, &path).await?;
+            let series: Series = daemon.read(&path).await?;
             Ok(Answer::Hour(target, bars(&series)))
         }
         Wish::Incidents => {
-            let open: Page<Incident> =
-                read(base, &format!("/v1/incidents?open=true&limit={INCIDENTS}")).await?;
-            let recent: Page<Incident> = read(base, &format!("/v1/incidents?limit={INCIDENTS}")).await?;
+            let open: Page<Incident> = daemon
+                .read(&format!("/v1/incidents?open=true&limit={INCIDENTS}"))
+                .await?;
+            let recent: Page<Incident> = daemon.read(&format!("/v1/incidents?limit={INCIDENTS}")).await?;
             let mut items = open.items;
             items.extend(recent.items.into_iter().filter(|incident| !incident.open));
             Ok(Answer::Incidents(items))
@@ -114,7 +131,7 @@ async fn answer(base: &str, wish: Wish, now: Timestamp) -> Result<Answer, String
             let of = async |filter: &str, limit: usize| {
                 let target = in_query(&target);
                 let path = format!("/v1/observations?target={target}&{filter}&limit={limit}");
-                read::<Page<Observation>>(base, &path).await
+                daemon.read::<Page<Observation>>(&path).await
             };
             let mut failures = of("verdict=truncated", FAILURES).await?.items;
             failures.extend(of("verdict=errored", FAILURES).await?.items);
@@ -129,13 +146,6 @@ async fn answer(base: &str, wish: Wish, now: Timestamp) -> Result<Answer, String
 /// A target id as the value of a query, where a plus would be a blank.
 fn in_query(target: &TargetId) -> String {
     utf8_percent_encode(&target.to_string(), NON_ALPHANUMERIC).to_string()
-}
-
-async fn read<T: serde::de::DeserializeOwned>(base: &str, path: &str) -> Result<T, String> {
-    let body = status::read(base, path)
-        .await
-        .map_err(|error| error.to_string())?;
-    serde_json::from_slice(&body).map_err(|error| error.to_string())
 }
 
 /// The last [`BARS`] steps.

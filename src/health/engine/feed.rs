@@ -20,7 +20,7 @@ use crate::{
 /// A report older than this is history only, in milliseconds.
 const REPORT_MAX_AGE_MS: i64 = 60_000;
 /// Output tokens from which a reply counts as long.
-const LONG_TOKENS: u64 = 300;
+pub(in crate::health) const LONG_TOKENS: u64 = 300;
 
 /// The stream that a reply belongs to.
 fn length_of(observation: &Observation) -> Length {

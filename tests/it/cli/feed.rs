@@ -100,18 +100,19 @@ async fn waiting_ends_with_the_next_change_and_outlives_a_restart() {
     place.write("endturn.toml", &text.replace("127.0.0.1:0", addr));
     let table = Running::start(&place, &["status", "--wait-change", "--url", &url]);
     let json = Running::start(&place, &["status", "--wait-change", "--json", "--url", &url]);
+    let bar = Running::start(&place, &["status", "--wait-change", "--oneline", "--url", &url]);
     let idle = Running::start(&place, &["status", "--wait-change", "--url", &url]);
 
-    for waiting in [&table, &json, &idle] {
+    for waiting in [&table, &json, &bar, &idle] {
         waiting.line("waiting for a change of 1 target").await;
     }
     daemon.signal("TERM");
     daemon.end().await.expect(0);
-    for waiting in [&table, &json, &idle] {
+    for waiting in [&table, &json, &bar, &idle] {
         waiting.line(" lost (").await;
     }
     let daemon = Running::start(&place, &["run"]);
-    for waiting in [&table, &json, &idle] {
+    for waiting in [&table, &json, &bar, &idle] {
         waiting.line("connected again").await;
         assert_eq!(waiting.out(), "", "a restart is no change");
     }
@@ -133,6 +134,9 @@ async fn waiting_ends_with_the_next_change_and_outlives_a_restart() {
         done.out
     );
     assert!(done.out.contains("\n\nTARGET "), "{}", done.out);
+    let done = bar.end().await.expect(5);
+    assert_eq!(done.out.lines().count(), 1, "{}", done.out);
+    assert!(done.out.starts_with("endturn: anthropic/haiku "), "{}", done.out);
     let done = json.end().await.expect(5);
     let feed: Value = serde_json::from_str(&done.out).unwrap();
     assert_eq!(feed["schema"], "endturn.health.v1");

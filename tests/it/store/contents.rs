@@ -316,7 +316,7 @@ fn filters_find_what_they_name() {
             without_passed: tired,
             since,
             limit: 11,
-            cursor: None,
+            ..ObservationQuery::default()
         };
         assert_eq!(all(&reader, query.clone()), expected, "{query:?}");
     }

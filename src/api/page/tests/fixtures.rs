@@ -1,4 +1,4 @@
-//! Feeds, hours and pasts for the tests of the page.
+//! Feeds, days and pasts for the tests of the page.
 
 use super::*;
 
@@ -130,23 +130,6 @@ pub(super) fn four() -> Vec<TargetView> {
     ]
 }
 
-pub(super) fn hour(sick: bool) -> Vec<Bucket> {
-    (0..60)
-        .filter(|m| !(30..33).contains(m))
-        .map(|m| Bucket {
-            at: ago(60 * m),
-            attempts: 12,
-            failed: if sick && m < 4 {
-                7
-            } else {
-                u64::from(sick && m == 41)
-            },
-            truncated: if sick && m < 4 { 6 } else { 0 },
-            ttft_p50_ms: Some(380.0 + 60.0 * ((m * 7 % 11) as f64)),
-        })
-        .collect()
-}
-
 /// Ninety days: ten before anybody watched, one half watched, a bad day for the sick, today.
 pub(super) fn calendar(health: &Health) -> Calendar {
     let today = bars::midnight(NOW).as_millis();
@@ -203,7 +186,10 @@ pub(super) fn observation(at: Timestamp, verdict: Verdict) -> Observation {
         Source::Canary,
         verdict,
     );
+    seen.phases.connect = Some(Duration::from_millis(18));
+    seen.phases.head = Some(Duration::from_millis(205));
     seen.phases.first_token = Some(Duration::from_millis(412));
+    seen.phases.last_token = Some(Duration::from_millis(1_862));
     seen.http_status = Some(200);
     if verdict == Verdict::Complete {
         seen.phases.terminal = Some(Duration::from_millis(1_870));
@@ -231,47 +217,84 @@ pub(super) fn past() -> Past {
         Verdict::Refused,
         Verdict::Complete,
     ];
+    Past {
+        history: Some(history(Range::Hour)),
+        failures: (0..)
+            .zip(kinds)
+            .filter(|(_, verdict)| !matches!(verdict, Verdict::Complete | Verdict::Refused))
+            .map(|(i, v)| observation(ago(2 + 9 * i), v))
+            .collect(),
+        observations: (0..)
+            .zip(kinds)
+            .map(|(i, v)| observation(ago(2 + 9 * i), v))
+            .collect(),
+        complete: vec![(
+            CanaryKind::Short,
+            vec![
+                observation(NOW, Verdict::Complete),
+                observation(NOW, Verdict::Complete),
+            ],
+        )],
+        standings: standings(),
+        incidents: vec![incident()],
+        incident: Some(incident()),
+        missing: None,
+    }
+}
+
+/// An incident that goes on.
+pub(super) fn incident() -> Incident {
     let step = |s, kind, state, text: &str| IncidentEntry {
         at: ago(s),
         kind,
         state,
         text: text.into(),
     };
-    Past {
-        buckets: hour(true),
-        observations: (0..)
-            .zip(kinds)
-            .map(|(i, v)| observation(ago(2 + 9 * i), v))
-            .collect(),
-        incident: Some(Incident {
-            id: "01978a52-7c1e".into(),
-            target: "anthropic/claude-haiku-4-5".parse().unwrap(),
-            started: ago(246),
-            detected: ago(242),
-            opened: ago(227),
-            recovered: None,
-            closed: None,
-            worst: State::Partial,
-            reason: cut().reason,
-            timeline: vec![
-                step(
-                    246,
-                    "first_evidence",
-                    State::Operational,
-                    "canary cut before a stop reason",
-                ),
-                step(
-                    242,
-                    "transition",
-                    State::Partial,
-                    "3 of 5 replies ended before a stop reason",
-                ),
-                step(227, "opened", State::Partial, "15 s of impairment have passed"),
-            ],
-            lead_s: None,
-        }),
-        missing: None,
+    Incident {
+        id: "01978a52-7c1e".into(),
+        target: "anthropic/claude-haiku-4-5".parse().unwrap(),
+        started: ago(246),
+        detected: ago(242),
+        opened: ago(227),
+        recovered: None,
+        closed: None,
+        worst: State::Partial,
+        reason: cut().reason,
+        timeline: vec![
+            step(
+                246,
+                "first_evidence",
+                State::Operational,
+                "canary cut before a stop reason",
+            ),
+            step(
+                242,
+                "transition",
+                State::Partial,
+                "3 of 5 replies ended before a stop reason",
+            ),
+            step(227, "opened", State::Partial, "15 s of impairment have passed"),
+        ],
+        lead_s: None,
     }
+}
+
+/// Ninety days of one target, one of them with an outage of an hour.
+fn standings() -> Vec<Standing> {
+    (0..90)
+        .map(|back| {
+            let mut times = StateTimes::default();
+            let out = if back == 5 { 3_600_000 } else { 0 };
+            times.add(State::Down, out);
+            times.add(State::Operational, 86_400_000 - out);
+            let day = NOW.as_millis().div_euclid(86_400_000) - back;
+            Standing {
+                target: "anthropic/claude-haiku-4-5".parse().unwrap(),
+                day: Timestamp::from_millis(day * 86_400_000),
+                times,
+            }
+        })
+        .collect()
 }
 
 pub(super) fn plans() -> Vec<Plan> {
@@ -293,6 +316,6 @@ pub(super) fn plans() -> Vec<Plan> {
 
 pub(super) fn render_target(health: &Health, past: &Past) -> String {
     scene(health)
-        .target(&health.targets[0].id, past, &plans())
+        .target(&health.targets[0].id, Range::Hour, past, &plans())
         .unwrap()
 }

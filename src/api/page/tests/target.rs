@@ -46,7 +46,11 @@ fn a_gateways_page_and_the_direct_one_name_each_other() {
     through.flags = vec!["forged"];
     through.served_model = Some("<b>claude</b>".to_owned());
     let health = feed(vec![direct, through]);
-    let page = |id: &str| scene(&health).target(&id.parse().unwrap(), &past(), &[]).unwrap();
+    let page = |id: &str| {
+        scene(&health)
+            .target(&id.parse().unwrap(), Range::Hour, &past(), &[])
+            .unwrap()
+    };
     let (gateway, plain) = (page("gate/haiku"), page("anthropic/claude-haiku-4-5"));
     for html in [&gateway, &plain] {
         assert!(html.contains("the way through cuts replies and calls them finished"));
@@ -56,4 +60,95 @@ fn a_gateways_page_and_the_direct_one_name_each_other() {
     assert!(gateway.contains("cut replies came with a natural stop reason"));
     assert!(gateway.contains("claude") && !gateway.contains("<b>claude"));
     assert!(!plain.contains("Answers as"));
+}
+
+/// Everything at its bound: the longest range, full tables, the longest texts of ordinary characters.
+#[test]
+fn the_heaviest_page_stays_below_120_kb() {
+    let health = feed(vec![cut()]);
+    let mut seen = observation(NOW, Verdict::Truncated(Truncation::TerminalMissing));
+    let long = |n| Some("words & ".repeat(n));
+    (seen.detail, seen.tail, seen.request_id) = (long(80), long(80), Some("req_".repeat(10)));
+    for range in Range::ALL {
+        let past = Past {
+            history: Some(history(range)),
+            failures: vec![seen.clone(); MAX_FAILURES + 1],
+            observations: vec![seen.clone(); MAX_OBSERVATIONS + 1],
+            incidents: vec![incident(); MAX_LISTED + 1],
+            ..past()
+        };
+        let html = scene(&health)
+            .target(&health.targets[0].id, range, &past, &plans())
+            .unwrap();
+        assert_eq!(html.matches("class=\"evidence\"").count(), MAX_FAILURES);
+        assert!(html.len() < 120_000, "{}: {} bytes", range.as_str(), html.len());
+    }
+}
+
+#[test]
+fn every_range_is_a_link_and_the_present_one_says_so() {
+    let health = feed(vec![cut()]);
+    for range in Range::ALL {
+        let html = scene(&health)
+            .target(&health.targets[0].id, range, &past(), &[])
+            .unwrap();
+        for other in Range::ALL {
+            let link = format!(
+                "<a href=\"/targets/anthropic/claude-haiku-4-5?range={0}\" data-range=\"{0}\"",
+                other.as_str()
+            );
+            let (_, rest) = html.split_once(&link).unwrap();
+            assert_eq!(rest.starts_with(" aria-current=\"true\""), other == range);
+        }
+    }
+}
+
+#[test]
+fn the_six_charts_have_their_words_and_readouts() {
+    let html = render_target(&feed(vec![cut()]), &past());
+    for key in ["ttft", "e2e", "itl", "rates", "verdicts", "sources"] {
+        let (_, figure) = html.split_once(&format!("<figure data-chart=\"{key}\"")).unwrap();
+        let figure = figure.split_once("</figure>").unwrap().0;
+        assert!(
+            figure.contains(&format!("aria-labelledby=\"says-{key}\"")),
+            "{key}"
+        );
+        assert!(figure.contains("data-readout"), "{key}");
+        let says = figure.split_once(&format!("id=\"says-{key}\">")).unwrap().1;
+        assert!(says.starts_with(char::is_alphanumeric), "{key}: no words");
+    }
+    assert_eq!(html.matches("aria-live").count(), 1, "the charts are silent");
+}
+
+#[test]
+fn without_a_store_the_page_says_what_is_missing() {
+    let broken = Past {
+        missing: Some("the disk is gone".into()),
+        ..Past::default()
+    };
+    let html = render_target(&feed(vec![cut()]), &broken);
+    assert!(html.contains("There is no history to show: the disk is gone."));
+    assert!(!html.contains("None recorded yet") && !html.contains("<figure"));
+}
+
+#[test]
+fn a_long_timeline_shows_its_ends() {
+    let health = feed(vec![cut()]);
+    for (count, left) in [(MAX_STEPS, 0), (MAX_STEPS + 1, 1), (200, 194)] {
+        let mut open = incident();
+        open.timeline = (0..count)
+            .map(|n| IncidentEntry {
+                text: format!("line {n}."),
+                ..incident().timeline[0].clone()
+            })
+            .collect();
+        let past = Past {
+            incident: Some(open),
+            ..past()
+        };
+        let html = render_target(&health, &past);
+        assert_eq!(html.matches("First evidence:").count(), MAX_STEPS, "{count}");
+        assert!(html.contains("line 0.") && html.contains(&format!("line {}.", count - 1)));
+        assert_eq!(html.contains(&format!("{left} more in between")), left > 0);
+    }
 }

@@ -1,0 +1,169 @@
+//! `/openapi.json`: the description of this API, made from the handlers and the wire types themselves.
+//!
+//! What every path may answer (a wrong host, a bad query, a body on a GET, a fault of ours) is added to each in one
+//! place, [`Shared`]; what only some may is said beside the handler.
+
+pub(super) mod schemas;
+
+use std::sync::LazyLock;
+
+use axum::{
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use bytes::Bytes;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        Content, OpenApi as Document, RefOr,
+        path::Operation,
+        schema::{AnyOfBuilder, Schema},
+    },
+};
+
+use super::{
+    badge, events, health, incidents_feed, past, query, ready, reliability, report, series, validate,
+};
+use crate::feed;
+
+/// What [`document`] is made from.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "endturn",
+        description = "Which LLM targets can finish a reply right now: the feed, its events, the past, the gate. Within \
+            v1 fields, events and words are only added. Everything that is not an answer is application/problem+json.",
+        license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
+    ),
+    servers((url = "http://127.0.0.1:7411", description = "A daemon on this machine")),
+    tags(
+        (name = "now", description = "What is so right now"),
+        (name = "past", description = "What was"),
+        (name = "gate", description = "Is this reply whole?"),
+        (name = "elsewhere", description = "For feed readers and README files"),
+        (name = "endturn itself", description = "Whether the monitor works"),
+    ),
+    paths(
+        health::all,
+        health::one,
+        health::up,
+        events::follow,
+        past::observations,
+        past::incidents,
+        past::incident,
+        past::changes,
+        series::series,
+        reliability::reliability,
+        report::report,
+        validate::validate,
+        badge::svg,
+        badge::shield,
+        incidents_feed::feed,
+        ready::live,
+        ready::ready,
+        description,
+    ),
+    components(schemas(
+        schemas::ChangeKinds,
+        schemas::Cursor,
+        schemas::Expects,
+        schemas::Flag,
+        schemas::IncidentId,
+        schemas::Metrics,
+        schemas::MonthName,
+        schemas::Patterns,
+        schemas::ProblemDocument,
+        schemas::Protocols,
+        schemas::Provider,
+        schemas::Reasons,
+        schemas::SourceName,
+        schemas::Sources,
+        schemas::Span,
+        schemas::Step,
+        schemas::Target,
+        schemas::Verdict,
+        schemas::Word,
+        schemas::Worst,
+        feed::Time,
+        feed::Delta,
+        health::Unknown,
+    )),
+    modifiers(&Shared)
+)]
+struct Api;
+
+/// Adds to every operation what the guard around all of them may answer, and lets figures fit more than one shape.
+struct Shared;
+
+impl Modify for Shared {
+    fn modify(&self, document: &mut Document) {
+        for item in document.paths.paths.values_mut() {
+            for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+                shared(operation);
+                if let Some(RefOr::T(body)) = &mut operation.request_body {
+                    // Only JSON has a schema: of anything else every byte may come.
+                    let others = body
+                        .content
+                        .iter_mut()
+                        .filter(|(media, _)| *media != "application/json");
+                    others.for_each(|(_, content)| *content = RefOr::T(Content::default()));
+                }
+            }
+        }
+        // A share has a value, as dollars have: such shapes overlap, and exactly one is more than can be said.
+        let schemas = document
+            .components
+            .as_mut()
+            .map(|components| &mut components.schemas);
+        if let Some(RefOr::T(figures)) = schemas.and_then(|schemas| schemas.get_mut("Figures"))
+            && let Schema::OneOf(shapes) = figures
+        {
+            let any = shapes
+                .items
+                .drain(..)
+                .fold(AnyOfBuilder::new(), AnyOfBuilder::item);
+            let any = any.description(shapes.description.take());
+            *figures = Schema::AnyOf(any.build());
+        }
+    }
+}
+
+fn shared(operation: &mut Operation) {
+    for (status, description) in [
+        (StatusCode::BAD_REQUEST, "Unknown parameters, bad values, no Host"),
+        (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "A body where none is taken, or too large a one",
+        ),
+        (StatusCode::MISDIRECTED_REQUEST, "A Host that is not ours"),
+        (StatusCode::INTERNAL_SERVER_ERROR, "A fault of ours"),
+    ] {
+        let responses = &mut operation.responses.responses;
+        responses
+            .entry(status.as_str().to_owned())
+            .or_insert_with(|| RefOr::T(schemas::problem(description)));
+    }
+}
+
+/// The document. Its version is that of the program.
+pub fn document() -> Document {
+    Api::openapi()
+}
+
+/// As it is served, with its tag.
+static SERVED: LazyLock<(Bytes, String)> = LazyLock::new(|| {
+    let json = serde_json::to_vec(&document()).expect("a document of texts and numbers");
+    let tag = query::tag(&json);
+    (json.into(), tag)
+});
+
+/// This description.
+#[utoipa::path(get, path = "/openapi.json", tag = "endturn itself", responses(
+    (status = 200, description = "OpenAPI 3.1", body = Object,
+        headers(("ETag" = String, description = "Names this description"))),
+    (status = 304, description = "If-None-Match names this description"),
+))]
+pub(super) async fn description(headers: HeaderMap) -> Response {
+    let (json, tag) = &*SERVED;
+    query::tagged(&headers, tag, "application/json", || json.clone())
+}

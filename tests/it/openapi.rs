@@ -1,0 +1,280 @@
+//! The description of the API against the API: the same paths, and every answer as its schema says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::{
+    body::Body,
+    http::{Method, Request},
+};
+use endturn::api::{PROBLEM_JSON, document, paths};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+
+use crate::{
+    feed::IDS,
+    past::{Remembered, remembered},
+};
+
+fn described() -> Value {
+    serde_json::to_value(document()).unwrap()
+}
+
+#[test]
+fn every_path_is_described_and_every_described_path_is_there() {
+    let document = described();
+    assert!(
+        document["openapi"].as_str().unwrap().starts_with("3.1"),
+        "{}",
+        document["openapi"]
+    );
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    // A wildcard is one path segment or more; a badge is two files.
+    let routed: BTreeSet<String> = paths()
+        .into_iter()
+        .map(|path| path.replace("{*", "{"))
+        .flat_map(|path| match path.as_str() {
+            "/badge/{target}" => vec![format!("{path}.svg"), format!("{path}.json")],
+            _ => vec![path],
+        })
+        .collect();
+    let described: BTreeSet<String> = document["paths"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(routed, described);
+}
+
+#[test]
+fn every_operation_says_what_it_may_answer() {
+    let document = described();
+    let mut names = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let place = format!("{method} {path}");
+            assert!(
+                operation["summary"].as_str().is_some_and(|s| !s.contains('`')),
+                "{place}"
+            );
+            assert!(
+                names.insert(operation["operationId"].to_string()),
+                "{place}: the id is not its own"
+            );
+            let responses = operation["responses"].as_object().unwrap();
+            for status in ["200", "400", "413", "421", "500"] {
+                assert!(responses.contains_key(status), "{place} does not say {status}");
+            }
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let name = &parameter["name"];
+                assert!(
+                    parameter["description"].is_string(),
+                    "{place}: {name} is not explained"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    fn walk(value: &Value, document: &Value, seen: &mut usize) {
+        match value {
+            Value::Object(members) => {
+                if let Some(Value::String(reference)) = members.get("$ref") {
+                    let found = document.pointer(reference.trim_start_matches('#'));
+                    assert!(found.is_some(), "{reference} leads nowhere");
+                    *seen += 1;
+                }
+                members.values().for_each(|value| walk(value, document, seen));
+            }
+            Value::Array(items) => items.iter().for_each(|value| walk(value, document, seen)),
+            _ => {}
+        }
+    }
+    let document = described();
+    let mut seen = 0;
+    walk(&document, &document, &mut seen);
+    assert!(seen > 100, "only {seen} references");
+}
+
+/// Names of schemas that are a part of another one.
+fn collect(value: &Value, parts: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            for part in ["allOf", "anyOf"]
+                .into_iter()
+                .filter_map(|word| members.get(word)?.as_array())
+                .flatten()
+            {
+                parts.extend(part["$ref"].as_str().map(str::to_owned));
+            }
+            members.values().for_each(|value| collect(value, parts));
+        }
+        Value::Array(items) => items.iter().for_each(|value| collect(value, parts)),
+        _ => {}
+    }
+}
+
+/// Schemas that allow nothing that they don't name. Those that are parts of others have to stay open.
+fn closed(document: &Value) -> Value {
+    let mut components = document["components"].clone();
+    let mut parts = BTreeSet::new();
+    collect(&components, &mut parts);
+    for (name, schema) in components["schemas"].as_object_mut().unwrap() {
+        let whole = schema.get("properties").is_some() || schema.get("allOf").is_some();
+        if whole && !parts.contains(&format!("#/components/schemas/{name}")) {
+            schema["unevaluatedProperties"] = false.into();
+        }
+    }
+    components
+}
+
+/// A path of the document with its method, and how to ask it.
+struct Asked {
+    path: &'static str,
+    request: Request<Body>,
+}
+
+fn get(path: &'static str, address: &str) -> Asked {
+    let request = Request::get(address).header("host", "localhost");
+    Asked {
+        path,
+        request: request.body(Body::empty()).unwrap(),
+    }
+}
+
+fn questions() -> Vec<Asked> {
+    let [first, second, _] = IDS;
+    let encoded = first.replace('/', "%2F");
+    let mut all = vec![
+        get("/v1/health", "/v1/health"),
+        get("/v1/health", "/v1/health?targets=openai/*"),
+        get("/v1/health", "/v1/health?sinse=1"),
+        get("/v1/health/{target}", &format!("/v1/health/{encoded}")),
+        get("/v1/health/{target}", "/v1/health/no/body"),
+        get("/v1/up/{target}", &format!("/v1/up/{first}")),
+        get("/v1/up/{target}", &format!("/v1/up/{first}?unknown=maybe")),
+        get("/v1/observations", "/v1/observations?limit=500"),
+        get("/v1/observations", "/v1/observations?verdict=truncated&kind=cut"),
+        get("/v1/observations", "/v1/observations?limit=0"),
+        get("/v1/observations", "/v1/observations?cursor=made-up"),
+        get("/v1/incidents", "/v1/incidents"),
+        get("/v1/incidents/{id}", "/v1/incidents/i-cut"),
+        get("/v1/incidents/{id}", "/v1/incidents/none"),
+        get("/v1/changes", "/v1/changes"),
+        get(
+            "/v1/reliability",
+            &format!("/v1/reliability?target={first}&steps=6&fallback={second}"),
+        ),
+        get("/v1/reliability", "/v1/reliability?target=no/body"),
+        get("/v1/report", "/v1/report"),
+        get("/v1/report", "/v1/report?month=2020-01"),
+        get("/feed.atom", "/feed.atom"),
+        get("/badge/{target}.svg", &format!("/badge/{encoded}.svg")),
+        get("/badge/{target}.json", &format!("/badge/{first}.json")),
+        get("/livez", "/livez"),
+        get("/readyz", "/readyz"),
+        get("/openapi.json", "/openapi.json"),
+    ];
+    for metric in endturn::api::METRICS {
+        let address = format!("/v1/series/{first}?metric={metric}&step=1h");
+        all.push(get("/v1/series/{target}", &address));
+    }
+    let post = |media: &str, body: &'static str| Asked {
+        path: "/v1/validate",
+        request: Request::post("/v1/validate")
+            .header("host", "localhost")
+            .header("content-type", media)
+            .body(Body::from(body))
+            .unwrap(),
+    };
+    all.extend([
+        post(
+            "application/json",
+            "{\"text\":\"All done.\",\"stop_reason\":\"end_turn\"}",
+        ),
+        post("application/json", "{}"),
+        post("text/event-stream", "data: [DONE]\n\n"),
+        post("multipart/form-data", "x"),
+    ]);
+    all
+}
+
+#[tokio::test]
+async fn every_answer_is_as_its_schema_says() {
+    let document = described();
+    let components = closed(&document);
+    let world: Remembered = remembered();
+    let mut covered: BTreeMap<&str, u32> = BTreeMap::new();
+    for asked in questions() {
+        let path = asked.path;
+        let method = match *asked.request.method() {
+            Method::POST => "post",
+            _ => "get",
+        };
+        let place = format!("{method} {}", asked.request.uri());
+        let response = world.send(asked.request).await;
+        let status = response.status().as_u16().to_string();
+        let media = response.headers()["content-type"].to_str().unwrap().to_owned();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let told = &document["paths"][path][method]["responses"][&status];
+        assert!(told.is_object(), "{place}: {status} is not described");
+        let media = media.split(';').next().unwrap_or_default();
+        let content = &told["content"][media];
+        assert!(
+            content.is_object(),
+            "{place}: {status} is not described as {media}"
+        );
+        *covered.entry(path).or_default() += 1;
+        if !["application/json", PROBLEM_JSON].contains(&media) {
+            continue;
+        }
+        let mut schema = content["schema"].clone();
+        schema["components"] = components.clone();
+        let validator = jsonschema::validator_for(&schema).unwrap_or_else(|error| panic!("{place}: {error}"));
+        let answer: Value = serde_json::from_slice(&body).unwrap();
+        let errors: Vec<String> = validator
+            .iter_errors(&answer)
+            .map(|error| format!("{} at {}", error, error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{place}: {}\n{answer}", errors.join("\n"));
+    }
+    let all = document["paths"].as_object().unwrap();
+    // An event stream does not end; tests of its own read it.
+    let missed: Vec<_> = all
+        .keys()
+        .filter(|path| *path != "/v1/events" && !covered.contains_key(path.as_str()))
+        .collect();
+    assert!(missed.is_empty(), "{missed:?}");
+}
+
+#[tokio::test]
+async fn parameters_of_the_document_are_those_that_are_taken() {
+    let document = described();
+    let world = remembered();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let Some(operation) = methods.get("get").filter(|_| path != "/v1/events") else {
+            continue;
+        };
+        let address = path
+            .replace("{target}", "anthropic%2Fclaude-haiku-4-5")
+            .replace("{id}", "i-cut");
+        let takes_query = operation["parameters"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|parameter| parameter["in"] == "query"));
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            if parameter["in"] != "query" {
+                continue;
+            }
+            let name = parameter["name"].as_str().unwrap();
+            let response = world.get(&format!("{address}?{name}=%00")).await;
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            let told = String::from_utf8_lossy(&body).into_owned();
+            assert!(
+                !told.contains("unknown field"),
+                "{path} does not take {name}: {told}"
+            );
+        }
+        if takes_query {
+            let status = world.get(&format!("{address}?no_such=1")).await.status();
+            assert_eq!(status.as_u16(), 400, "{path}");
+        }
+    }
+    assert_eq!(json!(null), document["webhooks"]);
+}
