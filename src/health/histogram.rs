@@ -254,6 +254,11 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn varint(&mut self) -> Result<u64, BlobError> {
+        // Nearly all are one byte: gaps between neighbours, counts of a bucket.
+        if let Some(&byte @ ..0x80) = self.blob.get(self.at) {
+            self.at += 1;
+            return Ok(u64::from(byte));
+        }
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = *self.blob.get(self.at).ok_or(BlobError::Corrupt(self.at))?;

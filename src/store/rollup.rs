@@ -1,7 +1,5 @@
 //! What one bucket of history holds: counts, outcomes, tokens, money, and histograms that merge.
 
-use std::collections::BTreeMap;
-
 use super::{Counts, packed};
 use crate::{
     clock::Timestamp,
@@ -84,7 +82,7 @@ pub struct Tokens {
 
 /// How often each verdict came, finer kinds apart.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Outcomes(BTreeMap<u16, u64>);
+pub struct Outcomes(Vec<(u16, u64)>);
 
 impl Outcomes {
     /// Verdict family, finer kind where there is one, and count; in the order of the stored numbers. Codes of a later
@@ -104,6 +102,14 @@ impl Outcomes {
             .sum()
     }
 
+    /// Counts so many of a code. A bucket knows a handful of codes, so a list in order is quicker than a tree.
+    fn add(&mut self, code: u16, n: u64) {
+        match self.0.binary_search_by_key(&code, |outcome| outcome.0) {
+            Ok(at) => self.0[at].1 = self.0[at].1.saturating_add(n),
+            Err(at) => self.0.insert(at, (code, n)),
+        }
+    }
+
     fn to_blob(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for (code, n) in &self.0 {
@@ -114,12 +120,12 @@ impl Outcomes {
     }
 
     fn from_blob(mut blob: &[u8]) -> Option<Self> {
-        let mut all = BTreeMap::new();
+        let mut all = Self::default();
         while !blob.is_empty() {
             let code = u16::try_from(packed::take(&mut blob)?).ok()?;
-            all.insert(code, packed::take(&mut blob)?);
+            all.add(code, packed::take(&mut blob)?);
         }
-        Some(Self(all))
+        Some(all)
     }
 }
 
@@ -163,7 +169,7 @@ impl Rollup {
 
     /// Observations counted.
     pub fn observations(&self) -> u64 {
-        self.outcomes.0.values().sum()
+        self.outcomes.0.iter().map(|(_, n)| n).sum()
     }
 
     /// Counts one observation.
@@ -174,11 +180,7 @@ impl Rollup {
     /// Counts one observation, but only these of its lengths.
     pub(super) fn add_spans(&mut self, o: &Observation, spans: &[Span]) {
         self.counts += Counts::of_verdict(o.verdict);
-        *self
-            .outcomes
-            .0
-            .entry(packed::code_of_verdict(o.verdict))
-            .or_default() += 1;
+        self.outcomes.add(packed::code_of_verdict(o.verdict), 1);
         if !o.usage.provisional {
             let add = |sum: &mut u64, n: Option<u64>| *sum = sum.saturating_add(n.unwrap_or(0));
             add(&mut self.tokens.input, o.usage.input);
@@ -208,7 +210,7 @@ impl Rollup {
     pub fn merge(&mut self, other: &Self) {
         self.counts += other.counts;
         for (code, n) in &other.outcomes.0 {
-            *self.outcomes.0.entry(*code).or_default() += n;
+            self.outcomes.add(*code, *n);
         }
         self.tokens.input = self.tokens.input.saturating_add(other.tokens.input);
         self.tokens.output = self.tokens.output.saturating_add(other.tokens.output);
