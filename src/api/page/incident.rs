@@ -103,7 +103,7 @@ impl Scene<'_> {
                 .map(|o| seen(o, now))
                 .collect(),
             gone: gone(case, now),
-            raw: raw_href(&incident.target),
+            raw: raw_href(incident),
         })
     }
 }
@@ -162,12 +162,17 @@ fn gone(case: &Case, now: Timestamp) -> Option<String> {
     }
 }
 
-/// The raw observations of a target.
-fn raw_href(target: &TargetId) -> String {
-    format!(
-        "/v1/observations?target={}",
-        utf8_percent_encode(&target.to_string(), SEGMENT)
-    )
+/// The raw observations of its target while it lasted.
+fn raw_href(incident: &Incident) -> String {
+    let encoded = |text: &str| utf8_percent_encode(text, SEGMENT).to_string();
+    let target = encoded(&incident.target.to_string());
+    let since = encoded(&incident.started.to_rfc3339());
+    let mut href = format!("/v1/observations?target={target}&since={since}");
+    if let Some(over) = incident.recovered.or(incident.closed) {
+        href.push_str("&until=");
+        href.push_str(&encoded(&over.to_rfc3339()));
+    }
+    href
 }
 
 impl Sentence {

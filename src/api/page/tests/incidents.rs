@@ -120,7 +120,13 @@ fn an_incident_tells_what_happened_what_it_cost_and_why_we_think_so() {
     ] {
         assert!(words.contains(part), "{part} is missing: {words}");
     }
-    assert!(html.contains("href=\"/v1/observations?target=anthropic%2Fclaude-haiku-4-5\""));
+    let raw =
+        "href=\"/v1/observations?target=anthropic%2Fclaude-haiku-4-5&#38;since=2026-06-20T13%3A00%3A56.000Z";
+    assert!(html.contains(&format!("{raw}\"")), "open: without an end");
+    let mut over = case();
+    over.incident.recovered = Some(ago(200));
+    let html = scene(&feed(four())).incident(&over);
+    assert!(html.contains(&format!("{raw}&#38;until=2026-06-20T13%3A01%3A42.000Z\"")));
 }
 
 #[test]
