@@ -221,7 +221,8 @@ async fn a_targets_page_brings_its_own_script() {
     let page = get(&router, "/targets/openrouter/meta-llama/llama-3.1-8b:free")
         .await
         .body;
-    let script = page.split('"').find(|text| text.contains(".js")).unwrap();
+    let (_, rest) = page.split_once("<script src=\"").unwrap();
+    let script = rest.split('"').next().unwrap();
     let asset = get(&router, script).await;
     assert!(asset.body.contains("data-readout") && asset.cache.contains("immutable"));
 }

@@ -74,8 +74,6 @@ describe('live', () => {
     }
     assert.equal(await page.evaluate(() => window.endturnTest.same), true, 'the page was not loaded again');
     assert.equal(await page.evaluate(() => document.activeElement.dataset.target), HEALTHY, 'the focus stays on its row');
-    const { items } = await daemon.json(`/v1/incidents?target=${encodeURIComponent(VICTIM)}`);
-    incident = items[0].id;
     await view.done();
   });
 
@@ -100,8 +98,12 @@ describe('all pages', { timeout: 300_000 }, () => {
   before(async () => {
     await simulator.fault('anthropic/claude-haiku-4-5', CUT);
     await daemon.untilState(VICTIM, ...IMPAIRED);
-    const open = await daemon.json(`/v1/incidents?open=true&target=${encodeURIComponent(VICTIM)}`);
-    incident = open.items[0]?.id ?? incident;
+    // It opens once the impairment has lasted: the before hook's own time limit bounds the wait.
+    while (!incident) {
+      const open = await daemon.json(`/v1/incidents?open=true&target=${encodeURIComponent(VICTIM)}`);
+      incident = open.items[0]?.id;
+      if (!incident) await new Promise((done) => { setTimeout(done, 200); });
+    }
   }, { timeout: 90_000 });
 
   for (const theme of ['light', 'dark']) {
