@@ -4,7 +4,7 @@
 # Usage: tests/real/browser/run.sh [BINARY [--test-name-pattern=PATTERN]]
 #
 # BINARY is the debug build unless given. Needs Chromium (/usr/bin/chromium, or $ENDTURN_CHROMIUM), Node.js 20 and npm;
-# the two packages are kept in $ENDTURN_REAL_CACHE (default target/real). Takes about a minute.
+# the two packages are kept in $ENDTURN_REAL_CACHE (default target/real). Takes about two minutes.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)

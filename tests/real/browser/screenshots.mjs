@@ -8,7 +8,7 @@ import { Daemon, Simulator, provider } from './daemon.mjs';
 const VICTIM = 'anthropic/claude-haiku-4-5';
 const TARGETS = [VICTIM, 'openai/gpt-5.2-chat', 'openai-responses/gpt-5.2', 'gemini/gemini-2.5-flash-lite'];
 const OUT = process.env.ENDTURN_PICTURES;
-const WIDE = { width: 1080, height: 640 }, LONG = { viewport: { width: 1080, height: 1400 }, deviceScaleFactor: 1.5 }, PHONE = { width: 360, height: 740 };
+const WIDE = { width: 1080, height: 800 }, LONG = { viewport: { width: 1080, height: 1400 }, deviceScaleFactor: 1.5 }, PHONE = { width: 360, height: 740 };
 
 const browser = await launch();
 const simulator = await Simulator.start();
