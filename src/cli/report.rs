@@ -2,6 +2,7 @@
 
 mod csv;
 mod markdown;
+mod words;
 
 use std::{fmt::Write, time::Duration};
 

@@ -2,16 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::{
-    cli::printable,
-    feed::{
-        report::{BudgetFigures, ClusteredRate, IncidentLine, ProviderReport, Report, Sheet},
-        v1::Percentiles,
-    },
-};
+use super::words::{NONE, moment, plain, rate, row, share, span, spread, whole};
+use crate::feed::report::{BudgetFigures, IncidentLine, ProviderReport, Report, Sheet};
 
-/// Stands for a figure that is not known.
-const NONE: &str = "–";
 /// Below this share of the time watched, the report says that its uptime speaks of a part only.
 const THIN_COVERAGE: f64 = 0.9;
 
@@ -329,75 +322,4 @@ incident, and is not told for fewer than two.";
         moment(&report.generated_at.to_string()),
         report.schema
     );
-}
-
-fn row(out: &mut String, cells: &[&str]) {
-    let _ = writeln!(out, "| {} |", cells.join(" | "));
-}
-
-/// Text of others in a cell: it makes no column, no mark-up and no line of its own.
-fn plain(text: &str) -> String {
-    let mut told = String::with_capacity(text.len());
-    for c in printable(text).chars() {
-        if matches!(
-            c,
-            '|' | '\\' | '`' | '*' | '_' | '<' | '>' | '[' | ']' | '#' | '&' | '~'
-        ) {
-            told.push('\\');
-        }
-        told.push(c);
-    }
-    told
-}
-
-/// `2026-11-03 13:01:07` of an RFC 3339 time.
-fn moment(rfc3339: &str) -> String {
-    rfc3339.get(..19).unwrap_or(rfc3339).replace('T', " ")
-}
-
-fn share(value: Option<f64>, decimals: usize) -> String {
-    value.map_or(NONE.to_owned(), |value| format!("{:.decimals$} %", value * 1e2))
-}
-
-fn rate(of: &ClusteredRate) -> String {
-    match (of.value, of.low, of.high) {
-        (Some(value), Some(low), Some(high)) => format!(
-            "{:.2} % ({:.2} to {:.2}, n {}{})",
-            value * 1e2,
-            low * 1e2,
-            high * 1e2,
-            of.n,
-            if of.deff > 1.05 {
-                format!(", deff {:.1}", of.deff)
-            } else {
-                String::new()
-            }
-        ),
-        _ => NONE.to_owned(),
-    }
-}
-
-fn spread(of: &Percentiles) -> String {
-    match (of.p50, of.p95, of.p99) {
-        (Some(p50), Some(p95), Some(p99)) => format!("{p50:.0} / {p95:.0} / {p99:.0} ms (n {})", of.n),
-        _ => NONE.to_owned(),
-    }
-}
-
-fn whole(seconds: u64) -> String {
-    span(seconds as f64)
-}
-
-/// A length of time in its two largest units.
-fn span(seconds: f64) -> String {
-    let sign = if seconds < 0.0 { "−" } else { "" };
-    let s = seconds.abs().round() as u64;
-    let (d, h, m, s) = (s / 86_400, s / 3_600 % 24, s / 60 % 60, s % 60);
-    let told = match (d, h, m, s) {
-        (0, 0, 0, s) => format!("{s} s"),
-        (0, 0, m, s) => format!("{m} min {s} s"),
-        (0, h, m, _) => format!("{h} h {m} min"),
-        (d, h, _, _) => format!("{d} d {h} h"),
-    };
-    format!("{sign}{told}")
 }

@@ -193,4 +193,36 @@ mod tests {
             ("ENDTURN UNKNOWN - no endturn answers\n", 3)
         );
     }
+
+    /// `'label'=value[UOM];[warn];[crit];[min];[max]`, blanks between: the guidelines' own grammar.
+    #[test]
+    fn performance_data_is_what_the_guidelines_ask_for() {
+        let mut health = fixture::health(&["operational", "unknown"]);
+        health.targets[1].ttft_ms.p95 = None;
+        let (text, _) = service(&health, fixture::NOW);
+        let (_, data) = text.lines().next().unwrap().split_once(" | ").unwrap();
+        let mut rest = data;
+        let mut seen = 0;
+        while !rest.is_empty() {
+            let (label, after) = match rest.strip_prefix('\'') {
+                Some(quoted) => quoted.split_once("'=").unwrap(),
+                None => rest.split_once('=').unwrap(),
+            };
+            assert!(!label.contains(['\'', '=', '|']), "{label}");
+            let (datum, next) = after.split_once(' ').unwrap_or((after, ""));
+            let fields: Vec<&str> = datum.split(';').collect();
+            assert!(
+                (4..=5).contains(&fields.len()) && fields[1].is_empty() && fields[2].is_empty(),
+                "{datum}"
+            );
+            let value = fields[0].trim_end_matches(['%', 'm', 's']);
+            assert!(value == "U" || value.parse::<f64>().is_ok(), "{datum}");
+            assert!(
+                fields[3..].iter().all(|bound| bound.parse::<f64>().is_ok()),
+                "{datum}"
+            );
+            (rest, seen) = (next, seen + 1);
+        }
+        assert_eq!(seen, State::ALL.len() + 2 * 4);
+    }
 }

@@ -8,7 +8,7 @@ import { Daemon, Simulator, provider } from './daemon.mjs';
 const VICTIM = 'anthropic/claude-haiku-4-5';
 const TARGETS = [VICTIM, 'openai/gpt-5.2-chat', 'openai-responses/gpt-5.2', 'gemini/gemini-2.5-flash-lite'];
 const OUT = process.env.ENDTURN_PICTURES;
-const WIDE = { width: 1080, height: 640 }, LONG = { width: 1080, height: 1200 }, PHONE = { width: 360, height: 740 };
+const WIDE = { width: 1080, height: 640 }, LONG = { viewport: { width: 1080, height: 1400 }, deviceScaleFactor: 1.5 }, PHONE = { width: 360, height: 740 };
 
 const browser = await launch();
 const simulator = await Simulator.start();
@@ -37,16 +37,16 @@ try {
   const cut = { kind: 'truncate', rate: 0.6, at: 0.6 };
   await simulator.fault('anthropic', { ...cut, how: 'fin' });
   await simulator.fault('openai/gpt-5.2-chat', { ...cut, how: 'no_terminal' });
-  await daemon.until('both cut short', (feed) => feed.targets.filter((t) => t.reason.code === 'truncated' && t.truncation_rate.value > 0.3).length === 2);
+  await daemon.until('both cut short', (feed) => feed.targets.filter((t) => t.reason.code === 'truncated' && t.truncation_rate.value > 0.3 && t.incident).length === 2);
   await picture('page', '/');
   await picture('page-dark', '/', { colorScheme: 'dark' });
   await picture('page-phone', '/', { viewport: PHONE });
-  await picture('page-target', `/targets/${VICTIM}`, { viewport: LONG });
+  await picture('page-target', `/targets/${VICTIM}?range=7d`, LONG);
   await simulator.fault('anthropic', null);
   await simulator.fault('openai/gpt-5.2-chat', null);
   await daemon.until('all well again', well);
   const { items } = await daemon.json(`/v1/incidents?target=${encodeURIComponent(VICTIM)}`);
-  await picture('page-incident', `/incidents/${items[0].id}`, { viewport: LONG });
+  await picture('page-incident', `/incidents/${items[0].id}`, { ...LONG, viewport: { width: 1080, height: 900 } });
 } finally {
   await browser.close();
   await daemon.stop();

@@ -221,3 +221,43 @@ fn text_of_others_is_shown_and_never_obeyed() {
         "{shown}"
     );
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+
+    /// Whatever is pressed, heard and resized in whatever order: it draws, and the selected row is one of the rows.
+    #[test]
+    fn no_order_of_events_breaks_it(
+        steps in proptest::collection::vec((0_u8..24, 0_usize..7, 0_u16..130, 0_u16..45), 1..25)
+    ) {
+        use ratatui::crossterm::event::{Event as Input, KeyCode};
+        const STATES: [&str; 6] = ["operational", "degraded", "partial", "down", "unknown", "maintenance"];
+        const KEYS: [KeyCode; 17] = [
+            KeyCode::Up, KeyCode::Down, KeyCode::PageUp, KeyCode::PageDown, KeyCode::Home, KeyCode::End, KeyCode::Enter,
+            KeyCode::Esc, KeyCode::Backspace, KeyCode::Char('s'), KeyCode::Char('f'), KeyCode::Char('/'),
+            KeyCode::Char('?'), KeyCode::Char('m'), KeyCode::Char('4'), KeyCode::Char('j'), KeyCode::Char('k'),
+        ];
+        let mut app = app();
+        for (what, many, width, height) in steps {
+            let event = match (KEYS.get(usize::from(what)), what) {
+                (Some(key), _) => Event::Input(Input::Key((*key).into())),
+                (None, 17..20) => {
+                    let targets: Vec<_> = (0..many).map(|at| (format!("p{at}/m"), STATES[(at + many) % 6])).collect();
+                    let targets: Vec<_> = targets.iter().map(|(id, state)| (id.as_str(), *state)).collect();
+                    Event::News(News::Snapshot(Box::new(fixture::named(&targets))))
+                }
+                (None, 20) => Event::News(News::Lost { why: "gone".to_owned(), retry: Duration::from_secs(1) }),
+                (None, _) => Event::Tick,
+            };
+            let now = app.now.plus(Duration::from_secs(u64::from(what % 3)));
+            app.update(event, now);
+            drawn(&mut app, PLAIN, width, height);
+            let rows = app.rows().len();
+            if let Some(row) = app.selected_row() {
+                proptest::prop_assert!(row < rows);
+            } else {
+                proptest::prop_assert!(rows == 0 || app.mode == Mode::Details, "{rows} rows and none is selected");
+            }
+        }
+    }
+}
