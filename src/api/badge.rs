@@ -79,12 +79,7 @@ pub(super) async fn badge(
         )));
     }
     let snapshot = api.hub.snapshot();
-    let target = snapshot
-        .health
-        .targets
-        .iter()
-        .find(|target| target.id == id)
-        .ok_or_else(|| Problem::not_found(format!("no target {id} is configured")))?;
+    let target = query::watched(&snapshot.health, &id)?;
     let known = snapshot.is_fresh(api.clock.now()) && snapshot.health.head.network == Network::Online;
     let state = if known { target.state } else { HealthState::Unknown };
     let shield = Shield::new(asked.label.as_deref().unwrap_or(&id.to_string()), state);

@@ -193,12 +193,7 @@ pub(super) async fn up(
     let id = query::target(path)?;
     let UpQuery { unknown } = query::query(&uri)?;
     let snapshot = api.hub.snapshot();
-    let target = snapshot
-        .health
-        .targets
-        .iter()
-        .find(|target| target.id == id)
-        .ok_or_else(|| Problem::not_found(format!("no target {id} is configured")))?;
+    let target = query::watched(&snapshot.health, &id)?;
     let known = snapshot.is_fresh(api.clock.now())
         && snapshot.health.head.network == Network::Online
         && target.state != HealthState::Unknown;

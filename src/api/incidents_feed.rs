@@ -13,7 +13,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{ApiState, IncidentQuery, openapi::schemas, problem::Problem, query};
-use crate::{clock::Timestamp, health::Incident, id::ProviderId};
+use crate::{clock::Timestamp, health::Incident};
 
 /// Most entries of the feed: the incidents that were opened last.
 pub const MAX_ENTRIES: usize = 50;
@@ -45,10 +45,7 @@ pub(super) async fn feed(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let asked: Asked = query::query(&uri)?;
-    let provider = asked
-        .provider
-        .map(|text| ProviderId::new(&text).map_err(|error| Problem::bad_query(error.to_string())))
-        .transpose()?;
+    let provider = query::provider_filter(asked.provider.as_deref())?;
     let wanted = IncidentQuery {
         target: query::target_filter(asked.target.as_deref())?,
         provider,

@@ -16,7 +16,6 @@ use super::{
 use crate::{
     feed::{Time, record},
     health::{ChangeKind, ReasonCode, State as HealthState},
-    id::ProviderId,
     verdict::Source,
 };
 
@@ -186,10 +185,7 @@ pub(super) async fn incidents(State(api): State<ApiState>, uri: Uri) -> Result<R
                 .ok_or_else(|| unknown_word("reason", &text, &ReasonCode::ALL.map(ReasonCode::as_str)))
         })
         .transpose()?;
-    let provider = asked
-        .provider
-        .map(|text| ProviderId::new(&text).map_err(|error| Problem::bad_query(error.to_string())))
-        .transpose()?;
+    let provider = query::provider_filter(asked.provider.as_deref())?;
     let wanted = IncidentQuery {
         target: query::target_filter(asked.target.as_deref())?,
         provider,

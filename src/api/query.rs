@@ -12,7 +12,14 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
-use crate::{clock::Timestamp, feed::Filter, id::TargetId};
+use crate::{
+    clock::Timestamp,
+    feed::{
+        Filter,
+        v1::{Health, TargetHealth},
+    },
+    id::{ProviderId, TargetId},
+};
 
 /// Items of a list where the request says no `limit`.
 pub const DEFAULT_LIMIT: usize = 100;
@@ -51,6 +58,21 @@ pub(super) fn target_filter(text: Option<&str>) -> Result<Option<TargetId>, Prob
             .map_err(|error: crate::id::IdError| Problem::bad_query(error.to_string()))
     })
     .transpose()
+}
+
+/// A `provider` parameter.
+pub(super) fn provider_filter(text: Option<&str>) -> Result<Option<ProviderId>, Problem> {
+    text.map(|text| ProviderId::new(text).map_err(|error| Problem::bad_query(error.to_string())))
+        .transpose()
+}
+
+/// The target of that id in the feed.
+pub(super) fn watched<'a>(health: &'a Health, id: &TargetId) -> Result<&'a TargetHealth, Problem> {
+    health
+        .targets
+        .iter()
+        .find(|target| &target.id == id)
+        .ok_or_else(|| Problem::not_found(format!("no target {id} is configured")))
 }
 
 /// A `targets` parameter.

@@ -1,17 +1,19 @@
-//! Questions to a running daemon about the past.
+//! Questions to a running daemon.
 
 use std::{error::Error, time::Duration};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::{Exit, printable, status::innermost};
+use super::{Exit, printable};
 use crate::probe::http_client;
 
 /// Largest answer that is read, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// What an endturn says that does not know a path: an older one.
 const UNKNOWN_PATH: &str = "there is nothing at this path";
+/// How the types of our problems begin.
+const PROBLEM: &str = "urn:endturn:problem:";
 /// What needs no encoding in a path or a query.
 const SAFE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -66,7 +68,17 @@ impl AskError {
 /// The part of a problem document that tells what is wrong.
 #[derive(Debug, Deserialize)]
 struct ProblemDetail {
+    r#type: String,
     detail: String,
+}
+
+/// The cause at the bottom of an error, which says most.
+pub(crate) fn innermost(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }
 
 /// A text as part of a path or a query.
@@ -76,6 +88,20 @@ pub(crate) fn encoded(text: &str) -> String {
 
 /// The body of an answer of the daemon at `base`, waited for so long.
 pub(crate) async fn ask(base: &str, path: &str, patience: Duration) -> Result<Vec<u8>, AskError> {
+    let client = http_client().map_err(|error| AskError::Unreachable {
+        url: base.to_owned(),
+        why: innermost(&error),
+    })?;
+    ask_with(&client, base, path, patience).await
+}
+
+/// The same by a client that is there already: making one reads the system's roots.
+pub(crate) async fn ask_with(
+    client: &reqwest::Client,
+    base: &str,
+    path: &str,
+    patience: Duration,
+) -> Result<Vec<u8>, AskError> {
     let url = format!("{}{path}", base.trim_end_matches('/'));
     let unreachable = |error: &dyn Error| AskError::Unreachable {
         url: base.to_owned(),
@@ -85,7 +111,6 @@ pub(crate) async fn ask(base: &str, path: &str, patience: Duration) -> Result<Ve
         url: base.to_owned(),
         why,
     };
-    let client = http_client().map_err(|error| unreachable(&error))?;
     let response = client.get(&url).timeout(patience).send().await;
     let mut response = response.map_err(|error| unreachable(&error))?;
     let status = response.status();
@@ -99,11 +124,15 @@ pub(crate) async fn ask(base: &str, path: &str, patience: Duration) -> Result<Ve
     if status.is_success() {
         return Ok(body);
     }
-    match serde_json::from_slice::<ProblemDetail>(&body) {
-        Ok(problem) if status.is_client_error() && problem.detail != UNKNOWN_PATH => {
+    // Others have problems too.
+    let problem = serde_json::from_slice::<ProblemDetail>(&body)
+        .ok()
+        .filter(|problem| problem.r#type.starts_with(PROBLEM));
+    match problem {
+        Some(problem) if status.is_client_error() && problem.detail != UNKNOWN_PATH => {
             Err(AskError::Refused(printable(&problem.detail)))
         }
-        Ok(problem) if status.is_server_error() => Err(AskError::Unavailable(printable(&problem.detail))),
+        Some(problem) if status.is_server_error() => Err(AskError::Unavailable(printable(&problem.detail))),
         _ => Err(not_ours(format!("HTTP {}", status.as_u16()))),
     }
 }

@@ -4,7 +4,7 @@ use std::{convert::Infallible, time::Duration};
 
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use super::status::innermost;
+use super::ask::innermost;
 use crate::{
     feed::{Delta, Kind, v1::Health},
     probe::http_client,

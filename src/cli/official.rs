@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use super::{printable, status};
+use super::{ask, printable, status};
 use crate::{
     clock::Timestamp,
     feed::{
@@ -29,7 +29,9 @@ pub(super) async fn words(base: &str, health: &Health, now: Timestamp) -> String
 
 /// The lead of an incident; `None` too where the daemon's history can't be read.
 async fn lead(base: &str, id: &str) -> Option<i64> {
-    let body = status::read(base, &format!("/v1/incidents/{id}")).await.ok()?;
+    let body = ask::ask(base, &format!("/v1/incidents/{id}"), status::TIMEOUT)
+        .await
+        .ok()?;
     serde_json::from_slice::<Incident>(&body).ok()?.lead_s
 }
 

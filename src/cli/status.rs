@@ -8,53 +8,38 @@ use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::{Exit, args::StatusArgs, official, printable};
+use super::{
+    Exit,
+    args::StatusArgs,
+    ask::{self, AskError},
+    official, printable,
+};
 use crate::{
     clock::{Clock, Timestamp},
     feed::v1::{Health, Percentiles, Rate, TargetHealth},
     health::{Network, State},
     id::TargetId,
-    probe::http_client,
 };
 
 /// Longest wait for the daemon's answer.
-const TIMEOUT: Duration = Duration::from_secs(5);
-/// Largest feed that is read, in bytes.
-const MAX_FEED_BYTES: usize = 16 << 20;
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why there is nothing to show.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StatusError {
-    /// Nobody answers there.
-    #[error(
-        "no endturn answers at {url}: {why}\n\nhelp: start one with `endturn run` or `endturn demo`, or name it with --url"
-    )]
-    Unreachable {
-        /// Where we asked.
-        url: String,
-        /// What went wrong.
-        why: String,
-    },
-    /// Somebody answers, but not endturn.
-    #[error(
-        "{url} answers, but not with a health feed: {why}\n\nhelp: --url takes the address of an endturn daemon"
-    )]
-    NotOurs {
-        /// Where we asked.
-        url: String,
-        /// What went wrong.
-        why: String,
-    },
+    /// There is no feed.
+    #[error(transparent)]
+    Daemon(#[from] AskError),
     /// The feed doesn't have these targets.
     #[error("the daemon does not watch {0}\n\nhelp: it watches {1}")]
     NoTarget(String, String),
 }
 
 impl StatusError {
-    /// How to exit.
+    /// How to exit. A daemon that has no feed is as good as none.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Unreachable { .. } | Self::NotOurs { .. } => Exit::Unreachable,
+            Self::Daemon(_) => Exit::Unreachable,
             Self::NoTarget(..) => Exit::Usage,
         }
     }
@@ -62,68 +47,9 @@ impl StatusError {
 
 /// Fetches the feed.
 pub(super) async fn fetch(base: &str) -> Result<(Health, String), StatusError> {
-    let body = read(base, "/v1/health").await?;
-    let health = serde_json::from_slice(&body).map_err(|error| StatusError::NotOurs {
-        url: base.to_owned(),
-        why: error.to_string(),
-    })?;
+    let body = ask::ask(base, "/v1/health", TIMEOUT).await?;
+    let health = ask::parsed(base, &body)?;
     Ok((health, String::from_utf8_lossy(&body).into_owned()))
-}
-
-/// The body of one of the daemon's own answers.
-pub(super) async fn read(base: &str, path: &str) -> Result<Vec<u8>, StatusError> {
-    let client = http_client().map_err(|error| StatusError::Unreachable {
-        url: base.to_owned(),
-        why: error.to_string(),
-    })?;
-    read_with(&client, base, path).await
-}
-
-/// The same by a client that is there already: making one reads the system's roots.
-pub(super) async fn read_with(
-    client: &reqwest::Client,
-    base: &str,
-    path: &str,
-) -> Result<Vec<u8>, StatusError> {
-    let url = format!("{}{path}", base.trim_end_matches('/'));
-    let unreachable = |why: String| StatusError::Unreachable {
-        url: base.to_owned(),
-        why,
-    };
-    let mut response = client
-        .get(&url)
-        .timeout(TIMEOUT)
-        .send()
-        .await
-        .map_err(|error| unreachable(innermost(&error)))?;
-    let not_ours = |why: String| StatusError::NotOurs {
-        url: base.to_owned(),
-        why,
-    };
-    if !response.status().is_success() {
-        return Err(not_ours(format!("HTTP {}", response.status().as_u16())));
-    }
-    let mut body = Vec::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|error| unreachable(innermost(&error)))?
-    {
-        if body.len() + chunk.len() > MAX_FEED_BYTES {
-            return Err(not_ours(format!("more than {MAX_FEED_BYTES} bytes")));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-/// The cause at the bottom of an error, which says most.
-pub(super) fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 /// Runs the command: what to print, and how to exit.
@@ -138,7 +64,7 @@ pub(crate) async fn run(args: &StatusArgs, clock: &Clock) -> Result<(String, Exi
             Err(error) => nagios::unknown(&error.to_string()),
         });
     }
-    if args.oneline && matches!(fetched, Err(StatusError::Unreachable { .. })) {
+    if args.oneline && matches!(fetched, Err(StatusError::Daemon(AskError::Unreachable { .. }))) {
         return Ok((oneline::UNREACHABLE.to_owned(), Exit::Unreachable));
     }
     let (health, raw) = fetched?;

@@ -334,7 +334,7 @@ async fn status_without_a_daemon_says_so() {
     );
     let other = format!("http://{}", providers.addr);
     let done = place.run(&["status", "--url", &other]).await.expect(4);
-    assert!(done.err.contains("not with a health feed"), "{}", done.err);
+    assert!(done.err.contains("but not as endturn does"), "{}", done.err);
     for url in ["nonsense", "ftp://127.0.0.1/", "127.0.0.1:7411"] {
         let done = place.run(&["status", "--url", url]).await.expect(2);
         assert!(done.err.contains("http://"), "{url}: {}", done.err);

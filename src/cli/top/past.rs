@@ -6,7 +6,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::{
-    cli::status,
+    cli::{ask, status},
     clock::Timestamp,
     feed::{
         Time,
@@ -94,7 +94,7 @@ pub(super) struct Daemon {
 
 impl Daemon {
     async fn read<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, String> {
-        let body = status::read_with(&self.client, &self.base, path).await;
+        let body = ask::ask_with(&self.client, &self.base, path, status::TIMEOUT).await;
         serde_json::from_slice(&body.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
     }
 }
