@@ -69,13 +69,19 @@ fn bracket(byte: u8, at: usize, tally: &mut Tally) {
 }
 
 /// Where the prefix of a literal begins that ends with `before`: `r`, `b`, `c`, `br` and the like, and hashes. A longer
-/// word is taken whole, so that the lexer sees that it is none.
+/// word is taken whole, so that the lexer sees that it is none; so is a number with the sign of its exponent, for what
+/// follows `1e-` is its suffix and no prefix.
 fn start_of(before: &[u8]) -> usize {
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'#') || !byte.is_ascii();
-    before
-        .iter()
-        .rposition(|byte| !is_part(byte))
-        .map_or(0, |last| last + 1)
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'#') || !byte.is_ascii();
+    let mut start = before.len();
+    while let Some((&byte, rest)) = before[..start].split_last() {
+        let is_sign = matches!(byte, b'+' | b'-') && matches!(rest.last(), Some(b'e' | b'E'));
+        if !is_part(byte) && !is_sign {
+            break;
+        }
+        start -= 1;
+    }
+    start
 }
 
 /// Asks the lexer for the tokens from `from` on until one lies beyond `quote`; gives where it ends.
@@ -143,6 +149,17 @@ mod tests {
         tally
     }
 
+    #[test]
+    fn what_follows_an_exponent_is_a_suffix() {
+        for code in ["1.5e-r#", "1E+br#\"(", "e-r#\"(", "1e-1e-r#\"("] {
+            assert_eq!(
+                format!("{:?}", tally(code)),
+                format!("{:?}", whole(code)),
+                "{code}"
+            );
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
@@ -152,7 +169,7 @@ mod tests {
             pieces in prop::collection::vec(
                 prop::sample::select(vec![
                     "(", ")", "[", "]", "{", "}", "\"", "'", "/", "//", "/*", "*/", "\n", " ", "\\", "\\\"", "#", "##",
-                    "r", "b", "c", "br", "cr", "r#", "r#\"", "\"#", "b'", "a", "'a", "'('", "'\\''", "fn", "_", "1", "1.5e", "0x",
+                    "r", "b", "c", "br", "cr", "r#", "r#\"", "\"#", "b'", "a", "'a", "'('", "'\\''", "fn", "_", "1", "1.5e", "e", "+", "0x",
                     "é", "ü\"", "x\"y\"", "\"a(b\"", "// (\n", "/* [ */", "///", "::", "=>", "&'", "-", "!", "k#x", ";",
                 ]),
                 0..24,
