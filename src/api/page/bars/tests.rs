@@ -60,7 +60,7 @@ fn a_day_half_known_shows_as_high_as_it_is_known() {
         ("M176 12H178", "M0 12H176M178 12H180")
     );
     let half = drawn(&[(1, day(&[(State::Operational, 12 * HOUR_MS)], 0, 9))]);
-    assert_eq!((half.watched.as_str(), half.partly.as_str()), ("", "M177 24v-12"));
+    assert_eq!((half.watched.as_str(), half.partly.as_str()), ("", "M177 12v12"));
     assert_eq!(half.missing, "M0 12H180");
     assert_eq!(half.failed, []);
 }
@@ -69,10 +69,10 @@ fn a_day_half_known_shows_as_high_as_it_is_known() {
 fn colour_is_the_worst_state_and_height_the_root_of_what_failed() {
     let times = |state| [(State::Operational, 23 * HOUR_MS), (state, HOUR_MS)];
     for (state, failed, class, path) in [
-        (State::Degraded, 25, "degraded", "M177 24v-12"),
-        (State::Partial, 100, "partial", "M177 24v-24"),
-        (State::Down, 0, "down", "M177 24v-4"),
-        (State::Operational, 1, "f", "M177 24v-4"),
+        (State::Degraded, 25, "degraded", "M177 12v12"),
+        (State::Partial, 100, "partial", "M177 0v24"),
+        (State::Down, 0, "down", "M177 20v4"),
+        (State::Operational, 1, "f", "M177 20v4"),
     ] {
         let bars = drawn(&[(1, day(&times(state), failed, 100))]);
         assert_eq!(bars.failed, [(class, path.to_owned())], "{state}");
@@ -89,7 +89,7 @@ fn colour_is_the_worst_state_and_height_the_root_of_what_failed() {
 fn today_is_what_stands_now_even_before_it_is_kept() {
     let now = |state| draw(&Calendar::default(), &target(), NOW, state);
     assert_eq!(now(State::Operational).watched, "M178 12H180");
-    assert_eq!(now(State::Down).failed, [("down", "M179 24v-4".to_owned())]);
+    assert_eq!(now(State::Down).failed, [("down", "M179 20v4".to_owned())]);
     assert_eq!(now(State::Unknown).missing, "M0 12H180");
     // The day is thirteen hours old: what is known of it fills it.
     let kept = drawn(&[(0, day(&[(State::Operational, 13 * HOUR_MS)], 0, 9))]);
@@ -134,4 +134,14 @@ fn uptime_is_of_known_time_and_never_rounded_up() {
             .replace('\u{a0}', " "),
         "up 100 % of 2 d"
     );
+}
+
+#[test]
+fn bars_of_one_path_stand_where_their_days_are() {
+    let mut strokes = Strokes::default();
+    for (day, height) in [(0, 4.0), (1, 24.0), (5, 11.6)] {
+        strokes.bar(day, height);
+    }
+    // From (1, 20) to the ground at 24; two on and 24 up; eight on and 12 up.
+    assert_eq!(strokes.path, "M1 20v4m2-24v24m8-12v12");
 }
