@@ -140,13 +140,6 @@ fn page(reader: &Reader, now: &Clock, targets: &[TargetId]) {
     assert_eq!(days, targets.len() * 90);
 }
 
-/// The last hour of one target by the minute, as its page draws it.
-fn last_hour(reader: &Reader, now: &Clock, target: &TargetId) {
-    let minute = MINUTE.as_millis() as i64;
-    let end = Timestamp::from_millis((now.now().as_millis() / minute + 1) * minute);
-    black_box(reader.buckets(target, end.minus(HOUR), MINUTE, 60).unwrap());
-}
-
 fn quantile(sorted: &[f64], q: f64) -> f64 {
     sorted
         .get(((sorted.len() as f64 * q) as usize).min(sorted.len().saturating_sub(1)))
@@ -272,7 +265,9 @@ fn questions<'a>(
             name: "the last hour, one target",
             target_ms: 10.0,
             runs: RUNS,
-            ask: Box::new(move |run| last_hour(reader, clock, of(run))),
+            ask: Box::new(move |run| {
+                black_box(series(reader, clock, of(run), HOUR, MINUTE));
+            }),
             raw: None,
         },
     ];

@@ -119,7 +119,18 @@ impl Reader {
     /// The database can't be read.
     pub fn series(&self, query: &SeriesQuery) -> Result<Series, StoreError> {
         self.settled()?;
-        self.with(|session| session.series(query))
+        let mut all = self.with(|session| session.series(query, false))?;
+        Ok(all.remove(0))
+    }
+
+    /// The same, each source by itself in the order of the query, read in one go. **Blocks.**
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn series_by_source(&self, query: &SeriesQuery) -> Result<Vec<(Source, Series)>, StoreError> {
+        self.settled()?;
+        let all = self.with(|session| session.series(query, true))?;
+        Ok(query.sources.iter().copied().zip(all).collect())
     }
 
     /// Days of every target, `reach` left out, in order of target and day, from the day of `from` to the day before that
@@ -135,43 +146,46 @@ impl Reader {
 }
 
 impl Session {
-    fn series(&mut self, query: &SeriesQuery) -> Result<Series, StoreError> {
+    /// One series of all sources together, or of each by itself in the order of the query.
+    fn series(&mut self, query: &SeriesQuery, apart: bool) -> Result<Vec<Series>, StoreError> {
         // One transaction: rolling moves rows between what is read first and what is read last.
         let transaction = self.connection.unchecked_transaction()?;
         let mark = mark(&transaction)?;
         let finest = finest(&transaction, query.from)?;
         let grid = Grid::of(query, finest);
-        let mut points = vec![Rollup::default(); grid.count];
+        let lane = |source: usize| if apart { source } else { 0 };
+        let lanes = if apart { query.sources.len() } else { 1 };
+        let mut points = vec![vec![Rollup::default(); grid.count]; lanes];
         if let Some(target) = self.number_of(&query.target)? {
-            let mut merge = |ms: i64, row: Rollup| {
-                if let Some(index) = grid.index(ms) {
-                    points[index].absorb(row);
-                }
-            };
-            for source in &query.sources {
+            for (index, source) in query.sources.iter().enumerate() {
+                let points = &mut points[lane(index)];
                 rolled(
                     &transaction,
                     &grid,
                     &mark,
                     (target, packed::source_code(*source)),
                     &query.spans,
-                    &mut merge,
+                    &mut |ms: i64, row: Rollup| {
+                        if let Some(index) = grid.index(ms) {
+                            points[index].absorb(row);
+                        }
+                    },
                 )?;
             }
             tail(&transaction, &mark, Some(target), |_, o| {
-                if query.sources.contains(&o.source)
-                    && let Some(index) = grid.index(history_time(o).as_millis())
-                {
-                    points[index].add_spans(o, &query.spans);
+                let source = query.sources.iter().position(|source| *source == o.source);
+                if let (Some(source), Some(index)) = (source, grid.index(history_time(o).as_millis())) {
+                    points[lane(source)][index].add_spans(o, &query.spans);
                 }
             })?;
         }
         transaction.commit()?;
-        Ok(Series {
+        let series = |points| Series {
             from: Timestamp::from_millis(grid.start),
             step: Duration::from_millis(grid.step.cast_unsigned()),
             points,
-        })
+        };
+        Ok(points.into_iter().map(series).collect())
     }
 
     fn days(&mut self, from: Timestamp, to: Timestamp) -> Result<Vec<DayCounts>, StoreError> {

@@ -21,8 +21,8 @@ mod retention;
 mod revision;
 mod roll;
 mod rollup;
-mod series;
 mod spells;
+mod spend;
 mod standing;
 mod text;
 mod writer;
@@ -45,7 +45,6 @@ pub use record::{Dropped, Record, RecordKind};
 pub use retention::{KEEP_SPEND_DAYS, MAX_CHANGES, MAX_INCIDENTS, MAX_TRANSITIONS};
 pub use revision::{REVISION_BLOCK, Revisions};
 pub use rollup::{MAX_LATE_MS, Outcomes, Rollup, Span, Tokens};
-pub use series::{Bucket, MAX_BUCKETS};
 pub use spells::{Spell, SpellQuery};
 pub use writer::Writer;
 

@@ -364,17 +364,6 @@ impl Session {
         Ok(o)
     }
 
-    /// A row without its words and texts, for counting.
-    pub(super) fn unpack_bare(&mut self, raw: &RawObservation) -> Result<Observation, StoreError> {
-        let target = self.target(raw.target)?;
-        packed::unpack(target, time_of_id(raw.id), raw.kind, &raw.data)
-            .map(|row| row.observation)
-            .ok_or(StoreError::Row {
-                table: "observations",
-                id: raw.id,
-            })
-    }
-
     fn texts(&self, id: i64) -> Result<Texts, StoreError> {
         let texts = self
             .connection

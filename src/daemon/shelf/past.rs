@@ -79,23 +79,14 @@ fn history(
     incidents: Vec<Incident>,
 ) -> Result<History, StoreError> {
     let from = range.from(now);
-    let series = Source::ALL
-        .into_iter()
-        .map(|source| {
-            let query = SeriesQuery {
-                target: target.clone(),
-                from,
-                to: from.plus(range.step() * range.steps()),
-                step: range.step(),
-                sources: vec![source],
-                spans: match source {
-                    Source::Reach => Vec::new(),
-                    _ => vec![Span::Ttft, Span::Itl, Span::Gap, Span::E2e],
-                },
-            };
-            Ok((source, reader.series(&query)?))
-        })
-        .collect::<Result<_, StoreError>>()?;
+    let series = reader.series_by_source(&SeriesQuery {
+        target: target.clone(),
+        from,
+        to: from.plus(range.step() * range.steps()),
+        step: range.step(),
+        sources: Source::ALL.to_vec(),
+        spans: vec![Span::Ttft, Span::Itl, Span::Gap, Span::E2e],
+    })?;
     let touches = |i: &Incident| i.recovered.is_none_or(|end| end >= from);
     Ok(History {
         range,

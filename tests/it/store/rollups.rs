@@ -11,7 +11,9 @@ use endturn::{
     clock::{Clock, Timestamp},
     health::{Standing, State, StateTimes},
     protocol::ErrorClass,
-    store::{MAX_LATE_MS, MAX_POINTS, Options, Reader, Record, Rollup, SeriesQuery, Span, Store, Writer},
+    store::{
+        MAX_LATE_MS, MAX_POINTS, Options, Reader, Record, Rollup, Series, SeriesQuery, Span, Store, Writer,
+    },
     verdict::{FailedAt, Failure, Observation, Source, Truncation, Verdict},
 };
 use proptest::{prelude::*, test_runner::Config};
@@ -36,6 +38,25 @@ fn query(name: &str, from: i64, to: i64, step: i64) -> SeriesQuery {
 fn attempts(reader: &Reader, query: &SeriesQuery) -> Vec<u64> {
     let series = reader.series(query).expect("a series");
     series.points.iter().map(|point| point.counts.attempts).collect()
+}
+
+/// Each source by itself adds up to all of them together.
+fn apart_is_together(reader: &Reader, together: &Series, query: &SeriesQuery) {
+    let apart = reader.series_by_source(query).expect("series");
+    let names: Vec<Source> = apart.iter().map(|(source, _)| *source).collect();
+    assert_eq!(names, query.sources);
+    for (index, point) in together.points.iter().enumerate() {
+        let mut sum = Rollup::default();
+        for (source, series) in &apart {
+            assert_eq!(
+                (series.from, series.step),
+                (together.from, together.step),
+                "{source}"
+            );
+            sum.merge(&series.points[index]);
+        }
+        assert_eq!(&sum, point);
+    }
 }
 
 /// Lets the writer roll up all that is closed by now.
@@ -235,6 +256,14 @@ proptest! {
                             spans: Span::ALL.to_vec(),
                         }).expect("a series");
                         prop_assert_eq!(series.step, Duration::from_millis(step as u64));
+                        apart_is_together(&reader, &series, &SeriesQuery {
+                            target: target(name),
+                            from: Timestamp::from_millis(from),
+                            to: Timestamp::from_millis(from + DAY),
+                            step: Duration::from_millis(step as u64),
+                            sources: sources.to_vec(),
+                            spans: Span::ALL.to_vec(),
+                        });
                         for (index, point) in series.points.iter().enumerate() {
                             if !point.is_empty() {
                                 found.insert(series.at(index).as_millis(), point.clone());
