@@ -12,7 +12,7 @@
 //! | anybody's reply to a verdict | [`gate`] | `verdict` and above |
 //! | a month in figures | [`report`] | `health` and above |
 //! | contracts | [`config`], [`feed`] | `health` and above |
-//! | edges | [`probe`], [`official`], [`store`] | contracts and above |
+//! | edges | [`probe`], [`intake`], [`official`], [`store`] | contracts and above |
 //! | surfaces | [`api`], [`simulate`] | edges and above |
 //! | assembly | [`daemon`], [`cli`] | everything |
 //!
@@ -28,6 +28,7 @@ pub mod feed;
 pub mod gate;
 pub mod health;
 pub mod id;
+pub mod intake;
 pub mod official;
 pub mod probe;
 pub mod protocol;

@@ -112,11 +112,6 @@ pub struct Brain {
     spent_out: HashSet<TargetId>,
 }
 
-/// Whether the reply itself is evidence against its target.
-fn failed(observation: &Observation) -> bool {
-    matches!(observation.verdict, Verdict::Truncated(_) | Verdict::Errored(_))
-}
-
 /// What the engine must know of a configuration.
 fn setup(config: &Config) -> Setup {
     let targets = config
@@ -198,7 +193,7 @@ impl Brain {
 
     /// Somebody's real request.
     pub fn reported(&mut self, observation: &Observation, now: Timestamp) -> Vec<Act> {
-        if failed(observation) {
+        if observation.is_failure() {
             self.suspects.remove(&observation.target);
         }
         let effects = self.engine.observe(observation, now);
@@ -402,7 +397,7 @@ impl Brain {
         if flight.kind == ProbeKind::Reach || flight.kind.length() != Length::Short {
             return;
         }
-        if failed(observation) {
+        if observation.is_failure() {
             self.suspects.insert(flight.target.clone(), flight.kind);
         } else if flight.purpose == Purpose::Scheduled
             && self.suspects.get(&flight.target) == Some(&flight.kind)

@@ -262,6 +262,11 @@ impl Observation {
         }
     }
 
+    /// Whether the reply itself failed: truncated or errored, whoever is to blame.
+    pub fn is_failure(&self) -> bool {
+        matches!(self.verdict, Verdict::Truncated(_) | Verdict::Errored(_))
+    }
+
     /// Which canary it was; `None` for what is none.
     pub fn canary_kind(&self) -> Option<CanaryKind> {
         let own = self.canary.filter(|kind| kind.source() == self.source);

@@ -1,0 +1,241 @@
+//! Where reports come in: each counts once, and each reporter has its figures.
+
+use std::collections::HashMap;
+
+use super::{
+    body::{self, BodyError, Format},
+    recent::Recent,
+    report::{Names, Wire},
+};
+use crate::{
+    clock::Timestamp,
+    verdict::{Observation, Trust},
+};
+
+/// Most reporters that are told apart; beyond it the one that was silent longest is forgotten.
+pub const MAX_REPORTERS: usize = 1_000;
+/// Whoever gives no name.
+const NAMELESS: &str = "anonymous";
+
+/// What became of the reports of one body.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Receipt {
+    /// Taken in.
+    pub accepted: usize,
+    /// Known already.
+    pub duplicates: usize,
+    /// Wrong, in the order of the body.
+    pub rejected: Vec<Rejected>,
+}
+
+/// A report that was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its place in the body, from 0.
+    pub index: usize,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// What one reporter told since start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reporter {
+    /// Taken in.
+    pub accepted: u64,
+    /// Sent twice.
+    pub duplicates: u64,
+    /// Wrong.
+    pub rejected: u64,
+    /// Truncated or errored, among those taken in.
+    pub failed: u64,
+    /// When it was last heard.
+    pub last_at: Timestamp,
+}
+
+/// The outcome of one body.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// To be judged, in the order of the body.
+    pub observations: Vec<Observation>,
+    /// For whoever sent it.
+    pub receipt: Receipt,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    figures: Reporter,
+    recent: Recent,
+}
+
+/// Everybody who reports.
+#[derive(Debug, Default)]
+pub struct Desk {
+    reporters: HashMap<String, Known>,
+    names: Names,
+}
+
+impl Desk {
+    /// Takes the reports of a body, received now from somebody of that trust.
+    ///
+    /// # Errors
+    /// The body holds no reports; nothing was taken.
+    pub fn take(
+        &mut self,
+        body: &[u8],
+        format: Format,
+        trust: Trust,
+        now: Timestamp,
+    ) -> Result<Taken, BodyError> {
+        let mut taken = Taken::default();
+        for (index, item) in body::items(body, format)?.into_iter().enumerate() {
+            match item {
+                Ok(report) => self.report(&report, index, trust, now, &mut taken),
+                Err(reason) => {
+                    self.known(NAMELESS, now).figures.rejected += 1;
+                    taken.receipt.rejected.push(Rejected { index, reason });
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    fn report(&mut self, report: &Wire<'_>, index: usize, trust: Trust, now: Timestamp, taken: &mut Taken) {
+        let read = report.observation(&mut self.names, trust, now);
+        // A name that is no name is told as such, and its report is nobody's.
+        let name = match &read {
+            Ok(seen) => seen.reporter.as_deref().unwrap_or(NAMELESS),
+            Err(_) => NAMELESS,
+        };
+        let known = self.known(name, now);
+        match read {
+            Err(reason) => {
+                known.figures.rejected += 1;
+                taken.receipt.rejected.push(Rejected { index, reason });
+            }
+            Ok(_)
+                if report
+                    .id
+                    .as_deref()
+                    .is_some_and(|id| !known.recent.first_time(id, now)) =>
+            {
+                known.figures.duplicates += 1;
+                taken.receipt.duplicates += 1;
+            }
+            Ok(seen) => {
+                known.figures.accepted += 1;
+                known.figures.failed += u64::from(seen.is_failure());
+                taken.receipt.accepted += 1;
+                taken.observations.push(seen);
+            }
+        }
+    }
+
+    fn known(&mut self, name: &str, now: Timestamp) -> &mut Known {
+        if !self.reporters.contains_key(name) {
+            if self.reporters.len() == MAX_REPORTERS {
+                self.forget_one();
+            }
+            self.reporters.insert(name.to_owned(), Known::default());
+        }
+        let known = self.reporters.entry(name.to_owned()).or_default();
+        known.figures.last_at = now;
+        known
+    }
+
+    fn forget_one(&mut self) {
+        let silent = self
+            .reporters
+            .iter()
+            .min_by_key(|(_, known)| known.figures.last_at);
+        if let Some(name) = silent.map(|(name, _)| name.clone()) {
+            self.reporters.remove(&name);
+        }
+    }
+
+    /// Everybody who was heard, most reports first.
+    pub fn reporters(&self) -> Vec<(String, Reporter)> {
+        let figures = |(name, known): (&String, &Known)| (name.clone(), known.figures);
+        let mut all: Vec<_> = self.reporters.iter().map(figures).collect();
+        all.sort_by(|(a, one), (b, other)| other.accepted.cmp(&one.accepted).then_with(|| a.cmp(b)));
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(s: u64) -> Timestamp {
+        Timestamp::from_millis(1_781_960_400_000).plus(Duration::from_secs(s))
+    }
+
+    fn take(desk: &mut Desk, body: &str, s: u64) -> Taken {
+        desk.take(body.as_bytes(), Format::Json, Trust::Full, at(s))
+            .unwrap()
+    }
+
+    #[test]
+    fn each_counts_once_and_each_wrong_one_is_told() {
+        let mut desk = Desk::default();
+        let body = r#"[{"id":"1","target":"a/m","verdict":"complete","reporter":"x"},
+                       {"id":"1","target":"a/m","verdict":"truncated","reporter":"x"},
+                       {"id":"1","target":"a/m","verdict":"truncated","reporter":"y"},
+                       {"target":"a/m","verdict":"truncated"},
+                       {"target":"a/m","verdict":"truncated"},
+                       {"target":"nobody","verdict":"complete"}, 7]"#;
+        let taken = take(&mut desk, body, 0);
+        assert_eq!((taken.receipt.accepted, taken.receipt.duplicates), (4, 1));
+        assert_eq!(taken.observations.len(), 4);
+        let rejected: Vec<usize> = taken.receipt.rejected.iter().map(|r| r.index).collect();
+        assert_eq!(rejected, [5, 6]);
+        // The same body again: what has an id is known, what has none counts again.
+        let again = take(&mut desk, body, 1);
+        assert_eq!((again.receipt.accepted, again.receipt.duplicates), (2, 3));
+        let figures: Vec<_> = desk
+            .reporters()
+            .into_iter()
+            .map(|(name, f)| (name, f.accepted, f.duplicates, f.rejected, f.failed))
+            .collect();
+        assert_eq!(
+            figures,
+            [
+                ("anonymous".to_owned(), 4, 0, 4, 4),
+                ("x".to_owned(), 1, 3, 0, 0),
+                ("y".to_owned(), 1, 1, 0, 1),
+            ]
+        );
+        assert!(desk.take(b"{", Format::Json, Trust::Full, at(2)).is_err());
+    }
+
+    #[test]
+    fn a_rejected_report_leaves_its_id_free() {
+        let mut desk = Desk::default();
+        let wrong = r#"{"id":"1","target":"a/m","verdict":"complet","reporter":"x"}"#;
+        assert_eq!(take(&mut desk, wrong, 0).receipt.rejected.len(), 1);
+        assert_eq!(
+            take(&mut desk, &wrong.replace("complet", "complete"), 0)
+                .receipt
+                .accepted,
+            1
+        );
+    }
+
+    #[test]
+    fn reporters_are_bounded_and_the_silent_one_goes() {
+        let mut desk = Desk::default();
+        let tell = |desk: &mut Desk, n: usize, s: u64| {
+            let body = format!(r#"{{"target":"a/m","verdict":"complete","reporter":"r{n}"}}"#);
+            take(desk, &body, s);
+        };
+        for n in 0..MAX_REPORTERS {
+            tell(&mut desk, n, n as u64);
+        }
+        tell(&mut desk, 0, 5_000);
+        tell(&mut desk, MAX_REPORTERS, 5_001);
+        let names: Vec<String> = desk.reporters().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), MAX_REPORTERS);
+        assert!(names.contains(&"r0".to_owned()) && !names.contains(&"r1".to_owned()));
+    }
+}
