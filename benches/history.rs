@@ -34,7 +34,7 @@ use endturn::{
     clock::{Clock, Timestamp},
     health::histogram::Histogram,
     id::TargetId,
-    store::{Options, Reader, Record, SeriesQuery, Span, Store, Writer},
+    store::{MAX_READERS, Options, Reader, Record, SeriesQuery, Span, Store, Writer},
     verdict::{Observation, Source, Verdict},
 };
 use rusqlite::{Connection, params};
@@ -87,7 +87,7 @@ impl Taken {
     }
 }
 
-/// CPU time of this thread.
+/// CPU time of this thread; of threads that it starts, none.
 fn cpu() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(now.tv_sec.cast_unsigned(), u32::try_from(now.tv_nsec).unwrap())
@@ -114,6 +114,7 @@ fn series(reader: &Reader, now: &Clock, target: &TargetId, span: Duration, step:
         step,
         sources: vec![Source::Canary, Source::Long, Source::Report, Source::Tap],
         spans: vec![Span::Ttft],
+        outcomes: false,
     };
     let series = reader.series(&query).unwrap();
     assert_eq!(series.step, step);
@@ -208,6 +209,21 @@ fn bare_thirty(bare: &Connection, number: i64) {
     }
 }
 
+/// A year of every target as the API reads it: a thread for each request, and so many at a time as the store lends
+/// readers.
+fn year_at_once(reader: &Reader, clock: &Clock, targets: &[TargetId]) {
+    let next = AtomicU64::new(0);
+    thread::scope(|scope| {
+        for _ in 0..MAX_READERS {
+            scope.spawn(|| {
+                while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+                    black_box(series(reader, clock, target, DAY * 364, DAY));
+                }
+            });
+        }
+    });
+}
+
 fn questions<'a>(
     reader: &'a Reader,
     clock: &'a Clock,
@@ -253,6 +269,13 @@ fn questions<'a>(
                     raw_series(raw, index, DAY * 364, DAY);
                 }
             })),
+        },
+        Question {
+            name: "the same, as the API reads",
+            target_ms: 50.0,
+            runs: LONG_RUNS,
+            ask: Box::new(move |_| year_at_once(reader, clock, targets)),
+            raw: None,
         },
         Question {
             name: "the page's data, 50 targets",

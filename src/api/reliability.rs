@@ -110,6 +110,7 @@ impl Question {
             to: self.to,
             step: if fine { FINE } else { COARSE },
             spans: Vec::new(),
+            outcomes: false,
             sources: Source::ALL
                 .into_iter()
                 .filter(|source| *source != Source::Reach)

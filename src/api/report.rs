@@ -185,6 +185,7 @@ impl Question {
                 to: self.terms.until(),
                 step: STEP,
                 spans: vec![Span::Ttft, Span::E2e],
+                outcomes: true,
                 sources: vec![source],
             })?;
             let seen = match source {

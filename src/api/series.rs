@@ -189,6 +189,7 @@ pub(super) async fn series(
     };
     let wanted = SeriesQuery {
         spans,
+        outcomes: matches!(metric, Metric::Verdicts | Metric::Tokens | Metric::Spend),
         ..wanted(target, &asked, api.clock.wall())?
     };
     let sources = wanted.sources.clone();
@@ -233,6 +234,7 @@ fn wanted(target: crate::id::TargetId, asked: &Asked, now: Timestamp) -> Result<
         step,
         sources,
         spans: Vec::new(),
+        outcomes: false,
     })
 }
 

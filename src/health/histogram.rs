@@ -200,28 +200,33 @@ impl Histogram {
             return Err(BlobError::Corrupt(reader.at));
         }
         let mut buckets = Vec::with_capacity(n as usize);
-        let mut last: Option<i64> = None;
-        for _ in 0..n {
+        // History decodes thousands of these at a time. Indices grow, so the first and the last bound them all.
+        let mut index = 0_i64;
+        for bucket in 0..n {
             let raw = reader.varint()?;
-            let index = match last {
-                None => unzigzag(raw),
-                Some(_) if raw == 0 => return Err(BlobError::Corrupt(reader.at)),
-                Some(before) => before.saturating_add(i64::try_from(raw).unwrap_or(i64::MAX)),
+            index = match bucket {
+                0 => unzigzag(raw),
+                _ if raw == 0 => return Err(BlobError::Corrupt(reader.at)),
+                _ => index.saturating_add_unsigned(raw),
             };
-            if !(i64::from(MIN_INDEX)..=i64::from(MAX_INDEX)).contains(&index) {
+            if index < i64::from(MIN_INDEX) {
                 return Err(BlobError::Corrupt(reader.at));
             }
-            last = Some(index);
             buckets.push((index as i16, 0));
         }
-        let mut count = 0_u64;
+        if index > i64::from(MAX_INDEX) {
+            return Err(BlobError::Corrupt(reader.at));
+        }
+        let (mut count, mut empty) = (0_u128, false);
         for bucket in &mut buckets {
             bucket.1 = reader.varint()?;
-            count = match count.checked_add(bucket.1) {
-                Some(sum) if bucket.1 > 0 => sum,
-                _ => return Err(BlobError::Corrupt(reader.at)),
-            };
+            count += u128::from(bucket.1);
+            empty |= bucket.1 == 0;
         }
+        let count = match u64::try_from(count) {
+            Ok(count) if !empty => count,
+            _ => return Err(BlobError::Corrupt(reader.at)),
+        };
         if reader.at == blob.len() {
             Ok(Self { buckets, count })
         } else {

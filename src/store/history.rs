@@ -10,7 +10,7 @@ use super::{
     packed,
     query::{RawObservation, rows},
     reader::Session,
-    roll::{self, Level, MINUTE_MS, Mark},
+    roll::{self, Level, MINUTE_MS, Mark, Parts},
     rollup::{Rollup, Span, history_time},
 };
 use crate::{clock::Timestamp, id::TargetId, verdict::Source};
@@ -36,6 +36,8 @@ pub struct SeriesQuery {
     pub sources: Vec<Source>,
     /// Which histograms are read; the others of [`Series::points`] are empty. They are most of a row, so few are quick.
     pub spans: Vec<Span>,
+    /// Whether verdicts, tokens and money are read beside the counts; else they are empty.
+    pub outcomes: bool,
 }
 
 /// A series in equal steps, aligned to midnight UTC. A step without observations is empty: a gap.
@@ -153,6 +155,10 @@ impl Session {
         let mark = mark(&transaction)?;
         let finest = finest(&transaction, query.from)?;
         let grid = Grid::of(query, finest);
+        let parts = Parts {
+            outcomes: query.outcomes,
+            spans: &query.spans,
+        };
         let lane = |source: usize| if apart { source } else { 0 };
         let lanes = if apart { query.sources.len() } else { 1 };
         let mut points = vec![vec![Rollup::default(); grid.count]; lanes];
@@ -164,7 +170,7 @@ impl Session {
                     &grid,
                     &mark,
                     (target, packed::source_code(*source)),
-                    &query.spans,
+                    parts,
                     &mut |ms: i64, row: Rollup| {
                         if let Some(index) = grid.index(ms) {
                             points[index].absorb(row);
@@ -175,7 +181,7 @@ impl Session {
             tail(&transaction, &mark, Some(target), |_, o| {
                 let source = query.sources.iter().position(|source| *source == o.source);
                 if let (Some(source), Some(index)) = (source, grid.index(history_time(o).as_millis())) {
-                    points[lane(source)][index].add_spans(o, &query.spans);
+                    points[lane(source)][index].add_parts(o, parts);
                 }
             })?;
         }
@@ -278,7 +284,7 @@ fn rolled(
     grid: &Grid,
     mark: &Mark,
     (target, source): (i64, u8),
-    spans: &[Span],
+    parts: Parts<'_>,
     add: &mut impl FnMut(i64, Rollup),
 ) -> rusqlite::Result<()> {
     let mut cursor = grid.start;
@@ -296,7 +302,7 @@ fn rolled(
             continue;
         }
         let range = (cursor.div_euclid(width), end.div_euclid(width));
-        roll::read(connection, level, (target, source), range, spans, |at, row| {
+        roll::read(connection, level, (target, source), range, parts, |at, row| {
             add(at * width, row);
         })?;
         cursor = end;

@@ -370,7 +370,7 @@ fn close(
                 from,
                 (*target, source),
                 range,
-                &Span::ALL,
+                Parts::ALL,
                 |_, row| {
                     sum.get_or_insert_default().absorb(row);
                 },
@@ -383,14 +383,31 @@ fn close(
     Ok(())
 }
 
-/// Columns of a row before its histograms.
-const COUNTS: &str = "attempts, began, errors, truncated, complete, ours, input_tokens, output_tokens, \
-                      reasoning_tokens, spent_usd, outcomes";
-/// Where time, target and source stand behind them, and where the histograms begin.
-const KEY: usize = 11;
-const HISTOGRAMS: usize = KEY + 3;
+/// Which columns of a row are read beside its counts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parts<'a> {
+    /// Verdicts, tokens and money.
+    pub(super) outcomes: bool,
+    /// Histograms.
+    pub(super) spans: &'a [Span],
+}
 
-/// Hands out the rows of a level in `range` (end excluded), in order of time, with these of their histograms.
+impl Parts<'static> {
+    pub(super) const ALL: Self = Self {
+        outcomes: true,
+        spans: &Span::ALL,
+    };
+}
+
+/// Columns that every row is read with, the key behind the counts.
+const COUNTS: &str = "attempts, began, errors, truncated, complete, ours";
+const KEY: &str = "at, target, source";
+const KEY_AT: usize = 6;
+/// Columns that are read where they are asked for, and where they begin.
+const OUTCOMES: &str = "input_tokens, output_tokens, reasoning_tokens, spent_usd, outcomes";
+const OUTCOMES_AT: usize = KEY_AT + 3;
+
+/// Hands out the rows of a level in `range` (end excluded), in order of time, with these parts of them.
 ///
 /// The end is looked for here and not by `SQLite`: to compare a key with the end of a range it reads the whole row, and
 /// most of a row lies on overflow pages that only some histograms need.
@@ -399,22 +416,27 @@ pub(super) fn read(
     level: Level,
     (target, source): (i64, u8),
     range: (i64, i64),
-    spans: &[Span],
+    parts: Parts<'_>,
     mut sink: impl FnMut(i64, Rollup),
 ) -> rusqlite::Result<()> {
-    let columns: String = spans.iter().flat_map(|span| [", ", span.as_str()]).collect();
+    let outcomes = parts.outcomes.then_some(OUTCOMES).into_iter();
+    let columns: String = outcomes
+        .chain(parts.spans.iter().map(|span| span.as_str()))
+        .flat_map(|column| [", ", column])
+        .collect();
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COUNTS}, at, target, source{columns} FROM {}
+        "SELECT {COUNTS}, {KEY}{columns} FROM {}
          WHERE (target, source, at) >= (?1, ?2, ?3) ORDER BY target, source, at",
         level.table()
     ))?;
     let mut rows = statement.query(params![target, source, range.0])?;
     while let Some(row) = rows.next()? {
-        let (at, stream): (i64, (i64, i64)) = (row.get(KEY)?, (row.get(KEY + 1)?, row.get(KEY + 2)?));
+        let (at, stream): (i64, (i64, i64)) =
+            (row.get(KEY_AT)?, (row.get(KEY_AT + 1)?, row.get(KEY_AT + 2)?));
         if at >= range.1 || stream != (target, i64::from(source)) {
             break;
         }
-        sink(at, rollup_of(row, spans)?);
+        sink(at, rollup_of(row, parts)?);
     }
     Ok(())
 }
@@ -433,19 +455,23 @@ pub(super) fn counts(row: &Row<'_>, first: usize) -> rusqlite::Result<Counts> {
 }
 
 /// A row; a damaged histogram in it is left out and told.
-fn rollup_of(row: &Row<'_>, spans: &[Span]) -> rusqlite::Result<Rollup> {
-    let count = |index: usize| row.get::<_, i64>(index).map(i64::cast_unsigned);
+fn rollup_of(row: &Row<'_>, parts: Parts<'_>) -> rusqlite::Result<Rollup> {
     let mut rollup = Rollup::default();
     rollup.counts = counts(row, 0)?;
-    rollup.tokens.input = count(6)?;
-    rollup.tokens.output = count(7)?;
-    rollup.tokens.reasoning = count(8)?;
-    rollup.spent_usd = row.get(9)?;
-    if rollup.set_outcomes(row.get_ref(10)?.as_blob()?).is_none() {
-        tracing::warn!("damaged outcomes of a rollup are left out");
+    let mut column = OUTCOMES_AT;
+    if parts.outcomes {
+        let count = |index: usize| row.get::<_, i64>(column + index).map(i64::cast_unsigned);
+        rollup.tokens.input = count(0)?;
+        rollup.tokens.output = count(1)?;
+        rollup.tokens.reasoning = count(2)?;
+        rollup.spent_usd = row.get(column + 3)?;
+        if rollup.set_outcomes(row.get_ref(column + 4)?.as_blob()?).is_none() {
+            tracing::warn!("damaged outcomes of a rollup are left out");
+        }
+        column += 5;
     }
-    for (index, span) in spans.iter().enumerate() {
-        if let Some(blob) = row.get_ref(HISTOGRAMS + index)?.as_blob_or_null()?
+    for (index, span) in parts.spans.iter().enumerate() {
+        if let Some(blob) = row.get_ref(column + index)?.as_blob_or_null()?
             && let Err(error) = rollup.set_span(*span, blob)
         {
             tracing::warn!(%error, span = span.as_str(), "a damaged histogram is left out");
@@ -457,7 +483,7 @@ fn rollup_of(row: &Row<'_>, spans: &[Span]) -> rusqlite::Result<Rollup> {
 fn merge_into(connection: &Connection, level: Level, key: Key, sum: &Rollup) -> rusqlite::Result<()> {
     let mut whole = None;
     let (stream, bucket) = ((key.0, key.1), (key.2, key.2 + 1));
-    read(connection, level, stream, bucket, &Span::ALL, |_, row| {
+    read(connection, level, stream, bucket, Parts::ALL, |_, row| {
         whole = Some(row);
     })?;
     match whole {
@@ -471,7 +497,7 @@ fn merge_into(connection: &Connection, level: Level, key: Key, sum: &Rollup) -> 
 
 fn write(connection: &Connection, level: Level, key: Key, sum: &Rollup) -> rusqlite::Result<()> {
     let sql = format!(
-        "INSERT OR REPLACE INTO {} ({COUNTS}, ttft, ttfo, itl, gap, e2e, connect, target, source, at)
+        "INSERT OR REPLACE INTO {} ({COUNTS}, {OUTCOMES}, ttft, ttfo, itl, gap, e2e, connect, target, source, at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
         level.table()
     );

@@ -1,6 +1,6 @@
 //! What one bucket of history holds: counts, outcomes, tokens, money, and histograms that merge.
 
-use super::{Counts, packed};
+use super::{Counts, packed, roll::Parts};
 use crate::{
     clock::Timestamp,
     health::histogram::{BlobError, Histogram},
@@ -174,12 +174,23 @@ impl Rollup {
 
     /// Counts one observation.
     pub fn add(&mut self, o: &Observation) {
-        self.add_spans(o, &Span::ALL);
+        self.add_parts(o, Parts::ALL);
     }
 
-    /// Counts one observation, but only these of its lengths.
-    pub(super) fn add_spans(&mut self, o: &Observation, spans: &[Span]) {
+    /// Counts one observation, but only these parts of it.
+    pub(super) fn add_parts(&mut self, o: &Observation, parts: Parts<'_>) {
         self.counts += Counts::of_verdict(o.verdict);
+        if parts.outcomes {
+            self.add_outcome(o);
+        }
+        for span in parts.spans {
+            if let Some(length) = span.of(o) {
+                self.spans[*span as usize].record(length.as_secs_f64() * 1e3);
+            }
+        }
+    }
+
+    fn add_outcome(&mut self, o: &Observation) {
         self.outcomes.add(packed::code_of_verdict(o.verdict), 1);
         if !o.usage.provisional {
             let add = |sum: &mut u64, n: Option<u64>| *sum = sum.saturating_add(n.unwrap_or(0));
@@ -189,11 +200,6 @@ impl Rollup {
         }
         if o.cost_usd.is_finite() {
             self.spent_usd += o.cost_usd;
-        }
-        for span in spans {
-            if let Some(length) = span.of(o) {
-                self.spans[*span as usize].record(length.as_secs_f64() * 1e3);
-            }
         }
     }
 

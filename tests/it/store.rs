@@ -88,6 +88,7 @@ fn attempts(reader: &Reader, name: &str) -> u64 {
         step: day,
         sources: vec![Source::Canary],
         spans: Vec::new(),
+        outcomes: true,
     };
     let series = reader.series(&query).expect("a read");
     series.points.iter().map(|point| point.counts.attempts).sum()

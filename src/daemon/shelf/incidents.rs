@@ -64,6 +64,7 @@ pub(super) fn one(
         step: MINUTE,
         sources: vec![Source::Canary, Source::Long, Source::Report, Source::Tap],
         spans: Vec::new(),
+        outcomes: false,
     })?;
     let mut lost = Lost {
         step: series.step,

@@ -86,6 +86,7 @@ fn history(
         step: range.step(),
         sources: Source::ALL.to_vec(),
         spans: vec![Span::Ttft, Span::Itl, Span::Gap, Span::E2e],
+        outcomes: true,
     })?;
     let touches = |i: &Incident| i.recovered.is_none_or(|end| end >= from);
     Ok(History {

@@ -76,6 +76,7 @@ impl<'a> Life<'a> {
             step: Duration::from_secs(60),
             sources: vec![Source::Canary],
             spans: Vec::new(),
+            outcomes: true,
         };
         let series = self.reader.series(&query).expect("a series");
         let points = series.points.iter().enumerate();

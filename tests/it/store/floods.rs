@@ -54,6 +54,7 @@ fn told(reader: &Reader, name: &str, step: i64) -> BTreeMap<i64, Rollup> {
         step: Duration::from_millis(step.cast_unsigned()),
         sources: vec![Source::Canary, Source::Report],
         spans: Span::ALL.to_vec(),
+        outcomes: true,
     };
     let series = reader.series(&query).expect("a series");
     let points = series.points.iter().enumerate();

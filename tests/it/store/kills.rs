@@ -268,6 +268,7 @@ fn counted(reader: &Reader, sent: u64) -> u64 {
             step: DAY,
             sources: vec![Source::Canary, Source::Report],
             spans: Vec::new(),
+            outcomes: true,
         };
         let series = reader.series(&query).expect("a series");
         assert_eq!(series.step, DAY);

@@ -32,6 +32,7 @@ fn query(name: &str, from: i64, to: i64, step: i64) -> SeriesQuery {
         step: Duration::from_millis(step.cast_unsigned()),
         sources: vec![Source::Canary, Source::Long, Source::Report, Source::Tap],
         spans: Span::ALL.to_vec(),
+        outcomes: true,
     }
 }
 
@@ -254,6 +255,7 @@ proptest! {
                             step: Duration::from_millis(step as u64),
                             sources: sources.to_vec(),
                             spans: Span::ALL.to_vec(),
+                            outcomes: true,
                         }).expect("a series");
                         prop_assert_eq!(series.step, Duration::from_millis(step as u64));
                         apart_is_together(&reader, &series, &SeriesQuery {
@@ -263,6 +265,7 @@ proptest! {
                             step: Duration::from_millis(step as u64),
                             sources: sources.to_vec(),
                             spans: Span::ALL.to_vec(),
+                            outcomes: true,
                         });
                         for (index, point) in series.points.iter().enumerate() {
                             if !point.is_empty() {
@@ -420,36 +423,42 @@ fn a_kill_repeats_no_bucket_and_skips_none() {
     drop(writer);
 }
 
-/// A series reads the histograms that it is asked for, from rollups and raw rows alike, and counts everything.
+/// A series reads the parts that it is asked for, from rollups and raw rows alike, and counts everything.
 #[test]
-fn only_the_histograms_asked_for_are_read() {
+fn only_the_parts_asked_for_are_read() {
     let clock = Clock::manual(START);
     let (writer, reader) = Store::temporary(Options::default(), clock.clone()).expect("a store");
     let timed = |ms: i64| {
         let mut o = healthy("a/m", ms);
         o.phases.first_token = Some(Duration::from_millis(400));
         o.phases.terminal = Some(Duration::from_millis(900));
+        o.usage.output = Some(50);
         o
     };
     store(&writer, [timed(0)]);
     clock.advance(Duration::from_secs(3 * 3_600));
     settle(&writer, &clock);
     store(&writer, [timed(3 * HOUR)]);
-    for spans in [
-        vec![],
-        vec![Span::E2e],
-        vec![Span::E2e, Span::Ttft],
-        Span::ALL.to_vec(),
+    for (spans, outcomes) in [
+        (vec![], true),
+        (vec![Span::E2e], false),
+        (vec![Span::E2e, Span::Ttft], true),
+        (Span::ALL.to_vec(), false),
     ] {
         let series = reader
             .series(&SeriesQuery {
                 spans: spans.clone(),
+                outcomes,
                 ..query("a/m", 0, 4 * HOUR, HOUR)
             })
             .expect("a series");
         for index in [0, 3] {
             let point = &series.points[index];
             assert_eq!(point.counts.attempts, 1);
+            assert!(!point.is_empty());
+            let counted = u64::from(outcomes);
+            assert_eq!(point.observations(), counted);
+            assert_eq!(point.tokens.output, counted * 50);
             for span in [Span::Ttft, Span::E2e] {
                 let wanted = u64::from(spans.contains(&span));
                 assert_eq!(
