@@ -1,6 +1,8 @@
 //! Real outcomes over HTTP: to the hall, and to the feed of a whole daemon.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod hostile;
+
 use std::{io::Write, net::SocketAddr, path::Path, path::PathBuf};
 
 use endturn::{
