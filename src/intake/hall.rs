@@ -242,6 +242,8 @@ impl Queue {
         if self.batch.len() > 0 {
             return;
         }
+        // All of the last one is judged, even where nobody asked for more than it held.
+        self.places = None;
         match self.batches.recv().await {
             Some(batch) => self.open(batch),
             None => std::future::pending().await,

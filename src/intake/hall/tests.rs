@@ -1,5 +1,7 @@
 //! Places, guests and the queue.
 
+use futures_util::FutureExt;
+
 use super::*;
 use crate::{
     config::{Env, load_text},
@@ -139,4 +141,17 @@ async fn what_was_waited_for_in_vain_is_not_lost() {
     }
     queue.ready().await;
     assert_eq!(drain(&mut queue), ["local/m", "new/1"]);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_judged_to_its_last_gives_its_places_back() {
+    let (intake, mut queue, _) = hall();
+    assert_eq!(intake.observed(vec![seen("local/m"); 3]).unwrap().accepted, 3);
+    for _ in 0..3 {
+        queue.ready().await;
+        assert!(queue.take().is_some());
+    }
+    // Nothing is left, and nobody has asked for a fourth.
+    assert!(queue.ready().now_or_never().is_none());
+    assert_eq!(intake.waiting(), 0);
 }
