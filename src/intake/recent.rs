@@ -48,6 +48,19 @@ impl Recent {
 mod tests {
     use super::*;
 
+    /// What `desk::MAX_REPORTERS` says of memory rests on this.
+    #[test]
+    fn an_id_takes_42_bytes() {
+        let mut recent = Recent::default();
+        for n in 0..3 * REMEMBERED {
+            recent.first_time(&n.to_string(), Timestamp::from_millis(0));
+        }
+        // A table has a byte for each slot beside it, and is filled to seven eighths at most.
+        let slots = (recent.known.capacity() * 8 / 7).next_power_of_two();
+        let bytes = recent.order.capacity() * size_of::<(Timestamp, u64)>() + slots * (size_of::<u64>() + 1);
+        assert!(bytes <= 42 * REMEMBERED, "{bytes}");
+    }
+
     #[test]
     fn an_id_counts_once_within_ten_thousand_and_ten_minutes() {
         let at = |s: u64| Timestamp::from_millis(0).plus(Duration::from_secs(s));
