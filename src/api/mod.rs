@@ -44,10 +44,12 @@ pub use query::{DEFAULT_LIMIT, MAX_CURSOR_BYTES, MAX_LIMIT, MAX_WORD_BYTES};
 pub use ready::SCHEDULER_STALL;
 pub use reliability::{DEFAULT_WINDOW, MAX_PIPELINE};
 pub use report::{MAX_REPORTED, REPORT_TIMEOUT};
-pub use reports::{MAX_REPORTS_BYTES, REPORTS_TIMEOUT};
+pub use reports::{MAX_REPORTS_BYTES, REPORTS_TIMEOUT, SHORT_ANSWER, TOLD_ANYHOW};
 pub use series::{DEFAULT_POINTS, DEFAULT_SPAN, METRICS};
 pub use serve::{DRAIN, HEAD_TIMEOUT, MAX_CONNECTIONS, ServeLimits, serve};
-pub use state::{ApiState, Checks, MAX_BODIES, MAX_READS, MAX_VALIDATIONS, READ_TIMEOUT, Readiness};
+pub use state::{
+    ApiState, Checks, MAX_BODIES, MAX_READS, MAX_UNREAD, MAX_VALIDATIONS, READ_TIMEOUT, Readiness,
+};
 pub use validate::{BODY_TIMEOUT, MAX_BODY_BYTES};
 
 /// Every path of this API with what answers it. Those that end in a wildcard take target ids with their slashes.

@@ -4,10 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
+    body::Body,
     extract::{Request, State},
     http::{HeaderMap, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     ApiState, MAX_BODIES,
@@ -31,6 +34,10 @@ pub const MAX_REPORTS_BYTES: usize = 4 << 20;
 pub const REPORTS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bodies up to this size are read at once: it takes less than a millisecond. Longer ones get a thread.
 const INLINE_BYTES: usize = 64 << 10;
+/// Answers up to this size are held for whoever is slow to read, as a connection's own buffers are.
+pub const SHORT_ANSWER: usize = 64 << 10;
+/// Rejected reports that are told of even while too many long answers wait to be read.
+pub const TOLD_ANYHOW: usize = 50;
 
 /// Takes outcomes of real requests: one object, an array, or one object a line.
 ///
@@ -83,8 +90,41 @@ pub(super) async fn take(State(api): State<ApiState>, request: Request) -> Resul
         accepted: receipt.accepted,
         duplicates: receipt.duplicates,
         rejected: rejected.collect(),
+        rejected_untold: 0,
     };
-    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+    accepted(&api.unread, answer)
+}
+
+/// A long answer, with its bytes' share of what may be held until it is read.
+struct Held {
+    json: Vec<u8>,
+    _share: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.json
+    }
+}
+
+/// The answer, cut short if it is long and too many long ones wait to be read already.
+fn accepted(unread: &Arc<Semaphore>, mut answer: Receipt) -> Result<Response, Problem> {
+    let write = |answer: &Receipt| serde_json::to_vec(answer).map_err(|_| Problem::internal());
+    let json = write(&answer)?;
+    let body = if json.len() <= SHORT_ANSWER {
+        Body::from(json)
+    } else {
+        let share = u32::try_from(json.len()).unwrap_or(u32::MAX);
+        if let Ok(share) = Arc::clone(unread).try_acquire_many_owned(share) {
+            Body::from(Bytes::from_owner(Held { json, _share: share }))
+        } else {
+            answer.rejected_untold = answer.rejected.len().saturating_sub(TOLD_ANYHOW);
+            answer.rejected.truncate(TOLD_ANYHOW);
+            Body::from(write(&answer)?)
+        }
+    };
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    Ok((StatusCode::ACCEPTED, kind, body).into_response())
 }
 
 /// A form of a browser can't send these types across origins without asking first.
@@ -125,4 +165,56 @@ pub(super) async fn reporters(State(api): State<ApiState>, uri: Uri) -> Result<R
         waiting: api.intake.waiting(),
     };
     Ok(Json(answer).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    /// An answer that tells of so many wrong reports.
+    fn wrong(n: usize) -> Receipt {
+        let reason = "x".repeat(400);
+        let rejected = (0..n).map(|index| Rejected {
+            index,
+            reason: reason.clone(),
+        });
+        Receipt {
+            accepted: 7,
+            duplicates: 0,
+            rejected: rejected.collect(),
+            rejected_untold: 0,
+        }
+    }
+
+    /// How many wrong ones it tells of, and how many it leaves out.
+    async fn told(answer: Response) -> (usize, u64) {
+        assert_eq!(answer.status(), StatusCode::ACCEPTED);
+        let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+        let answer: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(answer["accepted"], 7);
+        let told = answer["rejected"].as_array().unwrap().len();
+        (told, answer["rejected_untold"].as_u64().unwrap_or_default())
+    }
+
+    #[tokio::test]
+    async fn long_answers_that_nobody_reads_make_later_ones_short() {
+        let length = serde_json::to_vec(&wrong(1_000)).unwrap().len();
+        let unread = Arc::new(Semaphore::new(2 * length));
+        let answer = |n| accepted(&unread, wrong(n)).unwrap();
+        let held = [answer(1_000), answer(1_000)];
+        assert_eq!(unread.available_permits(), 0);
+        assert_eq!(
+            told(answer(1_000)).await,
+            (TOLD_ANYHOW, 1_000 - TOLD_ANYHOW as u64)
+        );
+        // A short one needs no share.
+        assert_eq!(told(answer(100)).await, (100, 0));
+        for answer in held {
+            assert_eq!(told(answer).await, (1_000, 0));
+        }
+        assert_eq!(unread.available_permits(), 2 * length);
+        assert_eq!(told(answer(1_000)).await, (1_000, 0));
+    }
 }

@@ -21,6 +21,8 @@ pub const MAX_READS: usize = 8;
 pub const MAX_VALIDATIONS: usize = 4;
 /// Most bodies of real traffic that are held at a time.
 pub const MAX_BODIES: usize = 16;
+/// Most bytes of long answers about reports that are held until they are read.
+pub const MAX_UNREAD: usize = 32 << 20;
 /// Longest wait for one read of history, its turn included.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -61,6 +63,8 @@ pub struct ApiState {
     pub(super) reports: Arc<Semaphore>,
     /// Turns for bodies of real traffic.
     pub(super) bodies: Arc<Semaphore>,
+    /// Bytes of long answers, until they are read.
+    pub(super) unread: Arc<Semaphore>,
 }
 
 impl ApiState {
@@ -84,6 +88,7 @@ impl ApiState {
             validations: Arc::new(Semaphore::new(MAX_VALIDATIONS)),
             reports: Arc::new(Semaphore::new(1)),
             bodies: Arc::new(Semaphore::new(MAX_BODIES)),
+            unread: Arc::new(Semaphore::new(MAX_UNREAD)),
         }
     }
 

@@ -14,6 +14,15 @@ pub struct Receipt {
     pub duplicates: usize,
     /// Wrong, or of a target that there is no room for; in the order of the body.
     pub rejected: Vec<Rejected>,
+    /// How many more were wrong: while too many long answers wait to be read, only the first ones are told.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rejected_untold: usize,
+}
+
+/// Left out where it is none.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// A report that was not taken.
