@@ -174,3 +174,35 @@ fn a_corroborating_reporter_convicts_nobody() {
     }
     assert!(driver.state("a/m").expect("a target").is_impaired());
 }
+
+/// The delays of `docs/detection.md` hold for what reporters tell, wherever in a slot the first one falls: all cut at
+/// ten a second, half, one in five at fifty a second.
+#[test]
+fn ten_truncated_reports_a_second_convict_within_the_delays_that_are_promised() {
+    let ms = Duration::from_millis;
+    for (whole, limit, most) in [(0, ms(1_700), 10), (1, ms(2_700), 15), (4, ms(3_000), 25)] {
+        for phase in [1, 37, 80, 121, 160, 199] {
+            let mut driver = Driver::new(&config(&[entry("a", FREE)]));
+            let every = ms(100) / (whole + 1);
+            driver.traffic("new/m", Verdict::Complete, 600, every);
+            driver.run(ms(phase));
+            assert_eq!(driver.state("new/m"), Some(State::Operational));
+            let onset = driver.now;
+            let mut cut = 0;
+            while !driver.state("new/m").expect("a target").is_impaired() {
+                assert!(driver.now.since(onset) < s(60), "never found");
+                driver.report("new/m", CUT);
+                cut += 1;
+                if driver.state("new/m").is_some_and(|state| !state.is_impaired()) {
+                    driver.traffic("new/m", Verdict::Complete, whole as usize, every);
+                    driver.run(every);
+                }
+            }
+            let took = driver.now.since(onset);
+            assert!(
+                took <= limit && cut <= most,
+                "{whole} whole ones to each that is cut, {phase} ms: {took:?}, {cut} reports"
+            );
+        }
+    }
+}
