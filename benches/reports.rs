@@ -2,8 +2,8 @@
 //! target after the other turns bad and a client follows the events.
 //!
 //! `cargo bench --bench reports` (`-- 1000` for one rate alone); bodies of 10 at 1,000 reports a second, bodies of 1,000 at 50,000 a second. The load
-//! tells of 50 configured targets, 3 of 1,000 replies failing. Beside it truncated reports at ten a second, each in a
-//! request of its own, tell of a target that was well until then. The pipeline's own share runs from just before the
+//! tells of 20 configured targets, 3 of 1,000 replies failing. Beside it truncated reports at ten a second, each in a
+//! request of its own, tell of one of 30 more that was well until then. The pipeline's own share runs from just before the
 //! request of the report that tipped it is written to its event read from the follower's socket: both clients' own
 //! time and the socket's are in it.
 
@@ -40,10 +40,12 @@ use tokio::{
 };
 
 /// Configured targets that the load tells of.
-const BUSY: usize = 50;
+const BUSY: usize = 20;
 /// Targets that turn bad, and how many at a time.
-const QUIET: usize = 180;
-const AT_ONCE: usize = 6;
+const QUIET: usize = 30;
+const AT_ONCE: usize = 3;
+/// Daemons one after the other: a target turns bad once in the life of each.
+const ROUNDS: u64 = 4;
 /// Truncated reports of each, and the time between two.
 const CUTS: usize = 12;
 const BETWEEN: Duration = Duration::from_millis(100);
@@ -155,19 +157,27 @@ async fn seed(addr: SocketAddr) {
     }
 }
 
-/// Milliseconds from the report that tipped a target to its event: the first suspicion, and the conviction; then
-/// seconds from the first truncated report to the conviction, and how many were sent by then.
+/// What all rounds of a rate gave.
 #[derive(Default)]
-struct Times {
+struct Found {
+    /// Milliseconds from the report that tipped a target to its event.
     suspect: Vec<f64>,
     convicted: Vec<f64>,
+    /// Seconds from the first truncated report to the conviction, and how many were sent by then.
     onset: Vec<f64>,
     reports: Vec<f64>,
+    /// Seconds between two.
+    beats: Vec<f64>,
+    events: Vec<f64>,
+    bodies: usize,
+    refused: usize,
+    accepted: u64,
+    dropped: u64,
+    late: Duration,
 }
 
-impl Times {
-    fn of(sent: &Sent, frames: &[Frame]) -> Self {
-        let mut times = Self::default();
+impl Found {
+    fn times(&mut self, sent: &Sent, frames: &[Frame]) {
         let mut seen: HashMap<(String, bool), ()> = HashMap::new();
         for frame in frames.iter().filter(|frame| frame.kind == "health") {
             let delta: Value = serde_json::from_slice(&frame.data).unwrap();
@@ -187,20 +197,37 @@ impl Times {
                 };
                 let ms = frame.at.saturating_sub(reports[tip].0).as_secs_f64() * 1e3;
                 if convicted {
-                    times.convicted.push(ms);
+                    self.convicted.push(ms);
                     let onset = frame.at.saturating_sub(reports[0].0);
-                    times.onset.push(onset.as_secs_f64());
-                    times.reports.push((tip + 1) as f64);
+                    self.onset.push(onset.as_secs_f64());
+                    self.reports.push((tip + 1) as f64);
                 } else {
-                    times.suspect.push(ms);
+                    self.suspect.push(ms);
                 }
             }
         }
-        times
+    }
+
+    fn print(mut self) {
+        row("sent to event read: first suspicion", &mut self.suspect, "ms");
+        row("sent to event read: conviction", &mut self.convicted, "ms");
+        row("first truncated report to conviction", &mut self.onset, "s");
+        row("truncated reports until then", &mut self.reports, "");
+        row("from heartbeat to heartbeat", &mut self.beats, "s");
+        row("from event to event", &mut self.events, "s");
+        println!(
+            "  {} bodies, {} refused by 503, {} reports accepted; a body sent {:.1} ms late at most; {} rows lost by \
+             the store\n",
+            self.bodies,
+            self.refused,
+            self.accepted,
+            self.late.as_secs_f64() * 1e3,
+            self.dropped
+        );
     }
 }
 
-fn row(what: &str, mut values: Vec<f64>, unit: &str) {
+fn row(what: &str, values: &mut [f64], unit: &str) {
     values.sort_by(f64::total_cmp);
     let quantile = |q: f64| values[((values.len() - 1) as f64 * q).round() as usize];
     println!(
@@ -220,19 +247,14 @@ fn gaps(times: impl Iterator<Item = Duration>) -> Vec<f64> {
     times.windows(2).map(gap).collect()
 }
 
-async fn measure(of_daemon: &Runtime, daemon: Daemon, clock: Clock, load: Load) {
-    let addr = daemon.addr();
-    let (load, end) = (Arc::new(load), Arc::new(Notify::new()));
+/// One daemon's life.
+async fn measure(of_daemon: &Runtime, daemon: Daemon, clock: Clock, load: Arc<Load>, found: &mut Found) {
+    let (addr, end) = (daemon.addr(), Arc::new(Notify::new()));
     let events = tokio::spawn(follow(addr, clock.clone()));
     let mut pressing = JoinSet::new();
     for number in 0..load.connections {
-        pressing.spawn(press(
-            addr,
-            clock.clone(),
-            Arc::clone(&load),
-            number,
-            Arc::clone(&end),
-        ));
+        let (load, end) = (Arc::clone(&load), Arc::clone(&end));
+        pressing.spawn(press(addr, clock.clone(), load, number, end));
     }
     seed(addr).await;
     sleep(WARM).await;
@@ -243,72 +265,52 @@ async fn measure(of_daemon: &Runtime, daemon: Daemon, clock: Clock, load: Load) 
     }
     let sent: Sent = turning.join_all().await.into_iter().flatten().collect();
     end.notify_waiters();
-    let answers = pressing.join_all().await;
-    let took = clock.mono().saturating_sub(from);
+    for answers in pressing.join_all().await {
+        found.bodies += answers.bodies;
+        found.refused += answers.refused;
+        found.late = found.late.max(answers.late);
+    }
     let health: Value = serde_json::from_slice(&get(addr, "/v1/health").await).unwrap();
     let reporters: Value = serde_json::from_slice(&get(addr, "/v1/reporters").await).unwrap();
+    let reporters = reporters["reporters"].as_array().unwrap().iter();
+    found.accepted += reporters.map(|it| it["accepted"].as_u64().unwrap()).sum::<u64>();
+    found.dropped += health["store"]["dropped"].as_u64().unwrap();
     of_daemon.spawn(daemon.stop()).await.unwrap();
     let frames = events.await.unwrap();
-    let bodies: usize = answers.iter().map(|it| it.bodies).sum();
-    let refused: usize = answers.iter().map(|it| it.refused).sum();
-    let late = answers.iter().map(|it| it.late).max().unwrap_or_default();
-    println!(
-        "{} reports a second in bodies of {} on {} connections, {} s measured",
-        load.per_second,
-        load.per_body,
-        load.connections,
-        took.as_secs()
-    );
-    let times = Times::of(&sent, &frames);
-    row("sent to event read: first suspicion", times.suspect, "ms");
-    row("sent to event read: conviction", times.convicted, "ms");
-    row("first truncated report to conviction", times.onset, "s");
-    row("truncated reports until then", times.reports, "");
+    found.times(&sent, &frames);
     let measured = || frames.iter().filter(|frame| frame.at >= from);
     let beats = measured().filter(|frame| frame.kind == "heartbeat");
-    row(
-        "from heartbeat to heartbeat",
-        gaps(beats.map(|frame| frame.at)),
-        "s",
-    );
-    row("from event to event", gaps(measured().map(|frame| frame.at)), "s");
-    let accepted: u64 = reporters["reporters"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|it| it["accepted"].as_u64().unwrap())
-        .sum();
-    println!(
-        "  {bodies} bodies, {refused} refused by 503; {accepted} reports accepted; a body sent {:.1} ms late at most; \
-         store {}\n",
-        late.as_secs_f64() * 1e3,
-        health["store"]
-    );
+    found.beats.extend(gaps(beats.map(|frame| frame.at)));
+    found.events.extend(gaps(measured().map(|frame| frame.at)));
 }
 
 fn main() {
     let loads = [(1_000, 10, 4), (50_000, 1_000, 6)];
     let asked: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
+    let clients = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     for (per_second, per_body, connections) in loads {
         if !asked.is_empty() && !asked.contains(&per_second) {
             continue;
         }
-        let load = Load {
+        println!("{per_second} reports a second in bodies of {per_body} on {connections} connections");
+        let load = Arc::new(Load {
             per_second,
             per_body,
             connections,
-        };
-        let clock = Clock::system();
-        let of_daemon = Builder::new_multi_thread().enable_all().build().unwrap();
-        let of_clients = Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
-        let started = Daemon::start(config(), StorePlace::Temporary, 7, clock.clone());
-        let daemon = of_daemon
-            .block_on(started)
-            .unwrap_or_else(|error| panic!("{error}"));
-        of_clients.block_on(measure(&of_daemon, daemon, clock, load));
+        });
+        let mut found = Found::default();
+        for round in 0..ROUNDS {
+            let clock = Clock::system();
+            let of_daemon = Builder::new_multi_thread().enable_all().build().unwrap();
+            let started = Daemon::start(config(), StorePlace::Temporary, round, clock.clone());
+            let daemon = of_daemon.block_on(started);
+            let daemon = daemon.unwrap_or_else(|error| panic!("{error}"));
+            clients.block_on(measure(&of_daemon, daemon, clock, Arc::clone(&load), &mut found));
+        }
+        found.print();
     }
 }
