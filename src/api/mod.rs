@@ -4,6 +4,7 @@
 //! the doors in [`ApiState`].
 
 mod badge;
+mod body;
 mod events;
 mod guard;
 mod health;
