@@ -4,6 +4,7 @@ mod delta;
 mod filter;
 mod frame;
 mod hub;
+pub mod outcome;
 mod pairs;
 pub mod record;
 pub mod reliability;

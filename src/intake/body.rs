@@ -1,8 +1,9 @@
 //! A body to its items: one object, an array, or a line each.
 
+use serde::{Deserialize, Deserializer, de::Visitor, forward_to_deserialize_any};
 use serde_json::value::RawValue;
 
-use super::report::Wire;
+use crate::feed::outcome::Outcome;
 
 /// Most reports of one body.
 pub const MAX_ITEMS: usize = 10_000;
@@ -30,8 +31,33 @@ pub enum BodyError {
     TooMany,
 }
 
+/// A report that is an object: serde would also take the members of a structure in their order from an array.
+struct Object<'a>(Outcome<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Outcome::deserialize(Members(from)).map(Self)
+    }
+}
+
+/// Takes a structure from an object alone.
+struct Members<D>(D);
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Members<D> {
+    type Error = D::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_map(visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
 /// An item, or why it is none. A wrong one does not spoil the others.
-pub(super) type Item<'a> = Result<Wire<'a>, String>;
+pub(super) type Item<'a> = Result<Outcome<'a>, String>;
 
 /// The items of a body.
 pub(super) fn items(body: &[u8], format: Format) -> Result<Vec<Item<'_>>, BodyError> {
@@ -50,14 +76,14 @@ fn json(body: &[u8]) -> Result<Vec<Item<'_>>, BodyError> {
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'[') => {
             // Nearly always all of them are right; what costs a second look is the exception.
-            if let Ok(all) = serde_json::from_slice::<Vec<Wire<'_>>>(body) {
-                return Ok(all.into_iter().map(Ok).collect());
+            if let Ok(all) = serde_json::from_slice::<Vec<Object<'_>>>(body) {
+                return Ok(all.into_iter().map(|Object(report)| Ok(report)).collect());
             }
             let raw: Vec<&RawValue> = serde_json::from_slice(body).map_err(no_json)?;
             Ok(raw.into_iter().map(|item| one(item.get().as_bytes())).collect())
         }
-        Some(b'{') => match serde_json::from_slice::<Wire<'_>>(body) {
-            Ok(report) => Ok(vec![Ok(report)]),
+        Some(b'{') => match serde_json::from_slice::<Object<'_>>(body) {
+            Ok(Object(report)) => Ok(vec![Ok(report)]),
             Err(error) if error.is_data() => Ok(vec![Err(error.to_string())]),
             Err(error) => Err(no_json(error)),
         },
@@ -83,7 +109,9 @@ fn lines(body: &[u8]) -> Result<Vec<Item<'_>>, BodyError> {
 }
 
 fn one(text: &[u8]) -> Item<'_> {
-    serde_json::from_slice(text).map_err(|error| error.to_string())
+    serde_json::from_slice(text)
+        .map(|Object(report)| report)
+        .map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -114,6 +142,8 @@ mod tests {
                 "+--+",
             ),
             ("[]".to_owned(), Format::Json, ""),
+            (r#"[[],["x","a/m"]]"#.to_owned(), Format::Json, "--"),
+            (format!("[]\n{good}"), Format::Lines, "-+"),
             (format!("[{good}"), Format::Json, "no json"),
             (format!("{good}{good}"), Format::Json, "no json"),
             (r#"{"verdict":3}"#.to_owned(), Format::Json, "-"),

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use super::{
     body::{self, BodyError, Format},
     recent::Recent,
-    report::{Names, Wire},
+    report::Names,
 };
 use crate::{
     clock::Timestamp,
+    feed::outcome::Outcome,
     verdict::{Observation, Trust},
 };
 
@@ -99,7 +100,14 @@ impl Desk {
         Ok(taken)
     }
 
-    fn report(&mut self, report: &Wire<'_>, index: usize, trust: Trust, now: Timestamp, taken: &mut Taken) {
+    fn report(
+        &mut self,
+        report: &Outcome<'_>,
+        index: usize,
+        trust: Trust,
+        now: Timestamp,
+        taken: &mut Taken,
+    ) {
         let read = report.observation(&mut self.names, trust, now);
         // A name that is no name is told as such, and its report is nobody's.
         let name = match &read {

@@ -2,13 +2,12 @@
 
 use std::{borrow::Cow, collections::HashMap, time::Duration};
 
-use serde::Deserialize;
-
 use crate::{
     clock::Timestamp,
+    feed::outcome::Outcome,
     id::TargetId,
     protocol::{ErrorClass, Protocol, error_body},
-    verdict::{FailedAt, Failure, Observation, Source, Truncation, Trust, Verdict},
+    verdict::{FailedAt, Failure, Observation, Phases, Source, Truncation, Trust, Verdict},
 };
 
 /// Longest id of a report, in bytes.
@@ -17,6 +16,8 @@ pub const MAX_ID_BYTES: usize = 256;
 pub const MAX_REPORTER_BYTES: usize = 128;
 /// Longest stop reason that is kept, in bytes; a longer one is cut.
 pub const MAX_STOP_REASON_BYTES: usize = 128;
+/// Longest name of a model, a configuration or a region that is kept, in bytes; a longer one is cut.
+pub const MAX_WORD_BYTES: usize = 128;
 /// Longest error that is kept, in bytes; a longer one is cut.
 pub const MAX_ERROR_BYTES: usize = 512;
 /// Longest time that a report may tell, in milliseconds: a day.
@@ -27,42 +28,17 @@ pub const MAX_TOKENS: u64 = 1_000_000_000;
 const MAX_NAMES: usize = 4_096;
 
 /// What `verdict` may be.
-pub const VERDICTS: [&str; 6] = [
+pub const VERDICTS: [&str; 7] = [
     "complete",
     "truncated",
     "limited",
     "refused",
     "errored",
     "cancelled",
+    "unknown",
 ];
-
-/// A report as it is sent. Members that we don't know are left alone: within v1 they are only added.
-#[derive(Debug, Deserialize)]
-pub(super) struct Wire<'a> {
-    #[serde(borrow, default)]
-    pub(super) id: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    target: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    provider: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    model: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    at: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    pub(super) reporter: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    verdict: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    error: Option<Cow<'a, str>>,
-    http_status: Option<u16>,
-    #[serde(borrow, default)]
-    stop_reason: Option<Cow<'a, str>>,
-    ttft_ms: Option<f64>,
-    e2e_ms: Option<f64>,
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-}
+/// What `source` may be.
+const SOURCES: [Source; 2] = [Source::Report, Source::Tap];
 
 /// Target ids by their text: the same few come again and again.
 #[derive(Debug, Default)]
@@ -84,7 +60,7 @@ impl Names {
     }
 }
 
-impl Wire<'_> {
+impl Outcome<'_> {
     /// The observation that the report tells of, received now.
     ///
     /// # Errors
@@ -98,38 +74,71 @@ impl Wire<'_> {
         bounded("id", self.id.as_deref(), MAX_ID_BYTES)?;
         bounded("reporter", self.reporter.as_deref(), MAX_REPORTER_BYTES)?;
         let target = self.target(names)?;
-        let ttft = milliseconds("ttft_ms", self.ttft_ms)?;
-        let e2e = milliseconds("e2e_ms", self.e2e_ms)?;
-        if let (Some(ttft), Some(e2e)) = (ttft, e2e)
-            && ttft > e2e
-        {
-            return Err("ttft_ms is longer than e2e_ms".to_owned());
-        }
         if let Some(status) = self.http_status
             && !(100..=599).contains(&status)
         {
             return Err(format!("http_status is {status}, allowed are 100 to 599"));
         }
-        let started = self.at(now)?;
         let verdict = self.verdict()?;
-        let mut seen = Observation::new(target, now, Source::Report, verdict);
-        seen.started = started;
+        let mut seen = Observation::new(target, now, self.source()?, verdict);
+        seen.started = self.at(now)?;
         seen.trust = trust;
+        seen.phases = self.phases(verdict)?;
+        seen.retry_after = milliseconds("retry_after_ms", self.retry_after_ms)?;
         seen.usage.input = tokens("input_tokens", self.input_tokens)?;
         seen.usage.output = tokens("output_tokens", self.output_tokens)?;
+        seen.usage.reasoning = tokens("reasoning_tokens", self.reasoning_tokens)?;
         seen.http_status = self.http_status;
-        seen.phases.first_token = ttft;
-        seen.phases.end = e2e;
-        if verdict == Verdict::Complete {
-            seen.phases.terminal = e2e;
-        }
         seen.stop_reason = kept(self.stop_reason.as_deref(), MAX_STOP_REASON_BYTES);
+        seen.served_model = kept(self.served_model.as_deref(), MAX_WORD_BYTES);
+        seen.fingerprint = kept(self.fingerprint.as_deref(), MAX_WORD_BYTES);
+        seen.region = kept(self.region.as_deref(), MAX_WORD_BYTES);
         seen.reporter = self.reporter.as_deref().map(ToOwned::to_owned);
         if verdict != Verdict::Complete {
-            seen.request_id = self.id.as_deref().map(ToOwned::to_owned);
-            seen.detail = kept(self.error.as_deref(), MAX_ERROR_BYTES);
+            let id = self.request_id.as_deref().or(self.id.as_deref());
+            let detail = self.detail.as_deref().or(self.error.as_deref());
+            seen.request_id = kept(id, MAX_ID_BYTES);
+            seen.detail = kept(detail, MAX_ERROR_BYTES);
         }
         Ok(seen)
+    }
+
+    fn source(&self) -> Result<Source, String> {
+        match self.source.as_deref() {
+            None => Ok(Source::Report),
+            Some(name) => SOURCES
+                .into_iter()
+                .find(|source| source.as_str() == name)
+                .ok_or_else(|| {
+                    let known = SOURCES.map(Source::as_str).join(", ");
+                    format!(
+                        "source {:?} is unknown, known are {known}",
+                        cut(name, MAX_ID_BYTES)
+                    )
+                }),
+        }
+    }
+
+    /// Lengths; none is longer than the whole.
+    fn phases(&self, verdict: Verdict) -> Result<Phases, String> {
+        let end = milliseconds("e2e_ms", self.e2e_ms)?;
+        let within = |name: &str, value: Option<f64>| {
+            let length = milliseconds(name, value)?;
+            match (length, end) {
+                (Some(length), Some(end)) if length > end => Err(format!("{name} is longer than e2e_ms")),
+                _ => Ok(length),
+            }
+        };
+        Ok(Phases {
+            connect: milliseconds("connect_ms", self.connect_ms)?,
+            first_token: within("ttft_ms", self.ttft_ms)?,
+            first_output: within("ttfo_ms", self.ttfo_ms)?,
+            last_token: within("last_token_ms", self.last_token_ms)?,
+            gap_max: within("gap_ms", self.gap_ms)?,
+            terminal: end.filter(|_| verdict == Verdict::Complete),
+            end,
+            ..Phases::default()
+        })
     }
 
     fn target(&self, names: &mut Names) -> Result<TargetId, String> {
@@ -166,9 +175,10 @@ impl Wire<'_> {
         };
         Ok(match verdict {
             "complete" => Verdict::Complete,
-            "truncated" => Verdict::Truncated(Truncation::Cut),
+            "truncated" => Verdict::Truncated(self.truncation()?),
             "limited" => Verdict::Limited,
             "refused" => Verdict::Refused,
+            "unknown" => Verdict::Unknown,
             "errored" => Verdict::Errored(Failure {
                 class: self.class(),
                 at: self.failed_at(),
@@ -183,6 +193,19 @@ impl Wire<'_> {
                 return Err(format!("verdict {verdict:?} is unknown, known are {known}"));
             }
         })
+    }
+
+    fn truncation(&self) -> Result<Truncation, String> {
+        let Some(kind) = self.kind.as_deref() else {
+            return Ok(Truncation::Cut);
+        };
+        let all = Truncation::ALL;
+        all.into_iter()
+            .find(|known| known.as_str() == kind)
+            .ok_or_else(|| {
+                let known = all.map(Truncation::as_str).join(", ");
+                format!("kind {:?} is unknown, known are {known}", cut(kind, MAX_ID_BYTES))
+            })
     }
 
     /// Where it failed: a status tells, or else a first token. Without either nothing proves that anybody answered.

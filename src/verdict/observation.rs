@@ -225,6 +225,8 @@ pub struct Observation {
     pub tail: Option<String>,
     /// Whose report.
     pub reporter: Option<String>,
+    /// Whence, as the reporter says. Not kept.
+    pub region: Option<String>,
     /// Whether a credential was sent. A refusal without one says nothing about a key.
     pub with_key: bool,
     /// `reach` only: the answer is the one that the preset expects.
@@ -257,6 +259,7 @@ impl Observation {
             detail: None,
             tail: None,
             reporter: None,
+            region: None,
             with_key: true,
             expected: false,
         }

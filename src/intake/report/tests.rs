@@ -7,7 +7,7 @@ fn now() -> Timestamp {
 }
 
 fn read(json: &str) -> Result<Observation, String> {
-    let wire: Wire<'_> = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    let wire: Outcome<'_> = serde_json::from_str(json).map_err(|error| error.to_string())?;
     wire.observation(&mut Names::default(), Trust::Full, now())
 }
 
@@ -218,9 +218,89 @@ fn what_is_missing_or_wrong_is_told() {
             r#"{"target":"a/m","verdict":"complete","http_status":-1}"#,
             "invalid value",
         ),
-        ("[]", "invalid length"),
+        (
+            r#"{"target":"a/m","verdict":"truncated","kind":"torn"}"#,
+            "\"torn\" is unknown, known are cut",
+        ),
+        (
+            r#"{"target":"a/m","verdict":"complete","source":"canary"}"#,
+            "known are report, tap",
+        ),
+        (
+            r#"{"target":"a/m","verdict":"complete","gap_ms":3,"e2e_ms":2}"#,
+            "gap_ms is longer than e2e_ms",
+        ),
     ] {
         let why = read(json).expect_err(json);
         assert!(why.contains(part), "{json}: {why}");
     }
+}
+
+/// What a tap judged says the same when it comes back as a report.
+#[test]
+fn what_is_told_of_an_observation_reads_back() {
+    let ms = |ms| Some(Duration::from_millis(ms));
+    let failed = |class, at| Verdict::Errored(Failure { class, at });
+    let mut verdicts = vec![
+        Verdict::Complete,
+        Verdict::Limited,
+        Verdict::Refused,
+        Verdict::Unknown,
+    ];
+    verdicts.extend(Truncation::ALL.map(Verdict::Truncated));
+    for class in ErrorClass::ALL {
+        verdicts.push(failed(class, FailedAt::Transport));
+        verdicts.push(failed(class, FailedAt::Stream));
+        verdicts.push(failed(class, FailedAt::Status(529)));
+    }
+    for verdict in verdicts {
+        let mut seen = Observation::new("a/m/x".parse().unwrap(), now(), Source::Tap, verdict);
+        seen.started = now().minus(Duration::from_millis(1_900));
+        seen.http_status = match verdict {
+            Verdict::Errored(Failure {
+                at: FailedAt::Status(status),
+                ..
+            }) => Some(status),
+            Verdict::Errored(Failure {
+                at: FailedAt::Transport,
+                ..
+            }) => None,
+            _ => Some(200),
+        };
+        seen.phases.connect = ms(30);
+        if seen.http_status == Some(200) {
+            seen.phases.first_token = ms(412);
+            seen.phases.first_output = ms(420);
+            seen.phases.last_token = ms(1_800);
+            seen.phases.gap_max = ms(90);
+        }
+        seen.phases.end = ms(1_900);
+        seen.phases.terminal = ms(1_900).filter(|_| verdict == Verdict::Complete);
+        (seen.usage.input, seen.usage.output, seen.usage.reasoning) = (Some(20), Some(120), Some(7));
+        seen.stop_reason = Some("end_turn".to_owned());
+        seen.served_model = Some("m-20260101".to_owned());
+        seen.fingerprint = Some("fp_1".to_owned());
+        seen.retry_after = ms(3_000);
+        seen.reporter = Some("tap".to_owned());
+        seen.region = Some("fra".to_owned());
+        if verdict != Verdict::Complete {
+            seen.request_id = Some("req_1".to_owned());
+            seen.detail = Some("why".to_owned());
+        }
+        let told = serde_json::to_string(&Outcome::of(&seen)).unwrap();
+        assert_eq!(read(&told).unwrap(), seen, "{told}");
+    }
+}
+
+/// A tool that was called and a turn that was paused are whole replies for whoever reports.
+#[test]
+fn a_call_is_told_as_complete() {
+    let seen = Observation::new(
+        "a/m".parse().unwrap(),
+        now(),
+        Source::Tap,
+        Verdict::OffScript(crate::verdict::OffScript::ToolUse),
+    );
+    let told = serde_json::to_string(&Outcome::of(&seen)).unwrap();
+    assert_eq!(read(&told).unwrap().verdict, Verdict::Complete);
 }
