@@ -4,6 +4,7 @@
 
 mod body;
 mod desk;
+pub mod otlp;
 mod recent;
 mod report;
 mod sampler;
