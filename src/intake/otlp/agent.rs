@@ -9,6 +9,7 @@ use std::{borrow::Cow, collections::HashMap, hash::BuildHasher, time::Duration};
 use super::{
     directory::{Call, undated},
     facts::{Told, Value, number, whole},
+    judge,
     span::{Key, Record},
 };
 use crate::{
@@ -167,7 +168,7 @@ impl Event<'_> {
         };
         let lower = words[..words.floor_char_boundary(512)].to_ascii_lowercase();
         let (class, at) = match self.status {
-            Some(200) => (class(500), FailedAt::Stream),
+            Some(200) => (judge::within(class(200)), FailedAt::Stream),
             Some(status) => (class(status), FailedAt::Status(status)),
             None if lower.contains("abort") || lower.contains("cancel") => {
                 (ErrorClass::Cancelled, FailedAt::Transport)

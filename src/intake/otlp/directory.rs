@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 
 use super::{dialect, facts::Facts};
-use crate::id::{IdError, ModelId, ProviderId, TargetId};
+use crate::{
+    config::Config,
+    id::{IdError, ModelId, ProviderId, TargetId},
+};
 
 /// A configured target, as far as telemetry can name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +27,21 @@ impl Directory {
     /// The targets in the order of the configuration: where several fit equally, the first is meant.
     pub fn new(known: Vec<Known>) -> Self {
         Self(known)
+    }
+
+    /// Those of a configuration.
+    pub fn of(config: &Config) -> Self {
+        let models = config.providers.iter().flat_map(|provider| {
+            provider.models.iter().map(|model| Known {
+                target: model.id.clone(),
+                preset: provider.preset.clone(),
+                host: provider
+                    .base_url
+                    .host_str()
+                    .map(|host| host.trim_matches(['[', ']']).to_owned()),
+            })
+        });
+        Self(models.collect())
     }
 
     /// The target that is meant.

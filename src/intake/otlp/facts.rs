@@ -219,11 +219,12 @@ impl<'de: 'a, 'a> Told<'de> for Facts<'a> {
             Name::Host => self.host = text(value),
             Name::BaseUrl => self.base_url = text(value),
             Name::Finish(rank) => self.finish(rank, value),
-            Name::Stream => {
-                if let Value::Bool(stream) = value {
-                    self.stream = Some(stream);
-                }
-            }
+            Name::Stream => match value {
+                Value::Bool(stream) => self.stream = Some(stream),
+                // `LiteLLM` writes it as Python does.
+                Value::Text(stream) => self.stream = stream.to_ascii_lowercase().parse().ok(),
+                Value::Int(_) | Value::Double(_) => {}
+            },
             Name::FirstChunkSeconds => self.first_chunk_s = number(&value),
             Name::FirstChunkMillis => self.first_chunk_s = number(&value).map(|ms| ms / 1e3),
             Name::Input(rank) => count(&mut self.input, rank, &value),

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, hash::RandomState, time::Duration};
 
 use super::{
-    agent::{self, Attempts, Changes, Kind, Names},
+    agent::{self, Attempts, Changes, Kind, MAX_ATTEMPTS, Names},
     dialect,
     directory::{Call, Directory, Words},
     judge::{self, Judged},
@@ -22,6 +22,8 @@ use crate::{
 
 /// Most spans or records of one body; those beyond are rejected.
 pub const MAX_ITEMS: usize = 50_000;
+/// Most observations that come of one body; calls beyond are rejected. Attempts count each.
+pub const MAX_CALLS: usize = 10_000;
 /// Most different reasons that an answer names.
 pub const MAX_REASONS: usize = 4;
 /// Our own service's name: what we say of our probes is known already.
@@ -117,6 +119,7 @@ pub(super) struct Gather<'d> {
     trust: Trust,
     now: Timestamp,
     items: usize,
+    calls: usize,
     ready: Vec<Ready>,
     batch: Batch,
 }
@@ -135,6 +138,7 @@ impl<'d> Gather<'d> {
             trust,
             now,
             items: 0,
+            calls: 0,
             ready: Vec::new(),
             batch: Batch::default(),
         }
@@ -151,6 +155,16 @@ impl<'d> Gather<'d> {
             return false;
         }
         self.items += 1;
+        true
+    }
+
+    /// Whether there is room for so many more observations.
+    fn has_places(&mut self, times: u64) -> bool {
+        if self.calls + times as usize > MAX_CALLS {
+            self.batch.more += 1;
+            return false;
+        }
+        self.calls += times as usize;
         true
     }
 
@@ -287,7 +301,9 @@ impl<'a> Take<'a> for Gather<'_> {
             return;
         }
         if dialect::is_model_call(&span) {
-            self.model_call(resource, &span);
+            if self.has_places(1) {
+                self.model_call(resource, &span);
+            }
         } else if let Some(key) = span.key {
             let parent = span.parent;
             self.batch.others.push(Node { key, parent });
@@ -298,7 +314,15 @@ impl<'a> Take<'a> for Gather<'_> {
         if !self.has_room() {
             return;
         }
-        if let Some(kind) = agent::kind(scope, &record) {
+        let Some(kind) = agent::kind(scope, &record) else {
+            return;
+        };
+        let times = match kind {
+            Kind::Worked => 1,
+            Kind::Failed { attempt } => attempt.min(MAX_ATTEMPTS),
+            Kind::GaveUp => 0,
+        };
+        if self.has_places(times) {
             self.event(resource, kind, &record);
         }
     }

@@ -70,7 +70,13 @@ impl Failed {
         let told = facts.error_type.get().map_or("", |name| name.as_ref());
         let message = &span.message[..span.message.floor_char_boundary(MAX_MESSAGE_BYTES)];
         let words = message.to_ascii_lowercase();
-        let last = told.rsplit(['.', ':', '/']).next().unwrap_or_default();
+        // Some put the message behind the name.
+        let name = told
+            .split([' ', '('])
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches(':');
+        let last = name.rsplit(['.', ':', '/']).next().unwrap_or_default();
         let number = || last.parse().ok().filter(|status| (100..=599).contains(status));
         let status = facts.http_status.get().copied();
         let began = facts.first_chunk_s.is_some()
@@ -149,9 +155,14 @@ impl Failed {
         if let Some((_, status)) = STATUSES.iter().find(|(parts, _)| self.named(parts)) {
             return Some(errored(self.class(*status), FailedAt::Status(*status)));
         }
-        if self.named(&["apierror", "apistatuserror", "streamerror", "aiapicallerror"]) {
-            // What an SDK raises for an error event within a stream has no status of its own.
-            return Some(errored(self.class(500), FailedAt::Stream));
+        if self.named(&["apierror", "apistatuserror", "streamerror", "apicallerror"]) {
+            // The AI SDK of JavaScript says a status by its words alone. What other SDKs raise for an error event
+            // within a stream has none.
+            let phrase = PHRASES.iter().find(|(phrase, _)| self.words.starts_with(phrase));
+            return Some(match phrase {
+                Some((_, status)) => errored(self.class(*status), FailedAt::Status(*status)),
+                None => errored(within(self.class(200)), self.at()),
+            });
         }
         OWN.contains(&self.name.as_str())
             .then(|| errored(ErrorClass::Cancelled, self.at()))
@@ -185,9 +196,22 @@ impl Failed {
 
     /// Our class of a status with the words beside it, as a probe would read them.
     fn class(&self, status: u16) -> ErrorClass {
-        let error = serde_json::json!({"error": {"type": self.name, "message": self.words}});
+        let word = |member| member_in(&self.words, member);
+        let error = serde_json::json!({"error": {
+            "type": word("type").unwrap_or(&self.name),
+            "code": word("code"),
+            "message": self.words,
+        }});
         let body = error.to_string();
         error_body::classify(Protocol::OpenaiChat, status, &[], body.as_bytes()).class
+    }
+}
+
+/// The class of an error within a reply, whose status was 200: what its words don't tell is the provider's.
+pub(super) const fn within(class: ErrorClass) -> ErrorClass {
+    match class {
+        ErrorClass::Protocol => ErrorClass::ServerError,
+        class => class,
     }
 }
 
@@ -263,6 +287,17 @@ const STATUSES: [(&[&str], u16); 11] = [
         400,
     ),
 ];
+/// What a status is called in words, as far as it is one of a provider's troubles (RFC 9110; 529 is Anthropic's).
+const PHRASES: [(&str, u16); 8] = [
+    ("too many requests", 429),
+    ("overloaded", 529),
+    ("service unavailable", 503),
+    ("internal server error", 500),
+    ("bad gateway", 502),
+    ("gateway timeout", 504),
+    ("unauthorized", 401),
+    ("forbidden", 403),
+];
 /// Errors of the program that asked: they stop it from reading on, and say nothing of who answers.
 const OWN: [&str; 12] = [
     "assertionerror",
@@ -292,6 +327,15 @@ fn status_in(words: &str) -> Option<u16> {
     .find_map(|before| {
         let digits = words.split_once(before)?.1.get(..3)?;
         digits.parse().ok().filter(|status| (100..=599).contains(status))
+    })
+}
+
+/// The value of a member in the provider's error body, which the Python SDKs put into their messages as Python writes it.
+fn member_in<'w>(words: &'w str, member: &str) -> Option<&'w str> {
+    ["'", "\""].into_iter().find_map(|quote| {
+        let named = words.split_once(&format!("{quote}{member}{quote}:"))?.1;
+        let value = named.trim_start().strip_prefix(quote)?.split_once(quote)?.0;
+        (!value.is_empty()).then_some(value)
     })
 }
 

@@ -193,3 +193,6 @@ impl Family<'_> {
         false
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,18 +19,19 @@ mod wire;
 
 use std::{
     hash::RandomState,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 pub use agent::{MAX_ATTEMPTS, MAX_REQUESTS};
 pub use directory::{Directory, Known};
-pub use gather::{Batch, MAX_ITEMS, MAX_REASONS};
+pub use gather::{Batch, MAX_CALLS, MAX_ITEMS, MAX_REASONS};
 pub use memory::{REMEMBERED, REMEMBERED_FOR};
 pub use reply::{Encoding, Signal, metrics_unused};
 pub use wire::WireError;
 
 use crate::{
     clock::Timestamp,
+    config::Config,
     verdict::{Observation, Trust},
 };
 use agent::Attempts;
@@ -78,11 +79,12 @@ pub struct Outcome {
     pub message: String,
 }
 
-/// Whoever takes telemetry, with what it remembers of it. Cheap to share.
+/// Whoever takes telemetry, with what it remembers of it.
 #[derive(Debug, Default)]
 pub struct Receiver {
     hash: RandomState,
     known: Mutex<Remembered>,
+    directory: Mutex<Option<(Arc<Config>, Arc<Directory>)>>,
 }
 
 #[derive(Debug, Default)]
@@ -92,6 +94,19 @@ struct Remembered {
 }
 
 impl Receiver {
+    /// The targets of the configuration in force; made anew when it is another one.
+    pub fn directory(&self, config: &Arc<Config>) -> Arc<Directory> {
+        let mut kept = self.directory.lock().unwrap_or_else(PoisonError::into_inner);
+        match kept.as_ref() {
+            Some((of, directory)) if Arc::ptr_eq(of, config) => Arc::clone(directory),
+            _ => {
+                let directory = Arc::new(Directory::of(config));
+                *kept = Some((Arc::clone(config), Arc::clone(&directory)));
+                directory
+            }
+        }
+    }
+
     /// What a body tells, received now from somebody of that trust. Changes nothing.
     ///
     /// # Errors

@@ -62,8 +62,8 @@ impl Encoding {
             Self::Json => {
                 let mut reply = Map::new();
                 if partial {
-                    // 64-bit numbers are strings in protobuf's JSON.
-                    let success = json!({signal.rejected(): rejected.to_string(), "errorMessage": message});
+                    // Readers take 64-bit numbers bare or in a string, but for one that takes them bare alone.
+                    let success = json!({signal.rejected(): rejected, "errorMessage": message});
                     reply.insert("partialSuccess".to_owned(), success);
                 }
                 Value::Object(reply).to_string().into_bytes()
