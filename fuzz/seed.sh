@@ -48,3 +48,15 @@ for file in "$streams"/*/*.txt "$streams"/*/*.bin tests/cmd/validate.in/*; do
 done
 mkdir -p fuzz/corpus/official
 cp tests/vectors/official/* fuzz/corpus/official/
+# The first byte chooses: spans in protobuf (000) or JSON (001), records in protobuf (002) or JSON (003).
+mkdir -p fuzz/corpus/otlp
+for file in tests/vectors/otlp/*.json tests/vectors/otlp/*.pb; do
+    case $file in
+        */claude-code.json) choice=003 ;;
+        */claude-code.pb) choice=002 ;;
+        *.json) choice=001 ;;
+        *) choice=000 ;;
+    esac
+    # shellcheck disable=SC2059 # the format is the byte
+    { printf "\\$choice" && cat "$file"; } >"fuzz/corpus/otlp/$(basename "$file")"
+done

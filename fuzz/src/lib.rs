@@ -1,5 +1,9 @@
 //! What must hold for any bytes whatever. The targets only choose the protocol.
 
+mod otlp;
+
+pub use otlp::check_otlp;
+
 use std::time::Duration;
 
 use endturn::{

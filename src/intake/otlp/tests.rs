@@ -1,4 +1,4 @@
-use std::{fmt::Write as _, fs, path::PathBuf};
+use std::{fmt::Write as _, fs, path::PathBuf, sync::LazyLock};
 
 use opentelemetry_proto::tonic::{
     collector::{
@@ -127,7 +127,7 @@ fn told(outcome: &Outcome, observations: &[Observation]) -> String {
 }
 
 /// Every recorded dialect, in both encodings, against what stands beside it. With `ENDTURN_WRITE_VECTORS` set, writes
-/// what was found, to be read before it is believed.
+/// what was found, to be read before it is believed, and the protobuf.
 #[test]
 fn every_dialect_is_read_as_it_is_written() {
     let mut names: Vec<String> = fs::read_dir(vectors())
@@ -146,13 +146,15 @@ fn every_dialect_is_read_as_it_is_written() {
         let path = vectors().join(&name).with_extension("txt");
         if std::env::var_os("ENDTURN_WRITE_VECTORS").is_some() {
             fs::write(&path, &found).unwrap();
+            fs::write(path.with_extension("pb"), protobuf_of(signal, &json)).unwrap();
         }
         assert_eq!(found, fs::read_to_string(path).unwrap(), "{name}");
         assert!(
             !format!("{observations:?} {outcome:?}").contains(SECRET),
             "{name}"
         );
-        let bytes = protobuf_of(signal, &json);
+        let bytes = fs::read(vectors().join(&name).with_extension("pb")).unwrap();
+        assert_eq!(bytes, protobuf_of(signal, &json), "{name}: other bytes than the official messages make of it");
         let (outcome, observations) = read(&Receiver::default(), signal, Encoding::Protobuf, &bytes);
         assert_eq!(told(&outcome, &observations), found, "{name} in protobuf");
     }
@@ -317,9 +319,11 @@ fn json_is_taken_as_the_specification_has_it() {
 }
 
 fn call(n: u64) -> OtelSpan {
-    let mut span = all_spans().swap_remove(0);
-    span.span_id = (n + 1).to_be_bytes().to_vec();
-    span
+    static CALL: LazyLock<OtelSpan> = LazyLock::new(|| all_spans().swap_remove(0));
+    OtelSpan {
+        span_id: (n + 1).to_be_bytes().to_vec(),
+        ..CALL.clone()
+    }
 }
 
 #[test]
