@@ -28,7 +28,11 @@ fn body(name: &str, content: usize) -> Vec<u8> {
     let json = std::fs::read(path).expect("a vector");
     let request: ExportTraceServiceRequest = serde_json::from_slice(&json).expect("OTLP");
     let part = request.resource_spans.into_iter().next().expect("a resource");
-    let recorded: Vec<Span> = part.scope_spans.into_iter().flat_map(|scoped| scoped.spans).collect();
+    let recorded: Vec<Span> = part
+        .scope_spans
+        .into_iter()
+        .flat_map(|scoped| scoped.spans)
+        .collect();
     let spans = recorded.iter().cycle().take(SPANS).enumerate().map(|(n, span)| {
         let mut span = span.clone();
         span.trace_id = (n as u128 / recorded.len() as u128 + 1).to_be_bytes().to_vec();

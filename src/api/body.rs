@@ -95,21 +95,27 @@ async fn collect(body: Body, limits: Limits) -> Result<Bytes, Problem> {
 
 async fn inflate(sent: Bytes, most: usize) -> Result<Bytes, Problem> {
     let mut inflater = Inflater::new(sent);
-    if inflater.up_to(most.min(INLINE_BYTES)).map_err(broken)? {
+    if inflater
+        .up_to(most.min(INLINE_BYTES))
+        .map_err(|error| broken(&error))?
+    {
         return Ok(inflater.bytes.into());
     }
     let over = tokio::task::spawn_blocking(move || {
         let whole = inflater.up_to(most)?;
         io::Result::Ok(whole.then_some(inflater.bytes))
     });
-    let whole = over.await.map_err(|_| Problem::internal())?.map_err(broken)?;
+    let whole = over
+        .await
+        .map_err(|_| Problem::internal())?
+        .map_err(|error| broken(&error))?;
     whole
         .map(Bytes::from)
         .ok_or_else(|| Problem::body_too_large(format!("the body inflates to more than {most} bytes")))
 }
 
 /// The decoder's own words say what is wrong and hold nothing of the body.
-fn broken(error: io::Error) -> Problem {
+fn broken(error: &io::Error) -> Problem {
     Problem::bad_request(format!("the body is no whole gzip: {error}"))
 }
 

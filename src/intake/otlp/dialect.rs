@@ -23,6 +23,14 @@ const REQUEST_TYPES: [&str; 10] = [
 /// Spans of `LiteLLM` beside its model call: the raw request below it, which says the same again, and the request that
 /// came in.
 const BESIDE: [&str; 2] = ["raw_gen_ai_request", "Received Proxy Server Request"];
+/// What the names of OpenLLMetry's spans end in, where a call failed before anything else was said of it.
+const CALLS: [&str; 5] = [
+    ".chat",
+    ".completion",
+    ".response",
+    ".generate_content",
+    ".messages",
+];
 /// How Vercel AI up to version 6 names its calls; `ai.streamText` and the like are what is around them.
 const VERCEL_CALLS: [&str; 2] = [".doGenerate", ".doStream"];
 
@@ -46,10 +54,13 @@ pub(super) fn is_model_call(span: &Span<'_>) -> bool {
         // Old `LiteLLM` writes its call type here.
         return facts.request_type.is_none() && REQUEST_TYPES.contains(&operation.as_str());
     }
-    facts
-        .request_type
-        .as_ref()
-        .is_some_and(|kind| REQUEST_TYPES.contains(&kind.as_ref()))
+    match &facts.request_type {
+        Some(kind) => REQUEST_TYPES.contains(&kind.as_ref()),
+        None => {
+            let named = CALLS.iter().any(|call| span.name.ends_with(call));
+            named && facts.provider.get().is_some() && facts.request_model.get().is_some()
+        }
+    }
 }
 
 /// Whether the reply was streamed, as far as it is told.

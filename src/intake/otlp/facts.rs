@@ -269,6 +269,12 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// A chunk came then; the first of them counts.
+    pub(super) fn chunk(&mut self, time_ns: u64) {
+        let first = self.first_token_ns.get_or_insert(time_ns);
+        *first = time_ns.min(*first);
+    }
+
     /// The type of an exception that was recorded as an event; `error.type` tells better.
     pub(super) fn failed_by(&mut self, exception: Exception<'a>) {
         if let Some(kind) = exception.0 {

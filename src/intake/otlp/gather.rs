@@ -351,6 +351,10 @@ fn kept(text: Option<&Cow<'_, str>>, most: usize) -> Option<String> {
 
 /// The name of an error, if it is one: words with spaces between could say anything.
 fn identifier(name: &str) -> Option<String> {
+    let shown = name
+        .strip_prefix("<class '")
+        .and_then(|rest| rest.strip_suffix("'>"));
+    let name = shown.unwrap_or(name);
     let of_name = |c: char| c.is_ascii_alphanumeric() || "._:-/$".contains(c);
     (!name.is_empty() && name.len() <= MAX_ERROR_BYTES && name.chars().all(of_name)).then(|| name.to_owned())
 }

@@ -16,7 +16,7 @@ use serde_json::{Error as JsonError, value::RawValue};
 use super::{
     agent::Event,
     facts::{Facts, Told, Value},
-    span::{EXCEPTION, Exception, FIRST_TOKEN, Key, Record, Resource, STATUS_ERROR, Span, Take},
+    span::{CHUNK, EXCEPTION, Exception, FIRST_TOKEN, Key, Record, Resource, STATUS_ERROR, Span, Take},
 };
 
 /// Every span of an `ExportTraceServiceRequest`.
@@ -168,7 +168,9 @@ impl<'a> SpanItem<'a> {
         let key = |span: &Text<'_>| Key::new(&trace?, &hex::<8>(&span.0)?);
         let status = self.status.unwrap_or_default();
         let mut facts = self.attributes.0;
-        facts.first_token_ns = self.events.first_token_ns;
+        if let Some(first) = self.events.first_chunk_ns {
+            facts.chunk(first);
+        }
         facts.failed_by(self.events.exception);
         Span {
             key: key(&self.span_id),
@@ -232,7 +234,7 @@ struct EventItem<'a> {
 /// What is taken from a span's events.
 #[derive(Default)]
 struct Events<'a> {
-    first_token_ns: Option<u64>,
+    first_chunk_ns: Option<u64>,
     exception: Exception<'a>,
 }
 
@@ -242,7 +244,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Events<'a> {
         reader.deserialize_any(Items(
             |event: EventItem<'a>| {
                 match event.name.0.as_ref() {
-                    FIRST_TOKEN => events.first_token_ns = Some(event.time_unix_nano.0),
+                    FIRST_TOKEN | CHUNK => {
+                        let first = events.first_chunk_ns.get_or_insert(u64::MAX);
+                        *first = event.time_unix_nano.0.min(*first);
+                    }
                     EXCEPTION => events.exception = event.attributes.0,
                     _ => {}
                 }

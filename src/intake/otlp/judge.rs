@@ -70,8 +70,12 @@ impl Failed {
         let told = facts.error_type.get().map_or("", |name| name.as_ref());
         let message = &span.message[..span.message.floor_char_boundary(MAX_MESSAGE_BYTES)];
         let words = message.to_ascii_lowercase();
-        // Some put the message behind the name.
-        let name = told
+        // A class written as Python shows it; some put the message behind the name.
+        let shown = told
+            .strip_prefix("<class '")
+            .and_then(|rest| rest.split('\'').next());
+        let name = shown.unwrap_or(told);
+        let name = name
             .split([' ', '('])
             .next()
             .unwrap_or_default()
@@ -135,6 +139,10 @@ impl Failed {
         }
         if self.named(&CUTS) || self.says(&CUT_WORDS) {
             return Some(self.broken());
+        }
+        if self.named(&["jsondecode"]) {
+            // A body that does not parse, or an event.
+            return Some(Verdict::Truncated(Truncation::Garbled));
         }
         if self.named(&CANCELS) {
             return Some(errored(ErrorClass::Cancelled, self.at()));

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     facts::{Facts, Told, Value},
-    span::{EXCEPTION, Exception, FIRST_TOKEN, Key, Record, Resource, STATUS_ERROR, Span, Take},
+    span::{CHUNK, EXCEPTION, Exception, FIRST_TOKEN, Key, Record, Resource, STATUS_ERROR, Span, Take},
     wire::{Field, Fields, WireError},
 };
 
@@ -97,8 +97,8 @@ fn event<'a>(message: &'a [u8], facts: &mut Facts<'a>) -> Result<(), WireError> 
         }
     }
     match text(name).as_ref() {
-        FIRST_TOKEN => {
-            facts.first_token_ns = Some(time_ns);
+        FIRST_TOKEN | CHUNK => {
+            facts.chunk(time_ns);
             Ok(())
         }
         EXCEPTION => {

@@ -154,7 +154,11 @@ fn every_dialect_is_read_as_it_is_written() {
             "{name}"
         );
         let bytes = fs::read(vectors().join(&name).with_extension("pb")).unwrap();
-        assert_eq!(bytes, protobuf_of(signal, &json), "{name}: other bytes than the official messages make of it");
+        assert_eq!(
+            bytes,
+            protobuf_of(signal, &json),
+            "{name}: other bytes than the official messages make of it"
+        );
         let (outcome, observations) = read(&Receiver::default(), signal, Encoding::Protobuf, &bytes);
         assert_eq!(told(&outcome, &observations), found, "{name} in protobuf");
     }

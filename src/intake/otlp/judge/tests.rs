@@ -113,6 +113,18 @@ fn errors_are_told_apart() {
             "errored(overloaded) within 0",
         ),
         // The transport.
+        (
+            "<class 'openai.APITimeoutError'>",
+            "",
+            &[],
+            "errored(timeout) before 0",
+        ),
+        (
+            "<class 'json.decoder.JSONDecodeError'>",
+            "Unterminated string",
+            &[],
+            "truncated(garbled) 0",
+        ),
         ("timeout", "", &[], "errored(timeout) before 0"),
         ("httpx.ReadTimeout", "", &began, "errored(timeout) within 0"),
         ("dns", "", &[], "errored(dns) before 0"),
