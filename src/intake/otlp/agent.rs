@@ -162,10 +162,7 @@ impl Event<'_> {
     /// How it failed.
     pub(super) fn failure(&self) -> Verdict {
         let words = self.error.as_deref().unwrap_or_default();
-        let class = |status| {
-            let body = serde_json::json!({"error": {"message": words}}).to_string();
-            error_body::classify(Protocol::Anthropic, status, &[], body.as_bytes()).class
-        };
+        let class = |status| error_body::class_of_words(Protocol::Anthropic, status, &[], words);
         let lower = words[..words.floor_char_boundary(512)].to_ascii_lowercase();
         let (class, at) = match self.status {
             Some(200) => (judge::within(class(200)), FailedAt::Stream),

@@ -204,14 +204,10 @@ impl Failed {
 
     /// Our class of a status with the words beside it, as a probe would read them.
     fn class(&self, status: u16) -> ErrorClass {
-        let word = |member| member_in(&self.words, member);
-        let error = serde_json::json!({"error": {
-            "type": word("type").unwrap_or(&self.name),
-            "code": word("code"),
-            "message": self.words,
-        }});
-        let body = error.to_string();
-        error_body::classify(Protocol::OpenaiChat, status, &[], body.as_bytes()).class
+        let word = |member| member_in(&self.words, member).unwrap_or_default();
+        let codes = [word("code"), word("type"), &self.name];
+        let codes: Vec<&str> = codes.into_iter().filter(|code| !code.is_empty()).collect();
+        error_body::class_of_words(Protocol::OpenaiChat, status, &codes, &self.words)
     }
 }
 
