@@ -10,7 +10,7 @@ use super::{
 use crate::{
     api::page::figures::{NOTABLE_SHARE, percent},
     health::Rate,
-    store::Counts,
+    verdict::Counts,
 };
 
 /// Attempts that a share should rest on: below, the interval of a clean record reaches beyond 7 %.
