@@ -20,6 +20,7 @@ mod identity;
 mod official;
 mod official_daemon;
 mod openapi;
+mod otlp;
 mod page;
 mod past;
 mod presets;

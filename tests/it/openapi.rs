@@ -200,6 +200,13 @@ fn questions() -> Vec<Asked> {
         ),
         post("/v1/reports", "application/json", "{"),
         post("/v1/reports", "text/plain", report),
+        post("/v1/traces", "application/json", "{}"),
+        post("/v1/traces", "application/x-protobuf", ""),
+        post("/v1/traces", "application/json", "{\"resourceSpans\":7}"),
+        post("/v1/logs", "application/json", "{\"resourceLogs\":[]}"),
+        post("/v1/logs", "text/plain", "{}"),
+        post("/v1/metrics", "application/json", "{}"),
+        post("/v1/metrics", "application/x-protobuf", "x"),
         get("/v1/reporters", "/v1/reporters"),
         get("/v1/reporters", "/v1/reporters?of=me"),
         post(

@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::live::{PATIENCE, Providers, get, json as ask, until};
 
-const TOKEN: &str = "marked-token-0123456789";
+pub(crate) const TOKEN: &str = "marked-token-0123456789";
 
 fn config(head: &str, entries: &str, dir: &Path) -> Config {
     let text = format!(
@@ -73,7 +73,7 @@ async fn target(addr: SocketAddr, id: &str) -> Option<Value> {
 }
 
 /// A provider whose target is probed once a minute.
-async fn world(head: &str) -> (tempfile::TempDir, Providers, Daemon) {
+pub(crate) async fn world(head: &str) -> (tempfile::TempDir, Providers, Daemon) {
     let (dir, providers) = (tempfile::tempdir().unwrap(), Providers::start().await);
     let entry = providers.entry("openai", "openai/v1", "\"gpt-5.2\"", "60s");
     let daemon = start(config(head, &entry, dir.path())).await;
