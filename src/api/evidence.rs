@@ -132,14 +132,14 @@ fn told_of(found: intake::Disagreement) -> Disagreement {
     let (probes, traffic) = (percent(found.probes), percent(found.traffic));
     let mut text = if found.probes_fail {
         format!(
-            "{probes} probes failed, of real traffic only {traffic}: our own key, prompt or way there may be the reason"
+            "{probes} probes failed, but only {traffic} real requests: our own key, prompt or way there may be the reason"
         )
     } else {
-        format!("{traffic} real requests failed, of our probes only {probes}")
+        format!("{traffic} real requests failed, but only {probes} probes")
     };
     if let Some((dimension, part)) = &found.place {
         let share = percent(health::Rate::of(part.counts.failed(), part.counts.attempts));
-        text.extend(["; most at ", dimension.as_str(), " ", &part.value, ": ", &share]);
+        text.extend(["; most from ", dimension.as_str(), " ", &part.value, ", ", &share]);
     }
     let (dimension, value) = found.place.map_or((None, None), |(dimension, part)| {
         (Some(Word::Borrowed(dimension.as_str())), Some(part.value))
