@@ -1,5 +1,5 @@
 //! Speed of what comes in from other people's programs, in items a second on one core: spans in OTLP beside a bare
-//! decode of the same bytes by prost and the official messages.
+//! decode of the same bytes by prost and the official messages, reports beside serde_json.
 //!
 //! Ours is everything up to the queue before health: read, mapped to targets, judged, and each call counted once. The
 //! target is half the speed of the bare decode; ratios tell more than absolute figures, which depend on the machine.
@@ -8,8 +8,13 @@ use std::{hint::black_box, sync::Arc};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use endturn::{
-    clock::Timestamp,
-    intake::otlp::{Directory, Encoding, Known, Receiver, Signal},
+    clock::{Clock, Timestamp},
+    config::{Env, load_text},
+    feed::outcome::Outcome,
+    intake::{
+        Format, Intake,
+        otlp::{Directory, Encoding, Known, Receiver, Signal},
+    },
     verdict::Trust,
 };
 use opentelemetry_proto::tonic::{
@@ -111,5 +116,49 @@ fn spans(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, spans);
+/// Reports of one body.
+const REPORTS: usize = 100;
+/// So many bodies that no id is remembered any more when its body comes again.
+const BODIES: usize = 200;
+
+fn reports_of(body: usize) -> String {
+    let reports = (0..REPORTS).map(|n| {
+        let id = body * REPORTS + n;
+        let (verdict, stop) = if n % 10 == 0 { ("truncated", "") } else { ("complete", "end_turn") };
+        format!(
+            r#"{{"id":"req_{id:08}","target":"local/m","at":"2026-06-20T13:00:{:02}.123Z","reporter":"gateway-{}","verdict":"{verdict}","http_status":200,"stop_reason":"{stop}","ttft_ms":412.5,"e2e_ms":1900.25,"input_tokens":120,"output_tokens":640}}"#,
+            n % 60,
+            n % 3
+        )
+    });
+    format!("[{}]", reports.collect::<Vec<_>>().join(","))
+}
+
+fn reports(criterion: &mut Criterion) {
+    let text = "[[provider]]\nid = \"local\"\npreset = \"ollama\"\nbase_url = \"http://127.0.0.1:9\"\nmodels = [\"m\"]\n";
+    let config = load_text("endturn.toml", text, &Env::default())
+        .expect("a configuration")
+        .config;
+    let clock = Clock::manual(Timestamp::from_millis(1_781_960_460_000));
+    let (intake, mut queue) = Intake::new(&config, &[], clock);
+    let bodies: Vec<String> = (0..BODIES).map(reports_of).collect();
+    let mut group = criterion.benchmark_group("reports, arrays of 100");
+    group.throughput(Throughput::Elements(REPORTS as u64));
+    let mut next = (0..BODIES).cycle();
+    let mut body = || bodies[next.next().unwrap_or_default()].as_bytes();
+    group.bench_function("serde_json alone", |bencher| {
+        bencher.iter(|| serde_json::from_slice::<Vec<Outcome<'_>>>(black_box(body())).map(|all| all.len()));
+    });
+    group.bench_function("ours", |bencher| {
+        bencher.iter(|| {
+            let receipt = intake.reports(black_box(body()), Format::Json, Trust::Full);
+            assert_eq!(receipt.map(|receipt| receipt.accepted), Ok(REPORTS));
+            // What judges takes them out again: its share is the bench `evidence`.
+            std::iter::from_fn(|| queue.next()).count()
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, spans, reports);
 criterion_main!(benches);

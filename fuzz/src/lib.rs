@@ -1,8 +1,10 @@
 //! What must hold for any bytes whatever. The targets only choose the protocol.
 
 mod otlp;
+mod reports;
 
 pub use otlp::check_otlp;
+pub use reports::check_reports;
 
 use std::time::Duration;
 

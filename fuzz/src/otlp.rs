@@ -50,7 +50,10 @@ pub fn check_otlp(data: &[u8]) {
     assert_eq!(outcome.rejected == 0, outcome.message.is_empty());
     observations.iter().for_each(check);
     let (twice, _) = take(&receiver, again);
-    assert!(twice.accepted <= outcome.accepted, "more came of it the second time");
+    assert!(
+        twice.accepted <= outcome.accepted,
+        "more came of it the second time"
+    );
     let _ = encoding.reply(signal, outcome.rejected, &outcome.message);
 }
 
@@ -72,7 +75,10 @@ fn check(seen: &Observation) {
         (&seen.request_id, MAX_ID_BYTES),
         (&seen.detail, MAX_ERROR_BYTES),
     ] {
-        assert!(text.as_ref().is_none_or(|text| !text.is_empty() && text.len() <= most));
+        assert!(
+            text.as_ref()
+                .is_none_or(|text| !text.is_empty() && text.len() <= most)
+        );
     }
     for tokens in [seen.usage.input, seen.usage.output, seen.usage.reasoning] {
         assert!(tokens.is_none_or(|tokens| tokens <= MAX_TOKENS));

@@ -22,8 +22,8 @@ use utoipa::{
 };
 
 use super::{
-    badge, events, health, incidents_feed, otlp, past, query, ready, reliability, report, reports, series,
-    validate,
+    badge, events, evidence, health, incidents_feed, otlp, past, query, ready, reliability, report, reports,
+    series, validate,
 };
 use crate::feed;
 
@@ -62,6 +62,7 @@ use crate::feed;
         otlp::traces,
         otlp::logs,
         otlp::metrics,
+        evidence::evidence,
         validate::validate,
         badge::svg,
         badge::shield,

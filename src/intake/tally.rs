@@ -131,13 +131,11 @@ impl Tally {
         };
         for (dimension, values) in Dimension::ALL.into_iter().zip(dimensions) {
             let value = dimension.of(seen);
-            let value = match values.contains_key(value) {
-                false if values.len() >= MAX_VALUES => {
-                    values.retain(|_, fading| fading.sum(step) != Counts::default());
-                    if values.len() >= MAX_VALUES { OTHERS } else { value }
-                }
-                _ => value,
-            };
+            if values.len() >= MAX_VALUES && !values.contains_key(value) {
+                values.retain(|_, fading| fading.sum(step) != Counts::default());
+            }
+            let room = values.len() < MAX_VALUES || values.contains_key(value);
+            let value = if room { value } else { OTHERS };
             match values.get_mut(value) {
                 Some(fading) => fading.add(step, counts),
                 None => values.entry(value.to_owned()).or_default().add(step, counts),

@@ -173,6 +173,10 @@ impl Event<'_> {
             None if lower.contains("timeout") || lower.contains("timed out") => {
                 (ErrorClass::Timeout, FailedAt::Transport)
             }
+            // As its HTTP client says that a reply broke off, or that there was none.
+            None if lower.contains("closed unexpectedly") || lower.contains("econnreset") => {
+                (ErrorClass::Reset, FailedAt::Transport)
+            }
             None if lower.contains("connection") => (ErrorClass::Connect, FailedAt::Transport),
             None => (ErrorClass::Protocol, FailedAt::Transport),
         };

@@ -119,6 +119,11 @@ fn how_a_request_failed_is_told_by_status_then_by_words() {
         ("undefined", "Request was aborted.", "errored(cancelled)"),
         ("undefined", "Request timed out.", "errored(timeout)"),
         ("undefined", "Connection error.", "errored(connect)"),
+        (
+            "",
+            "The socket connection was closed unexpectedly. For more information, pass `verbose: true`",
+            "errored(reset)",
+        ),
         ("undefined", "?", "errored(protocol)"),
         ("0", "?", "errored(protocol)"),
     ] {
