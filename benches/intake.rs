@@ -1,5 +1,5 @@
 //! Speed of what comes in from other people's programs, in items a second on one core: spans in OTLP beside a bare
-//! decode of the same bytes by prost and the official messages, reports beside serde_json.
+//! decode of the same bytes by prost and the official messages, reports beside `serde_json`.
 //!
 //! Ours is everything up to the queue before health: read, mapped to targets, judged, and each call counted once. The
 //! target is half the speed of the bare decode; ratios tell more than absolute figures, which depend on the machine.
@@ -154,7 +154,7 @@ fn reports(criterion: &mut Criterion) {
             let receipt = intake.reports(black_box(body()), Format::Json, Trust::Full);
             assert_eq!(receipt.map(|receipt| receipt.accepted), Ok(REPORTS));
             // What judges takes them out again: its share is the bench `evidence`.
-            std::iter::from_fn(|| queue.next()).count()
+            std::iter::from_fn(|| queue.take()).count()
         });
     });
     group.finish();

@@ -7,7 +7,7 @@ use crate::protocol::{Protocol, StopClass, stop_reason};
 
 /// Operations of OpenTelemetry's `gen_ai.operation.name` that are one request to a model which generates text.
 const OPERATIONS: [&str; 4] = ["chat", "text_completion", "generate_content", "completion"];
-/// What OpenLLMetry's and `LiteLLM`'s `llm.request.type` calls so.
+/// What `OpenLLMetry`'s and `LiteLLM`'s `llm.request.type` calls so.
 const REQUEST_TYPES: [&str; 10] = [
     "chat",
     "completion",
@@ -23,7 +23,7 @@ const REQUEST_TYPES: [&str; 10] = [
 /// Spans of `LiteLLM` beside its model call: the raw request below it, which says the same again, and the request that
 /// came in.
 const BESIDE: [&str; 2] = ["raw_gen_ai_request", "Received Proxy Server Request"];
-/// What the names of OpenLLMetry's spans end in, where a call failed before anything else was said of it.
+/// What the names of `OpenLLMetry`'s spans end in, where a call failed before anything else was said of it.
 const CALLS: [&str; 5] = [
     ".chat",
     ".completion",
@@ -54,13 +54,11 @@ pub(super) fn is_model_call(span: &Span<'_>) -> bool {
         // Old `LiteLLM` writes its call type here.
         return facts.request_type.is_none() && REQUEST_TYPES.contains(&operation.as_str());
     }
-    match &facts.request_type {
-        Some(kind) => REQUEST_TYPES.contains(&kind.as_ref()),
-        None => {
-            let named = CALLS.iter().any(|call| span.name.ends_with(call));
-            named && facts.provider.get().is_some() && facts.request_model.get().is_some()
-        }
+    if let Some(kind) = &facts.request_type {
+        return REQUEST_TYPES.contains(&kind.as_ref());
     }
+    let named = CALLS.iter().any(|call| span.name.ends_with(call));
+    named && facts.provider.get().is_some() && facts.request_model.get().is_some()
 }
 
 /// Whether the reply was streamed, as far as it is told.

@@ -174,13 +174,13 @@ impl PartialEq<Call<'_>> for Words {
 impl<'a> Call<'a> {
     /// What a span tells; `None`: no provider, or no model.
     pub(super) fn of(facts: &'a Facts<'_>) -> Option<Self> {
-        let request_model = facts.request_model.get().map(|model| model.as_ref());
-        let response_model = facts.response_model.get().map(|model| model.as_ref());
+        let request_model = facts.request_model.get().map(AsRef::as_ref);
+        let response_model = facts.response_model.get().map(AsRef::as_ref);
         let host = facts
             .host
             .as_deref()
             .or_else(|| host_of(facts.base_url.as_deref()?));
-        let told = facts.provider.get().map(|name| name.as_ref()).or_else(|| {
+        let told = facts.provider.get().map(AsRef::as_ref).or_else(|| {
             // `openai/gpt-5.2`: LiteLLM's way to name both at once.
             request_model?.split_once('/').map(|(provider, _)| provider)
         })?;
@@ -316,6 +316,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn names_find_their_target() {
         for (provider, request, response, host, wanted) in [
             (

@@ -1,8 +1,8 @@
 //! What a span says of a model call, whatever dialect of names it says it in.
 //!
 //! Only attributes that are named here are ever looked at: prompts, answers, tool arguments and messages of exceptions
-//! are passed over where they lie. Names: the OpenTelemetry GenAI conventions and the sources of OpenLLMetry 0.62,
-//! OpenInference, `LiteLLM` 1.109, Vercel AI 4 to 7, as of November 2026 (`docs/otlp.md`).
+//! are passed over where they lie. Names: the OpenTelemetry `GenAI` conventions and the sources of `OpenLLMetry` 0.62,
+//! `OpenInference`, `LiteLLM` 1.109, Vercel AI 4 to 7, as of November 2026 (`docs/otlp.md`).
 
 use std::borrow::Cow;
 
@@ -78,7 +78,7 @@ impl Name {
         }
     }
 
-    /// OpenTelemetry, and what OpenLLMetry called so before it agreed with it.
+    /// OpenTelemetry, and what `OpenLLMetry` called so before it agreed with it.
     fn gen_ai(key: &str) -> Option<Self> {
         Some(match key {
             "provider.name" => Self::Provider(4),
@@ -104,7 +104,7 @@ impl Name {
         })
     }
 
-    /// OpenInference, and older OpenLLMetry.
+    /// `OpenInference`, and older `OpenLLMetry`.
     fn llm(key: &str) -> Option<Self> {
         Some(match key {
             "provider" => Self::Provider(2),

@@ -292,6 +292,7 @@ impl<'de, T: Told<'de> + Default> Deserialize<'de> for Attributes<T> {
 /// A value; maps and bytes are passed over.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
+#[expect(clippy::struct_field_names, reason = "these are the members' names")]
 struct AnyValue<'a> {
     #[serde(borrow)]
     string_value: Option<Text<'a>>,

@@ -39,16 +39,22 @@ pub(super) fn judge(span: &Span<'_>) -> Judged {
 fn ended(span: &Span<'_>) -> Verdict {
     let reasons = span.facts.finishes();
     let worst = reasons.iter().map(|reason| dialect::finish(reason)).max();
-    match (worst, dialect::is_stream(span)) {
-        (Some(Finish::Natural), _) => Verdict::Complete,
-        (Some(Finish::Limit), _) => Verdict::Limited,
-        (Some(Finish::Refused), _) => Verdict::Refused,
-        (Some(Finish::Unknown), _) => Verdict::Unknown,
-        (Some(Finish::Cut), _) | (None, Some(true)) => Verdict::Truncated(Truncation::Cut),
-        // A body that was not streamed was read whole, or there would be an error. Tokens are counted at its end.
-        (None, Some(false)) => Verdict::Complete,
-        (None, None) if span.facts.output.get().is_some() => Verdict::Complete,
-        (None, None) => Verdict::Unknown,
+    let Some(worst) = worst else {
+        return match dialect::is_stream(span) {
+            Some(true) => Verdict::Truncated(Truncation::Cut),
+            // A body that was not streamed was read whole, or there would be an error.
+            Some(false) => Verdict::Complete,
+            // Tokens are counted at the end.
+            None if span.facts.output.get().is_some() => Verdict::Complete,
+            None => Verdict::Unknown,
+        };
+    };
+    match worst {
+        Finish::Natural => Verdict::Complete,
+        Finish::Limit => Verdict::Limited,
+        Finish::Refused => Verdict::Refused,
+        Finish::Unknown => Verdict::Unknown,
+        Finish::Cut => Verdict::Truncated(Truncation::Cut),
     }
 }
 

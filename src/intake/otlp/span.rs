@@ -7,9 +7,9 @@ use super::{
     facts::{Facts, Told, Value},
 };
 
-/// The event by which OpenInference tells of the first token.
+/// The event by which `OpenInference` tells of the first token.
 pub(super) const FIRST_TOKEN: &str = "First Token Stream Event";
-/// The event by which OpenLLMetry tells of each chunk.
+/// The event by which `OpenLLMetry` tells of each chunk.
 pub(super) const CHUNK: &str = "gen_ai.content.completion.chunk";
 /// The event by which OpenTelemetry tells of an exception.
 pub(super) const EXCEPTION: &str = "exception";

@@ -75,7 +75,7 @@ fn attempts_count_once() {
 fn requests_are_bounded() {
     let at = Timestamp::from_millis(0);
     let mut attempts = Attempts::default();
-    for request in 0..MAX_REQUESTS as u64 + 1 {
+    for request in 0..=MAX_REQUESTS as u64 {
         let mut changes = Changes::new();
         attempts.fresh(&mut changes, request, 2, at);
         attempts.apply(changes, at);

@@ -32,10 +32,19 @@ fn told(span: &Span<'_>) -> String {
     format!("{verdict}{at} {}", http_status.unwrap_or_default())
 }
 
+/// Error, words of the status, further attributes, and what is made of them.
+type Row<'a> = (
+    &'static str,
+    &'static str,
+    &'a [(&'static str, Value<'static>)],
+    &'static str,
+);
+
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn errors_are_told_apart() {
-    let began = [("gen_ai.response.time_to_first_chunk", Value::Double(0.3))];
-    let rows: &[(&str, &str, &[(&str, Value<'static>)], &str)] = &[
+    const BEGAN: &[(&str, Value<'static>)] = &[("gen_ai.response.time_to_first_chunk", Value::Double(0.3))];
+    let rows: &[Row<'_>] = &[
         // By status, wherever it stands.
         ("529", "", &[], "errored(overloaded) 529"),
         (
@@ -102,14 +111,14 @@ fn errors_are_told_apart() {
         (
             "APIError",
             "The server had an error",
-            &began,
+            BEGAN,
             "errored(server_error) within 0",
         ),
-        ("APIError", "Overloaded", &began, "errored(overloaded) 529"),
+        ("APIError", "Overloaded", BEGAN, "errored(overloaded) 529"),
         (
             "APIError",
             "the model is overloaded now",
-            &began,
+            BEGAN,
             "errored(overloaded) within 0",
         ),
         // The transport.
@@ -126,7 +135,7 @@ fn errors_are_told_apart() {
             "truncated(garbled) 0",
         ),
         ("timeout", "", &[], "errored(timeout) before 0"),
-        ("httpx.ReadTimeout", "", &began, "errored(timeout) within 0"),
+        ("httpx.ReadTimeout", "", BEGAN, "errored(timeout) within 0"),
         ("dns", "", &[], "errored(dns) before 0"),
         ("tls", "", &[], "errored(tls) before 0"),
         ("connect", "", &[], "errored(connect) before 0"),
@@ -139,11 +148,11 @@ fn errors_are_told_apart() {
         (
             "APIConnectionError",
             "Connection error.",
-            &began,
+            BEGAN,
             "truncated(cut) 0",
         ),
         ("ConnectionResetError", "", &[], "errored(reset) before 0"),
-        ("ECONNRESET", "", &began, "truncated(cut) 0"),
+        ("ECONNRESET", "", BEGAN, "truncated(cut) 0"),
         (
             "httpx.RemoteProtocolError",
             "Server disconnected without sending a response.",
@@ -159,20 +168,15 @@ fn errors_are_told_apart() {
         (
             "requests.exceptions.ChunkedEncodingError",
             "",
-            &began,
+            BEGAN,
             "truncated(cut) 0",
         ),
         ("stream_truncated", "", &[], "truncated(cut) 0"),
         // Whoever asked.
-        (
-            "asyncio.CancelledError",
-            "",
-            &began,
-            "errored(cancelled) within 0",
-        ),
+        ("asyncio.CancelledError", "", BEGAN, "errored(cancelled) within 0"),
         ("AbortError", "", &[], "errored(cancelled) before 0"),
-        ("GeneratorExit", "", &began, "errored(cancelled) within 0"),
-        ("ValueError", "", &began, "errored(cancelled) within 0"),
+        ("GeneratorExit", "", BEGAN, "errored(cancelled) within 0"),
+        ("ValueError", "", BEGAN, "errored(cancelled) within 0"),
         ("ValueError: what it was", "", &[], "errored(cancelled) before 0"),
         // The reply.
         ("LengthFinishReasonError", "", &[], "limited 0"),
@@ -199,6 +203,7 @@ fn errors_are_told_apart() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn an_end_that_is_not_told_is_no_good_one() {
     let text = |text: &'static str| Value::Text(text.into());
     let finish = "gen_ai.response.finish_reasons";
