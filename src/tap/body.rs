@@ -2,12 +2,14 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::{
@@ -21,8 +23,14 @@ use super::{
 };
 use crate::verdict::Ending;
 
-/// A request's body on its way to the provider. Its model is read along.
-pub(super) struct Upload {
+/// How long the model of a request is looked for that no provider could be reached for.
+const LOOK_LIMIT: Duration = Duration::from_secs(2);
+
+/// A request's body on its way to the provider. Its model is read along. Cheap to clone: the clones are one body.
+#[derive(Clone)]
+pub(super) struct Upload(Arc<Mutex<Sending>>);
+
+struct Sending {
     inner: Incoming,
     shared: Arc<Shared>,
     scan: Option<Scan>,
@@ -31,11 +39,45 @@ pub(super) struct Upload {
 impl Upload {
     /// `look`: the model is to be found in it.
     pub(super) fn new(inner: Incoming, shared: Arc<Shared>, look: bool) -> Self {
-        Self {
+        Self(Arc::new(Mutex::new(Sending {
             inner,
             shared,
             scan: look.then(Scan::new),
+        })))
+    }
+
+    /// Reads on until the model is known, for a request that nobody took.
+    pub(super) async fn look_for_model(mut self) {
+        let looks = |upload: &Self| upload.lock().scan.is_some();
+        let search = async {
+            while looks(&self) && matches!(self.frame().await, Some(Ok(_))) {}
+        };
+        // What did not come by then leaves the request without a verdict.
+        let _ = tokio::time::timeout(LOOK_LIMIT, search).await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Sending> {
+        // Whole between its calls, whoever panicked.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sending {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                if let (Some(scan), Some(data)) = (&mut self.scan, frame.data_ref())
+                    && let Some(model) = scan.push(data)
+                {
+                    self.shared.found(model);
+                    self.scan = None;
+                }
+            }
+            Some(Err(_)) => self.shared.break_upload(),
+            None => {}
         }
+        Poll::Ready(frame)
     }
 }
 
@@ -44,34 +86,21 @@ impl Body for Upload {
     type Error = hyper::Error;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let this = &mut *self;
+        let mut sending = self.lock();
         // An open connection asks for it: that is when it takes the request.
-        this.shared.marks.handed();
-        let frame = ready!(Pin::new(&mut this.inner).poll_frame(cx));
-        match &frame {
-            Some(Ok(frame)) => {
-                if let (Some(scan), Some(data)) = (&mut this.scan, frame.data_ref())
-                    && let Some(model) = scan.push(data)
-                {
-                    this.shared.found(model);
-                    this.scan = None;
-                }
-            }
-            Some(Err(_)) => this.shared.break_upload(),
-            None => {}
-        }
-        Poll::Ready(frame)
+        sending.shared.marks.handed();
+        sending.poll(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.lock().inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.lock().inner.size_hint()
     }
 }
 

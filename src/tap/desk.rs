@@ -1,6 +1,12 @@
 //! Where judgements are made and go.
 
-use std::{future::Future, sync::Arc};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
@@ -8,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     counts::{Counts, Unjudged},
     judge::Outcome,
+    recorder::MAX_QUEUED_BYTES,
 };
 use crate::{clock::Clock, verdict::Observation};
 
@@ -28,6 +35,8 @@ pub(super) struct Desk {
     pub(super) clock: Clock,
     pub(super) counts: Counts,
     sink: Arc<dyn Sink>,
+    /// Bytes that wait for a judge.
+    queued: Arc<AtomicUsize>,
     tasks: TaskTracker,
     runtime: Handle,
 }
@@ -39,9 +48,21 @@ impl Desk {
             clock,
             counts: Counts::default(),
             sink,
+            queued: Arc::default(),
             tasks: TaskTracker::new(),
             runtime,
         }
+    }
+
+    /// Room for so many bytes among those that wait, if there is any.
+    pub(super) fn room(&self, bytes: usize) -> Option<Room> {
+        let room = Room {
+            queued: Arc::clone(&self.queued),
+            bytes,
+        };
+        let before = self.queued.fetch_add(bytes, Ordering::Relaxed);
+        // Dropped, it gives back what it took.
+        (before + bytes <= MAX_QUEUED_BYTES).then_some(room)
     }
 
     /// Runs a judge in a task of its own: where it fails, nothing else does.
@@ -78,6 +99,19 @@ impl Desk {
     }
 }
 
+/// Bytes that wait, until they are dropped.
+#[derive(Debug)]
+pub(super) struct Room {
+    queued: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.queued.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
 /// Counts a judge that didn't come to its end.
 struct Guard<'a> {
     desk: &'a Desk,
@@ -89,5 +123,22 @@ impl Drop for Guard<'_> {
         if !self.told {
             self.desk.counts.unjudged(Unjudged::Failed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn so_many_bytes_wait_and_no_more() {
+        let desk = Desk::new(Clock::system(), Arc::new(|_| {}), Handle::current());
+        let most = desk.room(MAX_QUEUED_BYTES);
+        assert!(most.is_some());
+        assert!(desk.room(1).is_none());
+        drop(most);
+        assert!(desk.room(1).is_some());
+        assert!(desk.room(MAX_QUEUED_BYTES + 1).is_none());
+        assert_eq!(desk.queued.load(Ordering::Relaxed), 0);
     }
 }

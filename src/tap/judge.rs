@@ -196,7 +196,7 @@ impl Judge {
         match &mut self.reading {
             Reading::Stream(decoder) => {
                 decoder.push(bytes, &mut self.events);
-                let over = decoder.is_capped();
+                let over = decoder.is_outsize();
                 self.note(offset);
                 over
             }

@@ -35,6 +35,7 @@ pub use line::{Line, Wire};
 pub use door::Door;
 pub use pass::{Cut, Tap};
 pub use place::Refusal;
+pub use recorder::MAX_QUEUED_BYTES;
 pub use scan::MAX_SCAN_BYTES;
 pub use serve::{DRAIN, HEAD_TIMEOUT, Limits, MAX_CONNECTIONS, listen, serve};
 pub use ship::{BACKOFF_MAX, MAX_RETRY_AFTER, Shipper, ShipperView};

@@ -132,7 +132,9 @@ impl Tap {
             case.with_key = has_credential(request.headers(), uri.query());
             Recorder::new(Arc::clone(&self.desk), case)
         });
-        let request = outgoing(request, uri, |body| Upload::new(body, Arc::clone(&shared), look));
+        let (head, body) = request.into_parts();
+        let upload = Upload::new(body, Arc::clone(&shared), look);
+        let request = outgoing(head, uri, upload.clone());
         let (response, turn) = match self.upstream.send(request, Arc::clone(&shared)).await {
             Ok(answered) => answered,
             Err(error) => {
@@ -144,6 +146,9 @@ impl Tap {
                 }
                 let cut = Cut(fault.detail.clone());
                 if let Some(recorder) = &mut recorder {
+                    if connecting {
+                        upload.look_for_model().await;
+                    }
                     let broke = shared.upload_broke();
                     recorder.end(now, if broke { Ending::Cancelled } else { Ending::Failed(fault) });
                 }
@@ -201,17 +206,12 @@ pub(super) fn is_addressed<B>(request: &Request<B>) -> bool {
 }
 
 /// The request as it goes to the provider.
-fn outgoing(
-    request: Request<Incoming>,
-    uri: Uri,
-    body: impl FnOnce(Incoming) -> Upload,
-) -> Request<Upload> {
-    let (mut head, inner) = request.into_parts();
+fn outgoing(mut head: http::request::Parts, uri: Uri, body: Upload) -> Request<Upload> {
     head.uri = uri;
     head.version = Version::HTTP_11;
     strip_hop(&mut head.headers);
     head.headers.remove(header::HOST);
-    Request::from_parts(head, body(inner))
+    Request::from_parts(head, body)
 }
 
 /// The answer as it goes to the client. A provider that closes its connection has us close ours: some clients take the

@@ -1,8 +1,8 @@
 //! The copy of one reply on its way to the judge.
 //!
 //! What passes is copied into a small buffer with the time of each piece. A full buffer goes to a task of the stream's
-//! own, through a bounded channel that is never waited for: bytes of a reply don't wait for their judgement. A reply
-//! whose judge can't follow goes unjudged, and is counted.
+//! own, and nobody waits for that: bytes of a reply don't wait for their judgement. What may wait there is bounded over
+//! all replies; one whose judge can't follow goes unjudged, and is counted.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::{
     counts::Unjudged,
-    desk::Desk,
+    desk::{Desk, Room},
     judge::{Case, Judge},
 };
 use crate::verdict::Ending;
@@ -20,8 +20,8 @@ use crate::verdict::Ending;
 const BATCH_BYTES: usize = 16 << 10;
 /// Pieces of a reply that are gathered before they go to the judge.
 const BATCH_PIECES: usize = 512;
-/// Batches that wait for the judge of one stream: with [`BATCH_BYTES`], a mebibyte.
-const QUEUE: usize = 64;
+/// Bytes of all replies together that may wait for their judges.
+pub const MAX_QUEUED_BYTES: usize = 64 << 20;
 
 /// Pieces of a reply with their times, as readings of the monotonic clock.
 #[derive(Debug, Default)]
@@ -31,6 +31,8 @@ pub(super) struct Batch {
     pieces: Vec<(Duration, usize)>,
     /// The reply's end, if this is its last batch.
     pub(super) end: Option<(Duration, Ending)>,
+    /// Its place among what waits.
+    room: Option<Room>,
 }
 
 impl Batch {
@@ -55,7 +57,7 @@ pub(super) struct Recorder {
     /// Until the first batch goes out.
     case: Option<Box<Case>>,
     /// The judge's task, once it runs.
-    judge: Option<mpsc::Sender<Batch>>,
+    judge: Option<mpsc::UnboundedSender<Batch>>,
     batch: Batch,
     done: bool,
 }
@@ -103,20 +105,21 @@ impl Recorder {
 
     /// Gives the batch to the judge, without waiting.
     fn hand(&mut self) {
-        let batch = std::mem::take(&mut self.batch);
-        if let Some(judge) = &self.judge {
-            if judge.try_send(batch).is_err() {
-                // It sees the channel end without an end of the reply, and gives up.
-                self.judge = None;
-                self.done = true;
-                self.desk.counts.unjudged(Unjudged::Overrun);
-            }
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.room = self.desk.room(batch.bytes.len());
+        if batch.room.is_none() {
+            // A judge that has begun sees the channel end without an end of the reply, and gives up.
+            (self.judge, self.case, self.done) = (None, None, true);
+            self.desk.counts.unjudged(Unjudged::Overrun);
+        } else if let Some(judge) = &self.judge {
+            // It is gone only after a failure of its own, which is counted there.
+            self.done |= judge.send(batch).is_err();
         } else if let Some(case) = self.case.take() {
             if batch.end.is_some() {
                 self.desk.judge(async move { Judge::new(*case).finish(&batch) });
             } else {
-                let (judge, batches) = mpsc::channel(QUEUE);
-                let _ = judge.try_send(batch);
+                let (judge, batches) = mpsc::unbounded_channel();
+                let _ = judge.send(batch);
                 self.judge = Some(judge);
                 self.desk.judge(follow(Judge::new(*case), batches));
             }
@@ -134,7 +137,7 @@ impl Drop for Recorder {
 /// Judges a long reply as it comes.
 async fn follow(
     mut judge: Judge,
-    mut batches: mpsc::Receiver<Batch>,
+    mut batches: mpsc::UnboundedReceiver<Batch>,
 ) -> super::judge::Outcome {
     while let Some(batch) = batches.recv().await {
         if batch.end.is_some() {
