@@ -181,7 +181,14 @@ async fn serve(
         drain: args.drain,
         ..Limits::default()
     };
-    let serving = tap::serve(listener, Arc::clone(tap), own, closing.clone(), cut.clone(), limits);
+    let serving = tap::serve(
+        listener,
+        Arc::clone(tap),
+        own,
+        closing.clone(),
+        cut.clone(),
+        limits,
+    );
     let signals = async {
         let stop = stopped();
         tokio::pin!(stop);

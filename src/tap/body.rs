@@ -49,9 +49,7 @@ impl Upload {
     /// Reads on until the model is known, for a request that nobody took.
     pub(super) async fn look_for_model(mut self) {
         let looks = |upload: &Self| upload.lock().scan.is_some();
-        let search = async {
-            while looks(&self) && matches!(self.frame().await, Some(Ok(_))) {}
-        };
+        let search = async { while looks(&self) && matches!(self.frame().await, Some(Ok(_))) {} };
         // What did not come by then leaves the request without a verdict.
         let _ = tokio::time::timeout(LOOK_LIMIT, search).await;
     }

@@ -90,7 +90,10 @@ mod tests {
         assert_eq!(left, ["authorization", "content-length", "trailer"]);
         let mut headers = map(&[("te", "trailers"), ("connection", "te, keep-alive")]);
         assert!(!strip_hop(&mut headers));
-        assert_eq!(headers.get("te").map(HeaderValue::as_bytes), Some(&b"trailers"[..]));
+        assert_eq!(
+            headers.get("te").map(HeaderValue::as_bytes),
+            Some(&b"trailers"[..])
+        );
     }
 
     #[test]
@@ -102,7 +105,11 @@ mod tests {
             ("accept", Some("alt=sse"), false),
             ("accept", Some("monkey=1"), false),
         ] {
-            assert_eq!(has_credential(&map(&[(name, "v")]), query), expected, "{name} {query:?}");
+            assert_eq!(
+                has_credential(&map(&[(name, "v")]), query),
+                expected,
+                "{name} {query:?}"
+            );
         }
     }
 }

@@ -71,7 +71,10 @@ impl Inflate {
             "" | "identity" => Ok(Self::Plain),
             "gzip" | "x-gzip" => Ok(Self::Gzip(Box::new(MultiGzDecoder::new(sink())))),
             "deflate" => Ok(Self::Deflate(sink())),
-            "br" => Ok(Self::Brotli(Box::new(DecompressorWriter::new(sink(), BROTLI_BUFFER)))),
+            "br" => Ok(Self::Brotli(Box::new(DecompressorWriter::new(
+                sink(),
+                BROTLI_BUFFER,
+            )))),
             _ => Err(UnknownCoding),
         }
     }

@@ -77,7 +77,12 @@ struct Head {
 
 impl Case {
     /// A request that is about to be sent.
-    pub(super) fn new(place: Arc<Place>, protocol: Protocol, model: Option<String>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(
+        place: Arc<Place>,
+        protocol: Protocol,
+        model: Option<String>,
+        shared: Arc<Shared>,
+    ) -> Self {
         Self {
             place,
             protocol,
@@ -94,7 +99,10 @@ impl Case {
         let pairs = headers.iter().take(MAX_HEADERS).map(|(name, value)| {
             let bytes = value.as_bytes();
             let kept = &bytes[..bytes.len().min(MAX_HEADER_BYTES)];
-            (name.as_str().to_owned(), String::from_utf8_lossy(kept).into_owned())
+            (
+                name.as_str().to_owned(),
+                String::from_utf8_lossy(kept).into_owned(),
+            )
         });
         self.head = Some(Head {
             at,
@@ -179,7 +187,9 @@ impl Judge {
     fn piece(&mut self, at: Duration, bytes: &[u8]) {
         let offset = at.saturating_sub(self.case.shared.marks.zero());
         self.timeline.phases.first_byte.get_or_insert(offset);
-        let Some(mut inflate) = self.inflate.take() else { return };
+        let Some(mut inflate) = self.inflate.take() else {
+            return;
+        };
         let mut over = false;
         let result = inflate.push(bytes, |plain| over = self.plain(offset, plain));
         self.inflate = Some(inflate);
@@ -262,7 +272,11 @@ impl Judge {
             protocol: self.case.protocol,
             strict_terminal: !own || place.strict_terminal,
             expected: None,
-            model: self.case.model.clone().or_else(|| self.case.shared.model().map(str::to_owned)),
+            model: self
+                .case
+                .model
+                .clone()
+                .or_else(|| self.case.shared.model().map(str::to_owned)),
         }
     }
 

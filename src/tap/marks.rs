@@ -81,7 +81,10 @@ mod tests {
         let ms = Duration::from_millis;
         let clock = Clock::manual(Timestamp::from_millis(5));
         let marks = Marks::new(clock.clone());
-        assert_eq!((marks.zero(), marks.connection(), marks.connect()), (ms(5), None, None));
+        assert_eq!(
+            (marks.zero(), marks.connection(), marks.connect()),
+            (ms(5), None, None)
+        );
         clock.advance(ms(1));
         marks.connecting();
         clock.advance(ms(7));

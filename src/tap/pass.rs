@@ -127,7 +127,12 @@ impl Tap {
         let look = generation.as_ref().is_some_and(|asked| asked.model.is_none())
             && !request.headers().contains_key(header::CONTENT_ENCODING);
         let mut recorder = generation.map(|asked| {
-            let mut case = Case::new(Arc::clone(&place), asked.protocol, asked.model, Arc::clone(&shared));
+            let mut case = Case::new(
+                Arc::clone(&place),
+                asked.protocol,
+                asked.model,
+                Arc::clone(&shared),
+            );
             case.started = self.desk.clock.now();
             case.with_key = has_credential(request.headers(), uri.query());
             Recorder::new(Arc::clone(&self.desk), case)
@@ -150,7 +155,14 @@ impl Tap {
                         upload.look_for_model().await;
                     }
                     let broke = shared.upload_broke();
-                    recorder.end(now, if broke { Ending::Cancelled } else { Ending::Failed(fault) });
+                    recorder.end(
+                        now,
+                        if broke {
+                            Ending::Cancelled
+                        } else {
+                            Ending::Failed(fault)
+                        },
+                    );
                 }
                 return Err(cut);
             }
@@ -200,7 +212,10 @@ pub(super) fn is_addressed<B>(request: &Request<B>) -> bool {
             .filter(|start| start.eq_ignore_ascii_case(name))
             .map(|_| &host[name.len()..]);
         rest.is_some_and(|rest| {
-            rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
+            rest.is_empty()
+                || rest
+                    .strip_prefix(':')
+                    .is_some_and(|port| port.parse::<u16>().is_ok())
         })
     })
 }

@@ -2,11 +2,7 @@
 
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
-use crate::{
-    config::Provider,
-    id::ProviderId,
-    protocol::Protocol,
-};
+use crate::{config::Provider, id::ProviderId, protocol::Protocol};
 
 /// How often a path is decoded in the search for dot segments: whoever packs deeper than this is turned away.
 const MAX_DECODES: usize = 4;
@@ -62,7 +58,8 @@ impl Place {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         };
-        let names_model = |segment: &str| segment.contains('{') || segment.to_ascii_lowercase().contains("%7b");
+        let names_model =
+            |segment: &str| segment.contains('{') || segment.to_ascii_lowercase().contains("%7b");
         Ok(Self {
             id: provider.id.clone(),
             preset: provider.preset.clone(),

@@ -135,10 +135,7 @@ impl Drop for Recorder {
 }
 
 /// Judges a long reply as it comes.
-async fn follow(
-    mut judge: Judge,
-    mut batches: mpsc::UnboundedReceiver<Batch>,
-) -> super::judge::Outcome {
+async fn follow(mut judge: Judge, mut batches: mpsc::UnboundedReceiver<Batch>) -> super::judge::Outcome {
     while let Some(batch) = batches.recv().await {
         if batch.end.is_some() {
             return judge.finish(&batch);

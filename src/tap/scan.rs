@@ -155,7 +155,11 @@ impl Scan {
             return Ok(1);
         }
         self.escaped = !self.escaped && byte == b'\\';
-        let most = if self.at == At::Value { MAX_VALUE_BYTES } else { NAME.len() };
+        let most = if self.at == At::Value {
+            MAX_VALUE_BYTES
+        } else {
+            NAME.len()
+        };
         if self.held.len() < most {
             self.held.push(byte);
         } else if self.at == At::Value {
@@ -193,9 +197,15 @@ mod tests {
         let rows: &[(&str, Option<&str>)] = &[
             (r#"{"model":"a/b"}"#, Some("a/b")),
             (r#" { "stream" : true , "model" : "m-1" }"#, Some("m-1")),
-            (r#"{"messages":[{"role":"user","content":"\"model\":\"no\""}],"model":"yes"}"#, Some("yes")),
+            (
+                r#"{"messages":[{"role":"user","content":"\"model\":\"no\""}],"model":"yes"}"#,
+                Some("yes"),
+            ),
             (r#"{"metadata":{"model":"no"},"model":"yes"}"#, Some("yes")),
-            (r#"{"a":["model","no",{"model":"no"}],"model":"yes"}"#, Some("yes")),
+            (
+                r#"{"a":["model","no",{"model":"no"}],"model":"yes"}"#,
+                Some("yes"),
+            ),
             (r#"{"x":"model","y":"no","model":"yes"}"#, Some("yes")),
             (r#"{"x":"a\\","model":"yes"}"#, Some("yes")),
             (r#"{"model":"meta\/x"}"#, Some("meta/x")),
@@ -212,7 +222,11 @@ mod tests {
         ];
         for (body, expected) in rows {
             for step in [1, 2, 3, 7, 1000] {
-                assert_eq!(scan(body.as_bytes(), step).as_deref(), *expected, "{body} by {step}");
+                assert_eq!(
+                    scan(body.as_bytes(), step).as_deref(),
+                    *expected,
+                    "{body} by {step}"
+                );
             }
         }
         assert_eq!(scan(format!(r#"{{"model":"{long}"}}"#).as_bytes(), 64), None);

@@ -135,8 +135,12 @@ impl Shipper {
                     if !self.away.swap(true, Ordering::Relaxed) {
                         tracing::warn!(url = self.url, why, "the daemon takes no reports now; they wait");
                     }
-                    tokio::time::sleep(wait.unwrap_or(backoff).min(MAX_RETRY_AFTER)).await;
-                    backoff = (backoff * 2).min(BACKOFF_MAX);
+                    let pause = wait.unwrap_or_else(|| {
+                        let own = backoff;
+                        backoff = (backoff * 2).min(BACKOFF_MAX);
+                        own
+                    });
+                    tokio::time::sleep(pause.min(MAX_RETRY_AFTER)).await;
                 }
                 taken => {
                     self.settle(batch.len() as u64, &taken);

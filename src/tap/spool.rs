@@ -59,7 +59,9 @@ impl Spool {
 
     fn bound(&mut self) {
         while self.lines.len() > MAX_SPOOLED || self.bytes > MAX_SPOOL_BYTES {
-            let Some(line) = self.lines.pop_front() else { return };
+            let Some(line) = self.lines.pop_front() else {
+                return;
+            };
             self.bytes -= line.len();
             self.dropped += 1;
         }

@@ -29,7 +29,12 @@ struct Provider<'a> {
 
 /// Answers what is asked of the tap itself: `GET /` (or `HEAD`); `None`: it is for a provider. `base`: the tap's own
 /// URL.
-pub fn status<B>(request: &Request<B>, tap: &Tap, daemon: ShipperView, base: &str) -> Option<Response<Reply>> {
+pub fn status<B>(
+    request: &Request<B>,
+    tap: &Tap,
+    daemon: ShipperView,
+    base: &str,
+) -> Option<Response<Reply>> {
     if request.uri().path() != "/" || request.uri().authority().is_some() {
         return None;
     }

@@ -216,7 +216,11 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
 }
 
 fn is_io(error: &(dyn Error + 'static), kind: io::ErrorKind) -> bool {
-    chain(error).any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == kind))
+    chain(error).any(|cause| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|io| io.kind() == kind)
+    })
 }
 
 /// Whether the connection ended by a reset, in which case the client's is to end so too.
@@ -227,7 +231,11 @@ pub(super) fn is_reset(error: &(dyn Error + 'static)) -> bool {
 /// What a failure before the response head was, and whether no connection came about at all.
 pub(super) fn head_fault(error: &legacy::Error) -> (Fault, bool) {
     let connect = error.is_connect();
-    let class = if connect { connect_class(error) } else { broken_class(error) };
+    let class = if connect {
+        connect_class(error)
+    } else {
+        broken_class(error)
+    };
     (fault(error, class), connect)
 }
 

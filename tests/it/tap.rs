@@ -83,7 +83,14 @@ fn entry(id: &str, base_url: &str) -> String {
 impl Tapped {
     async fn start(entries: &str) -> Self {
         let seen = Arc::new(Seen::default());
-        Self::with(entries, Arc::clone(&seen) as Arc<dyn Sink>, seen, &[], Limits::default()).await
+        Self::with(
+            entries,
+            Arc::clone(&seen) as Arc<dyn Sink>,
+            seen,
+            &[],
+            Limits::default(),
+        )
+        .await
     }
 
     async fn with(
@@ -93,7 +100,14 @@ impl Tapped {
         roots: &[Vec<u8>],
         limits: Limits,
     ) -> Self {
-        let tap = Tap::new(&providers(entries), sink, Clock::system(), Handle::current(), roots).unwrap();
+        let tap = Tap::new(
+            &providers(entries),
+            sink,
+            Clock::system(),
+            Handle::current(),
+            roots,
+        )
+        .unwrap();
         let tap = Arc::new(tap);
         let listener = tap::listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let addr = listener.local_addr().unwrap();
@@ -105,7 +119,12 @@ impl Tapped {
             CancellationToken::new(),
             limits,
         ));
-        Self { addr, tap, seen, task }
+        Self {
+            addr,
+            tap,
+            seen,
+            task,
+        }
     }
 
     /// What was judged, once there is so much of it.
@@ -125,7 +144,9 @@ impl Tapped {
 
     /// What was judged in all: nothing more can come.
     async fn all(&self) -> Vec<Observation> {
-        tokio::time::timeout(PATIENCE, self.tap.idle()).await.expect("judges end");
+        tokio::time::timeout(PATIENCE, self.tap.idle())
+            .await
+            .expect("judges end");
         self.seen.0.lock().unwrap().clone()
     }
 }
@@ -185,7 +206,11 @@ async fn ask(addr: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
         };
         match sender.send_request(request).await {
             Err(error) => {
-                answer.end = if is_reset(&error) { End::Refused } else { End::Closed };
+                answer.end = if is_reset(&error) {
+                    End::Refused
+                } else {
+                    End::Closed
+                };
             }
             Ok(response) => {
                 let (head, mut body) = response.into_parts();

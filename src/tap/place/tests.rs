@@ -15,11 +15,16 @@ fn place(toml: &str) -> Place {
 }
 
 fn preset(id: &str, more: &str) -> Place {
-    place(&format!("[[provider]]\nid = \"{id}\"\nmodels = [\"m\"]\ncanary = false\nlong = false\n{more}"))
+    place(&format!(
+        "[[provider]]\nid = \"{id}\"\nmodels = [\"m\"]\ncanary = false\nlong = false\n{more}"
+    ))
 }
 
 fn at(base_url: &str) -> Place {
-    preset("openai", &format!("base_url = \"{base_url}\"\napi_key = {{ env = \"KEY\" }}\n"))
+    preset(
+        "openai",
+        &format!("base_url = \"{base_url}\"\napi_key = {{ env = \"KEY\" }}\n"),
+    )
 }
 
 /// Where a client's path leads, its provider's id in front.
@@ -40,7 +45,12 @@ fn every_preset_is_reached_by_the_base_urls_that_its_clients_write() {
     let rest = |url: &str| url.split_once(".com").unwrap().1.to_owned();
     let chat = "chat/completions";
     let rows: Vec<(&str, &str, Vec<String>, String)> = vec![
-        ("anthropic", key, vec!["v1/messages".into()], "https://api.anthropic.com/v1/messages".into()),
+        (
+            "anthropic",
+            key,
+            vec!["v1/messages".into()],
+            "https://api.anthropic.com/v1/messages".into(),
+        ),
         (
             "openai",
             key,
@@ -83,35 +93,120 @@ fn every_preset_is_reached_by_the_base_urls_that_its_clients_write() {
             vec![format!("compatible-mode/v1/{chat}"), format!("v1/{chat}")],
             format!("https://dashscope-intl.aliyuncs.com/compatible-mode/v1/{chat}"),
         ),
-        ("cerebras", key, vec![format!("v1/{chat}"), chat.into()], format!("https://api.cerebras.ai/v1/{chat}")),
-        ("cohere", key, vec!["v2/chat".into()], "https://api.cohere.com/v2/chat".into()),
-        ("deepseek", key, vec![chat.into()], format!("https://api.deepseek.com/{chat}")),
-        ("deepseek", key, vec![format!("v1/{chat}")], format!("https://api.deepseek.com/v1/{chat}")),
-        ("litellm", key, vec![format!("v1/{chat}"), chat.into()], format!("http://127.0.0.1:4000/v1/{chat}")),
-        ("llama-cpp", "", vec![format!("v1/{chat}"), chat.into()], format!("http://127.0.0.1:8080/v1/{chat}")),
-        ("lm-studio", "", vec![format!("v1/{chat}"), chat.into()], format!("http://127.0.0.1:1234/v1/{chat}")),
-        ("mistral", key, vec![format!("v1/{chat}"), chat.into()], format!("https://api.mistral.ai/v1/{chat}")),
-        ("moonshot", key, vec![format!("v1/{chat}"), chat.into()], format!("https://api.moonshot.ai/v1/{chat}")),
+        (
+            "cerebras",
+            key,
+            vec![format!("v1/{chat}"), chat.into()],
+            format!("https://api.cerebras.ai/v1/{chat}"),
+        ),
+        (
+            "cohere",
+            key,
+            vec!["v2/chat".into()],
+            "https://api.cohere.com/v2/chat".into(),
+        ),
+        (
+            "deepseek",
+            key,
+            vec![chat.into()],
+            format!("https://api.deepseek.com/{chat}"),
+        ),
+        (
+            "deepseek",
+            key,
+            vec![format!("v1/{chat}")],
+            format!("https://api.deepseek.com/v1/{chat}"),
+        ),
+        (
+            "litellm",
+            key,
+            vec![format!("v1/{chat}"), chat.into()],
+            format!("http://127.0.0.1:4000/v1/{chat}"),
+        ),
+        (
+            "llama-cpp",
+            "",
+            vec![format!("v1/{chat}"), chat.into()],
+            format!("http://127.0.0.1:8080/v1/{chat}"),
+        ),
+        (
+            "lm-studio",
+            "",
+            vec![format!("v1/{chat}"), chat.into()],
+            format!("http://127.0.0.1:1234/v1/{chat}"),
+        ),
+        (
+            "mistral",
+            key,
+            vec![format!("v1/{chat}"), chat.into()],
+            format!("https://api.mistral.ai/v1/{chat}"),
+        ),
+        (
+            "moonshot",
+            key,
+            vec![format!("v1/{chat}"), chat.into()],
+            format!("https://api.moonshot.ai/v1/{chat}"),
+        ),
         (
             "nvidia-nim",
             key,
             vec![format!("v1/{chat}"), chat.into()],
             format!("https://integrate.api.nvidia.com/v1/{chat}"),
         ),
-        ("ollama", "", vec!["api/chat".into()], "http://127.0.0.1:11434/api/chat".into()),
-        ("ollama", "", vec![format!("v1/{chat}")], format!("http://127.0.0.1:11434/v1/{chat}")),
-        ("perplexity", key, vec![chat.into()], format!("https://api.perplexity.ai/{chat}")),
-        ("together", key, vec![format!("v1/{chat}"), chat.into()], format!("https://api.together.ai/v1/{chat}")),
-        ("vllm", "", vec![format!("v1/{chat}"), chat.into()], format!("http://127.0.0.1:8000/v1/{chat}")),
-        ("xai", key, vec![format!("v1/{chat}"), chat.into()], format!("https://api.x.ai/v1/{chat}")),
+        (
+            "ollama",
+            "",
+            vec!["api/chat".into()],
+            "http://127.0.0.1:11434/api/chat".into(),
+        ),
+        (
+            "ollama",
+            "",
+            vec![format!("v1/{chat}")],
+            format!("http://127.0.0.1:11434/v1/{chat}"),
+        ),
+        (
+            "perplexity",
+            key,
+            vec![chat.into()],
+            format!("https://api.perplexity.ai/{chat}"),
+        ),
+        (
+            "together",
+            key,
+            vec![format!("v1/{chat}"), chat.into()],
+            format!("https://api.together.ai/v1/{chat}"),
+        ),
+        (
+            "vllm",
+            "",
+            vec![format!("v1/{chat}"), chat.into()],
+            format!("http://127.0.0.1:8000/v1/{chat}"),
+        ),
+        (
+            "xai",
+            key,
+            vec![format!("v1/{chat}"), chat.into()],
+            format!("https://api.x.ai/v1/{chat}"),
+        ),
         (
             "openai-compatible",
             "base_url = \"https://llm.example/serving/v1\"\napi_key = { env = \"KEY\" }\n",
             vec![format!("serving/v1/{chat}"), format!("v1/{chat}"), chat.into()],
             format!("https://llm.example/serving/v1/{chat}"),
         ),
-        ("vertex-gemini", vertex, vec![rest(&google)[1..].to_owned()], google.clone()),
-        ("vertex-claude", vertex, vec![rest(&claude)[1..].to_owned()], claude.clone()),
+        (
+            "vertex-gemini",
+            vertex,
+            vec![rest(&google)[1..].to_owned()],
+            google.clone(),
+        ),
+        (
+            "vertex-claude",
+            vertex,
+            vec![rest(&claude)[1..].to_owned()],
+            claude.clone(),
+        ),
         (
             "bedrock",
             "vars = { region = \"eu-west-1\" }\napi_key = { env = \"KEY\" }\n",
@@ -132,15 +227,20 @@ fn every_preset_is_reached_by_the_base_urls_that_its_clients_write() {
         ),
     ];
     let tested: BTreeSet<String> = rows.iter().map(|(id, ..)| format!("{id}.toml")).collect();
-    let shipped: BTreeSet<String> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/probes/providers"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let shipped: BTreeSet<String> =
+        std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/probes/providers"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
     assert_eq!(tested, shipped);
     for (id, more, paths, expected) in rows {
         let place = preset(id, more);
         for path in paths {
-            assert_eq!(way(&place, &format!("/{id}/{path}")).unwrap(), expected, "{id} {path}");
+            assert_eq!(
+                way(&place, &format!("/{id}/{path}")).unwrap(),
+                expected,
+                "{id} {path}"
+            );
         }
     }
 }
@@ -148,23 +248,58 @@ fn every_preset_is_reached_by_the_base_urls_that_its_clients_write() {
 #[test]
 fn what_a_client_shows_is_what_it_asks_for() {
     for (base, path, expected) in [
-        ("https://h.example", "/openai/v1/a%2Fb%20c", "https://h.example/v1/a%2Fb%20c"),
-        ("https://h.example:8443/v1/", "/openai/v1/x", "https://h.example:8443/v1/x"),
+        (
+            "https://h.example",
+            "/openai/v1/a%2Fb%20c",
+            "https://h.example/v1/a%2Fb%20c",
+        ),
+        (
+            "https://h.example:8443/v1/",
+            "/openai/v1/x",
+            "https://h.example:8443/v1/x",
+        ),
         ("https://h.example/v1", "/openai", "https://h.example/v1"),
         ("https://h.example", "/openai", "https://h.example/"),
         ("https://h.example/v1", "/openai/", "https://h.example/v1/"),
         ("https://h.example/v1", "/openai//x", "https://h.example/v1//x"),
-        ("https://h.example", "/openai//evil.example/x", "https://h.example//evil.example/x"),
-        ("https://h.example", "/openai/@evil.example/", "https://h.example/@evil.example/"),
-        ("https://h.example", "/openai/:80@evil.example/", "https://h.example/:80@evil.example/"),
-        ("https://h.example/v1", "/openai/https://evil.example/", "https://h.example/v1/https://evil.example/"),
-        ("https://h.example/a/v1", "/openai/v10/x", "https://h.example/a/v1/v10/x"),
-        ("https://h.example/v1", "/openai/x...y/..z/.w", "https://h.example/v1/x...y/..z/.w"),
+        (
+            "https://h.example",
+            "/openai//evil.example/x",
+            "https://h.example//evil.example/x",
+        ),
+        (
+            "https://h.example",
+            "/openai/@evil.example/",
+            "https://h.example/@evil.example/",
+        ),
+        (
+            "https://h.example",
+            "/openai/:80@evil.example/",
+            "https://h.example/:80@evil.example/",
+        ),
+        (
+            "https://h.example/v1",
+            "/openai/https://evil.example/",
+            "https://h.example/v1/https://evil.example/",
+        ),
+        (
+            "https://h.example/a/v1",
+            "/openai/v10/x",
+            "https://h.example/a/v1/v10/x",
+        ),
+        (
+            "https://h.example/v1",
+            "/openai/x...y/..z/.w",
+            "https://h.example/v1/x...y/..z/.w",
+        ),
     ] {
         assert_eq!(way(&at(base), path).unwrap(), expected, "{base} {path}");
     }
     let place = at("https://h.example/v1?api-version=1");
-    assert_eq!(place.url("/x", Some("a=b&c")).unwrap(), "https://h.example/v1/x?a=b&c");
+    assert_eq!(
+        place.url("/x", Some("a=b&c")).unwrap(),
+        "https://h.example/v1/x?a=b&c"
+    );
     assert_eq!(place.upstream(), "https://h.example/v1");
 }
 

@@ -16,7 +16,11 @@ const DOORS: [(Protocol, &str, &str); 7] = [
     (Protocol::Anthropic, "anthropic", "/v1/messages"),
     (Protocol::OpenaiChat, "openai", "/v1/chat/completions"),
     (Protocol::OpenaiResponses, "openai", "/v1/responses"),
-    (Protocol::Gemini, "gemini", "/v1beta/models/MODEL:streamGenerateContent?alt=sse"),
+    (
+        Protocol::Gemini,
+        "gemini",
+        "/v1beta/models/MODEL:streamGenerateContent?alt=sse",
+    ),
     (Protocol::Ollama, "ollama", "/api/chat"),
     (Protocol::Bedrock, "bedrock", "/model/MODEL/converse-stream"),
     (Protocol::Cohere, "cohere", "/v2/chat"),
@@ -89,7 +93,10 @@ fn gate(protocol: Protocol, answer: &Answer) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_sees_what_it_sees_without_the_tap_and_the_verdict_is_the_gates() {
     // Two of the same seed: what comes is the same from either.
-    let (direct, behind) = (Simulated::start(Pace::instant()).await, Simulated::start(Pace::instant()).await);
+    let (direct, behind) = (
+        Simulated::start(Pace::instant()).await,
+        Simulated::start(Pace::instant()).await,
+    );
     let mut entries = String::new();
     for name in ["anthropic", "openai", "gemini", "ollama", "bedrock", "cohere"] {
         entries += &entry(name, &format!("http://{}/{name}", behind.addr));
@@ -125,12 +132,19 @@ async fn a_client_sees_what_it_sees_without_the_tap_and_the_verdict_is_the_gates
         let text = format!("{observation:?}");
         assert!(!text.contains(PLANTED) && !text.contains("Bearer"), "{text}");
     }
-    let mut got: Vec<_> = seen.drain(..).map(|o| (o.target.to_string(), o.verdict.to_string())).collect();
+    let mut got: Vec<_> = seen
+        .drain(..)
+        .map(|o| (o.target.to_string(), o.verdict.to_string()))
+        .collect();
     got.sort();
     expected.sort();
     assert_eq!(got, expected);
     let counts = tapped.tap.counts();
-    assert_eq!((counts.requests, counts.open), (expected.len() as u64, 0), "{counts:?}");
+    assert_eq!(
+        (counts.requests, counts.open),
+        (expected.len() as u64, 0),
+        "{counts:?}"
+    );
     assert_eq!(counts.unjudged.failed + counts.unjudged.overrun, 0, "{counts:?}");
 }
 
@@ -148,7 +162,11 @@ async fn a_reply_that_is_no_stream_is_judged_and_has_no_first_token() {
         (Protocol::Gemini, "/gemini/v1beta/models/m:generateContent"),
     ] {
         let answer = ask(tapped.addr, post(tapped.addr, path, body(protocol, "m", false))).await;
-        assert_eq!((answer.status.unwrap().as_u16(), answer.end), (200, End::Whole), "{path}");
+        assert_eq!(
+            (answer.status.unwrap().as_u16(), answer.end),
+            (200, End::Whole),
+            "{path}"
+        );
     }
     for seen in tapped.seen(4).await {
         assert_eq!(seen.verdict, Verdict::Complete, "{seen:?}");

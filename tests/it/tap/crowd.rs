@@ -37,10 +37,17 @@ async fn a_thousand_streams_at_once_come_whole_and_each_is_judged() {
         let answer = asked.await.unwrap();
         let end = if n % 4 == 0 { End::Cut } else { End::Whole };
         assert_eq!(answer.end, end, "{n}");
-        assert_eq!(answer.body.ends_with(b"data: [DONE]\n\n"), end == End::Whole, "{n}");
+        assert_eq!(
+            answer.body.ends_with(b"data: [DONE]\n\n"),
+            end == End::Whole,
+            "{n}"
+        );
     }
     let seen = tapped.seen(CROWD).await;
-    let complete = seen.iter().filter(|seen| seen.verdict == Verdict::Complete).count();
+    let complete = seen
+        .iter()
+        .filter(|seen| seen.verdict == Verdict::Complete)
+        .count();
     assert_eq!((seen.len(), complete), (CROWD, CROWD * 3 / 4));
     assert_eq!(tapped.tap.counts().open, 0);
 }
@@ -56,7 +63,10 @@ impl Sink for Failing {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_judge_that_fails_leaves_the_bytes_alone() {
-    let (direct, behind) = (Simulated::start(Pace::instant()).await, Simulated::start(Pace::instant()).await);
+    let (direct, behind) = (
+        Simulated::start(Pace::instant()).await,
+        Simulated::start(Pace::instant()).await,
+    );
     let tapped = Tapped::with(
         &entry("openai", &format!("http://{}/openai/v1", behind.addr)),
         Arc::new(Failing),
@@ -66,8 +76,16 @@ async fn a_judge_that_fails_leaves_the_bytes_alone() {
     )
     .await;
     for n in 1..4 {
-        let wanted = ask(direct.addr, post(direct.addr, "/openai/v1/chat/completions", chat("m"))).await;
-        let got = ask(tapped.addr, post(tapped.addr, "/openai/v1/chat/completions", chat("m"))).await;
+        let wanted = ask(
+            direct.addr,
+            post(direct.addr, "/openai/v1/chat/completions", chat("m")),
+        )
+        .await;
+        let got = ask(
+            tapped.addr,
+            post(tapped.addr, "/openai/v1/chat/completions", chat("m")),
+        )
+        .await;
         assert_eq!((got.body, got.end), (wanted.body, wanted.end), "{n}");
     }
     tapped.all().await;
@@ -91,7 +109,9 @@ async fn one_connection_too_many_is_closed_and_counted() {
     let mut third = tokio::net::TcpStream::connect(tapped.addr).await.unwrap();
     let mut byte = [0];
     let read = tokio::io::AsyncReadExt::read(&mut third, &mut byte);
-    let closed = tokio::time::timeout(crate::support::live::PATIENCE, read).await.expect("an end");
+    let closed = tokio::time::timeout(crate::support::live::PATIENCE, read)
+        .await
+        .expect("an end");
     assert!(matches!(closed, Ok(0) | Err(_)), "{closed:?}");
     assert_eq!(tapped.tap.counts().turned_away, 1);
     drop(held);

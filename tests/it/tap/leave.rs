@@ -39,14 +39,18 @@ async fn leave(tapped: &Tapped, model: &str, after: Option<usize>) {
     let asking = sender.send_request(post(tapped.addr, PATH, chat(model)));
     match after {
         None => assert!(
-            tokio::time::timeout(Duration::from_millis(200), asking).await.is_err(),
+            tokio::time::timeout(Duration::from_millis(200), asking)
+                .await
+                .is_err(),
             "no head comes"
         ),
         Some(bytes) => {
             let mut body = asking.await.unwrap().into_body();
             let mut read = 0;
             while read < bytes {
-                let frame = tokio::time::timeout(PATIENCE, body.frame()).await.expect("a frame");
+                let frame = tokio::time::timeout(PATIENCE, body.frame())
+                    .await
+                    .expect("a frame");
                 read += frame.unwrap().unwrap().into_data().unwrap().len();
             }
         }
@@ -66,7 +70,10 @@ async fn a_client_that_gives_up_is_nobodys_failure_and_its_provider_is_let_go() 
     leave(&tapped, "m!stall", Some(600)).await;
     leave(&tapped, "m!endless", Some(4_000)).await;
     let seen = tapped.seen(3).await;
-    let verdicts: Vec<_> = seen.iter().map(|seen| (seen.target.model().as_str(), seen.verdict)).collect();
+    let verdicts: Vec<_> = seen
+        .iter()
+        .map(|seen| (seen.target.model().as_str(), seen.verdict))
+        .collect();
     assert_eq!(
         verdicts,
         [
@@ -87,7 +94,8 @@ async fn never_ends(terminal: bool) -> server::Server {
             if !terminal {
                 events.truncate(4);
             }
-            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+            let head =
+                "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
             send(&mut socket, head).await;
             for event in events {
                 send(&mut socket, format!("{:x}\r\n{event}\r\n", event.len())).await;
@@ -148,7 +156,11 @@ async fn a_provider_that_cuts_is_told_and_its_cut_is_passed_on_as_it_is() {
             };
             let head = format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n{framing}\r\n\r\n");
             send(&mut socket, head).await;
-            let size = if how == "length" { String::new() } else { format!("{:x}\r\n", events.len()) };
+            let size = if how == "length" {
+                String::new()
+            } else {
+                format!("{:x}\r\n", events.len())
+            };
             let tail = match how {
                 "length" => "",
                 "clean" => "\r\n0\r\n\r\n",
@@ -177,7 +189,8 @@ async fn nobody_there_is_told_as_such() {
         listener.local_addr().unwrap()
     };
     let entries = entry("openai", &format!("http://{nobody}"))
-        + &entry("other", "http://no-such-host.invalid/v1").replace("id = \"other\"", "id = \"other\"\npreset = \"openai-compatible\"");
+        + &entry("other", "http://no-such-host.invalid/v1")
+            .replace("id = \"other\"", "id = \"other\"\npreset = \"openai-compatible\"");
     let tapped = Tapped::start(&entries).await;
     for (path, class) in [
         (PATH, ErrorClass::Connect),
@@ -188,6 +201,10 @@ async fn nobody_there_is_told_as_such() {
         assert_eq!(answer.end, End::Refused, "{path}");
         let seen = tapped.seen(before + 1).await;
         let at = FailedAt::Transport;
-        assert_eq!(seen[before].verdict, Verdict::Errored(Failure { class, at }), "{path}");
+        assert_eq!(
+            seen[before].verdict,
+            Verdict::Errored(Failure { class, at }),
+            "{path}"
+        );
     }
 }

@@ -51,7 +51,10 @@ async fn raw(tapped: &Tapped, bytes: impl AsRef<[u8]>) -> String {
     assert!(send(&mut socket, bytes).await);
     let mut got = Vec::new();
     let read = socket.read_to_end(&mut got);
-    tokio::time::timeout(PATIENCE, read).await.expect("an end").unwrap();
+    tokio::time::timeout(PATIENCE, read)
+        .await
+        .expect("an end")
+        .unwrap();
     String::from_utf8_lossy(&got).into_owned()
 }
 
@@ -75,7 +78,10 @@ async fn heads_pass_as_they_were_written() {
     let asked = asked.lock().unwrap()[0].clone();
     let (head, body) = asked.split_once("\r\n\r\n").unwrap();
     let mut lines: Vec<_> = head.split("\r\n").collect();
-    assert_eq!(lines.remove(0), format!("POST /v1/x%2Fy//z?key={PLANTED}&b=%20c HTTP/1.1"));
+    assert_eq!(
+        lines.remove(0),
+        format!("POST /v1/x%2Fy//z?key={PLANTED}&b=%20c HTTP/1.1")
+    );
     lines.sort_unstable();
     let bearer = format!("Authorization: Bearer {PLANTED}");
     let host = format!("Host: {}", server.addr);
@@ -115,23 +121,51 @@ async fn bodies_of_every_kind_pass() {
     let trailing = "HTTP/1.1 200 OK\r\nTrailer: x-sum\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-sum: 7\r\n\r\n";
     let (server, _) = answering(trailing).await;
     let tapped = tapping(&server).await;
-    let got = raw(&tapped, "GET /openai/t HTTP/1.1\r\nHost: localhost\r\nTE: trailers\r\nConnection: close, te\r\n\r\n").await;
+    let got = raw(
+        &tapped,
+        "GET /openai/t HTTP/1.1\r\nHost: localhost\r\nTE: trailers\r\nConnection: close, te\r\n\r\n",
+    )
+    .await;
     assert!(got.ends_with("2\r\nok\r\n0\r\nx-sum: 7\r\n\r\n"), "{got}");
 
     let (server, _) = answering("HTTP/1.1 200 OK\r\nContent-Length: 1234\r\nETag: \"x\"\r\n\r\n").await;
     let tapped = tapping(&server).await;
-    let got = raw(&tapped, "HEAD /openai/t HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
-    assert!(got.contains("Content-Length: 1234\r\n") && got.ends_with("\r\n\r\n"), "{got}");
+    let got = raw(
+        &tapped,
+        "HEAD /openai/t HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    )
+    .await;
+    assert!(
+        got.contains("Content-Length: 1234\r\n") && got.ends_with("\r\n\r\n"),
+        "{got}"
+    );
 
-    let (server, _) = answering("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 204 No Content\r\nX-A: 1\r\n\r\n").await;
+    let (server, _) =
+        answering("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 204 No Content\r\nX-A: 1\r\n\r\n")
+            .await;
     let tapped = tapping(&server).await;
-    let got = raw(&tapped, "DELETE /openai/t HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
-    assert!(got.starts_with("HTTP/1.1 204 No Content\r\nX-A: 1\r\n") && got.ends_with("\r\n\r\n"), "{got}");
+    let got = raw(
+        &tapped,
+        "DELETE /openai/t HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    )
+    .await;
+    assert!(
+        got.starts_with("HTTP/1.1 204 No Content\r\nX-A: 1\r\n") && got.ends_with("\r\n\r\n"),
+        "{got}"
+    );
 
-    let (server, _) = answering("HTTP/1.1 302 Found\r\nLocation: http://evil.example/\r\nContent-Length: 0\r\n\r\n").await;
+    let (server, _) =
+        answering("HTTP/1.1 302 Found\r\nLocation: http://evil.example/\r\nContent-Length: 0\r\n\r\n").await;
     let tapped = tapping(&server).await;
-    let got = raw(&tapped, "GET /openai/t HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
-    assert!(got.contains("302 Found\r\nLocation: http://evil.example/"), "{got}");
+    let got = raw(
+        &tapped,
+        "GET /openai/t HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    )
+    .await;
+    assert!(
+        got.contains("302 Found\r\nLocation: http://evil.example/"),
+        "{got}"
+    );
 
     // Closed at its end, and so for a client that knows only that.
     let server = serve(|_, mut socket| async move {
@@ -141,7 +175,10 @@ async fn bodies_of_every_kind_pass() {
     .await;
     let tapped = tapping(&server).await;
     let got = raw(&tapped, "GET /openai/t HTTP/1.0\r\n\r\n").await;
-    assert!(got.ends_with("\r\n\r\nto the end") && !got.contains("chunked"), "{got}");
+    assert!(
+        got.ends_with("\r\n\r\nto the end") && !got.contains("chunked"),
+        "{got}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -200,7 +237,10 @@ async fn large_uploads_pass_announced_chunked_and_after_a_continue() {
                 Connection: close\r\n\r\n";
     assert!(send(&mut socket, head).await);
     let mut line = [0; 25];
-    tokio::time::timeout(PATIENCE, socket.read_exact(&mut line)).await.expect("a continue").unwrap();
+    tokio::time::timeout(PATIENCE, socket.read_exact(&mut line))
+        .await
+        .expect("a continue")
+        .unwrap();
     assert_eq!(&line, b"HTTP/1.1 100 Continue\r\n\r\n");
     assert!(send(&mut socket, "~!").await);
     let mut got = String::new();
@@ -225,13 +265,25 @@ async fn nothing_else_is_reached() {
         ("OPTIONS *", "localhost", "404"),
         ("GET /openai/v1/models", "evil.example", "421"),
         ("GET /openai/v1/models", "localhost.evil.example", "421"),
-        ("GET /openai/v1/models", "127.0.0.1:7412\r\nHost: evil.example", "421"),
+        (
+            "GET /openai/v1/models",
+            "127.0.0.1:7412\r\nHost: evil.example",
+            "421",
+        ),
     ] {
-        let got = raw(&tapped, format!("{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")).await;
+        let got = raw(
+            &tapped,
+            format!("{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"),
+        )
+        .await;
         assert!(got.starts_with(&format!("HTTP/1.1 {status} ")), "{line}: {got}");
     }
     assert!(asked.lock().unwrap().is_empty());
-    let got = raw(&tapped, "GET /openai/v1/models HTTP/1.1\r\nHost: 127.0.0.1:1\r\nConnection: close\r\n\r\n").await;
+    let got = raw(
+        &tapped,
+        "GET /openai/v1/models HTTP/1.1\r\nHost: 127.0.0.1:1\r\nConnection: close\r\n\r\n",
+    )
+    .await;
     assert!(got.starts_with("HTTP/1.1 200 "), "{got}");
     assert!(asked.lock().unwrap()[0].starts_with("GET /base/v1/models HTTP/1.1\r\n"));
 }
@@ -258,13 +310,25 @@ async fn a_request_is_sent_once_whatever_becomes_of_its_connection() {
     .await;
     let tapped = tapping(&server).await;
     let body = r#"{"model":"m","stream":true}"#;
-    for (n, end) in [End::Whole, End::Closed, End::Whole, End::Closed].into_iter().enumerate() {
+    for (n, end) in [End::Whole, End::Closed, End::Whole, End::Closed]
+        .into_iter()
+        .enumerate()
+    {
         let answer = ask(tapped.addr, post(tapped.addr, PATH, body)).await;
         assert_eq!(answer.end, end, "{n}");
         assert_eq!(asked.load(Ordering::SeqCst), n + 1);
     }
-    let verdicts: Vec<_> = tapped.seen(4).await.iter().map(|seen| seen.verdict.to_string()).collect();
-    assert_eq!(verdicts.iter().filter(|v| *v == "errored(reset)").count(), 2, "{verdicts:?}");
+    let verdicts: Vec<_> = tapped
+        .seen(4)
+        .await
+        .iter()
+        .map(|seen| seen.verdict.to_string())
+        .collect();
+    assert_eq!(
+        verdicts.iter().filter(|v| *v == "errored(reset)").count(),
+        2,
+        "{verdicts:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -312,7 +376,11 @@ async fn a_slow_reader_slows_its_provider_and_loses_nothing() {
     .await;
     let tapped = tapping(&server).await;
     let mut socket = TcpStream::connect(tapped.addr).await.unwrap();
-    send(&mut socket, "GET /openai/big HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+    send(
+        &mut socket,
+        "GET /openai/big HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    )
+    .await;
     // Until nothing moves any more: sockets hold what they hold, the tap no more than that.
     let mut last = 0;
     loop {
@@ -325,10 +393,17 @@ async fn a_slow_reader_slows_its_provider_and_loses_nothing() {
     }
     assert!(last < PIECES, "all {last} pieces went out to nobody");
     let mut got = Vec::new();
-    tokio::time::timeout(PATIENCE, socket.read_to_end(&mut got)).await.expect("an end").unwrap();
+    tokio::time::timeout(PATIENCE, socket.read_to_end(&mut got))
+        .await
+        .expect("an end")
+        .unwrap();
     let body = &got[got.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4..];
     assert_eq!(body.len(), PIECES * PIECE);
-    assert!(body.chunks(PIECE).enumerate().all(|(n, part)| part.iter().all(|byte| *byte == (n % 251) as u8)));
+    assert!(
+        body.chunks(PIECE)
+            .enumerate()
+            .all(|(n, part)| part.iter().all(|byte| *byte == (n % 251) as u8))
+    );
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -363,8 +438,12 @@ fn brotli(bytes: &[u8]) -> Vec<u8> {
 async fn packed_replies_pass_packed_and_are_judged() {
     let whole = events().concat();
     let cut = events()[..5].concat();
-    let codings: [(&str, fn(&[u8]) -> Vec<u8>); 4] =
-        [("gzip", gzip), ("deflate", zlib), ("deflate", deflate), ("br", brotli)];
+    let codings: [(&str, fn(&[u8]) -> Vec<u8>); 4] = [
+        ("gzip", gzip),
+        ("deflate", zlib),
+        ("deflate", deflate),
+        ("br", brotli),
+    ];
     for (name, pack) in codings {
         for (text, verdict) in [
             (&whole, Verdict::Complete),
@@ -442,16 +521,30 @@ async fn a_connection_serves_many_requests() {
     let mut socket = TcpStream::connect(tapped.addr).await.unwrap();
     for n in 1..=20 {
         let body = format!(r#"{{"model":"m-{n}"}}"#);
-        let head = format!("POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let head = format!(
+            "POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
         socket.write_all(head.as_bytes()).await.unwrap();
         let mut got = Vec::new();
         while !got.ends_with(b"0\r\n\r\n") {
             let read = socket.read_buf(&mut got);
-            assert!(tokio::time::timeout(PATIENCE, read).await.expect("bytes").unwrap() > 0);
+            assert!(
+                tokio::time::timeout(PATIENCE, read)
+                    .await
+                    .expect("bytes")
+                    .unwrap()
+                    > 0
+            );
         }
     }
     assert_eq!(asked.lock().unwrap().len(), 20);
-    let mut models: Vec<_> = tapped.seen(20).await.iter().map(|seen| seen.target.model().to_string()).collect();
+    let mut models: Vec<_> = tapped
+        .seen(20)
+        .await
+        .iter()
+        .map(|seen| seen.target.model().to_string())
+        .collect();
     models.sort();
     models.dedup();
     assert_eq!(models.len(), 20);
