@@ -14,11 +14,11 @@ pub(super) struct Generation {
 }
 
 impl Generation {
-    fn of_body(protocol: Protocol) -> Option<Self> {
-        Some(Self {
+    const fn of_body(protocol: Protocol) -> Self {
+        Self {
             protocol,
             model: None,
-        })
+        }
     }
 
     fn of_path(protocol: Protocol, model: &str) -> Option<Self> {
@@ -43,13 +43,13 @@ pub(super) fn of(method: &http::Method, path: &str) -> Option<Generation> {
         // A deployment's own path (Azure) names it; the body may too, and means the same.
         (deployment, "chat", "completions") => match back.next() {
             Some("deployments") => Generation::of_path(Protocol::OpenaiChat, deployment),
-            _ => Generation::of_body(Protocol::OpenaiChat),
+            _ => Some(Generation::of_body(Protocol::OpenaiChat)),
         },
-        (_, _, "responses") => Generation::of_body(Protocol::OpenaiResponses),
+        (_, _, "responses") => Some(Generation::of_body(Protocol::OpenaiResponses)),
         // Not those of a thread, which are no replies.
-        (_, version, "messages") if is_version(version) => Generation::of_body(Protocol::Anthropic),
-        (_, "v2", "chat") => Generation::of_body(Protocol::Cohere),
-        (_, "api", "chat" | "generate") => Generation::of_body(Protocol::Ollama),
+        (_, version, "messages") if is_version(version) => Some(Generation::of_body(Protocol::Anthropic)),
+        (_, "v2", "chat") => Some(Generation::of_body(Protocol::Cohere)),
+        (_, "api", "chat" | "generate") => Some(Generation::of_body(Protocol::Ollama)),
         // What `invoke` answers is the model's own; of its streams, those of Anthropic's models are read.
         ("model", model, "converse" | "converse-stream") => Generation::of_path(Protocol::Bedrock, model),
         ("model", model, "invoke-with-response-stream") if model.contains("anthropic.") => {
@@ -79,85 +79,59 @@ mod tests {
 
     use super::*;
 
+    /// Path, protocol and the model that the path names; `-` for none.
+    const PATHS: &str = "
+        /v1/messages                                     anthropic         -
+        /api/v1/messages                                 anthropic         -
+        /v1/chat/completions                             openai-chat       -
+        /chat/completions                                openai-chat       -
+        /openai/v1/chat/completions                      openai-chat       -
+        /v1/responses                                    openai-responses  -
+        /openai/deployments/my%2Dgpt/chat/completions    openai-chat       my-gpt
+        /v1beta/models/g-2.5:streamGenerateContent       gemini            g-2.5
+        /v1beta/models/g-2.5:generateContent             gemini            g-2.5
+        /v1/projects/p/locations/r/publishers/google/models/g:generateContent             gemini     g
+        /v1/projects/p/locations/r/publishers/anthropic/models/c@2025:streamRawPredict    anthropic  c@2025
+        /v1/projects/p/locations/r/publishers/anthropic/models/c%402025:rawPredict        anthropic  c@2025
+        /api/chat                                        ollama            -
+        /api/generate                                    ollama            -
+        /model/eu.amazon.nova-v1%3A0/converse-stream     bedrock           eu.amazon.nova-v1:0
+        /model/m/converse                                bedrock           m
+        /model/us.anthropic.claude-v1:0/invoke-with-response-stream    bedrock    us.anthropic.claude-v1:0
+        /v2/chat                                         cohere            -
+        /v1/messages/count_tokens                        -                 -
+        /v1/messages/batches                             -                 -
+        /v1/complete                                     -                 -
+        /v1/models                                       -                 -
+        /v1/completions                                  -                 -
+        /v1/fim/completions                              -                 -
+        /v1/embeddings                                   -                 -
+        /v1/threads/thread_1/messages                    -                 -
+        /v1/files                                        -                 -
+        /v1/responses/resp_1/cancel                      -                 -
+        /v1beta/models/g-2.5:countTokens                 -                 -
+        /v1beta/models/g-embedding:embedContent          -                 -
+        /v1/projects/p/locations/r/publishers/anthropic/models/count-tokens:rawPredict    -    -
+        /v1/projects/p/locations/r/publishers/mistralai/models/m:rawPredict               -    -
+        /api/embed                                       -                 -
+        /api/tags                                        -                 -
+        /model/amazon.nova/invoke-with-response-stream   -                 -
+        /model/anthropic.claude/invoke                   -                 -
+        /v1/chat                                         -                 -
+        /v2/embed                                        -                 -
+        /                                                -                 -
+        *                                                -                 -";
+
     #[test]
     fn replies_are_told_from_everything_else() {
-        use Protocol::{Anthropic, Bedrock, Cohere, Gemini, Ollama, OpenaiChat, OpenaiResponses};
-        let rows: &[(&str, Option<(Protocol, Option<&str>)>)] = &[
-            ("/v1/messages", Some((Anthropic, None))),
-            ("/api/v1/messages", Some((Anthropic, None))),
-            ("/v1/messages/count_tokens", None),
-            ("/v1/messages/batches", None),
-            ("/v1/complete", None),
-            ("/v1/models", None),
-            ("/v1/chat/completions", Some((OpenaiChat, None))),
-            ("/chat/completions", Some((OpenaiChat, None))),
-            ("/openai/v1/chat/completions", Some((OpenaiChat, None))),
-            ("/v1/completions", None),
-            ("/v1/fim/completions", None),
-            ("/v1/embeddings", None),
-            ("/v1/threads/thread_1/messages", None),
-            ("/v1/files", None),
-            ("/v1/responses", Some((OpenaiResponses, None))),
-            ("/v1/responses/resp_1/cancel", None),
-            (
-                "/openai/deployments/my%20gpt/chat/completions",
-                Some((OpenaiChat, Some("my gpt"))),
-            ),
-            (
-                "/v1beta/models/gemini-2.5-flash:streamGenerateContent",
-                Some((Gemini, Some("gemini-2.5-flash"))),
-            ),
-            (
-                "/v1beta/models/gemini-2.5-flash:generateContent",
-                Some((Gemini, Some("gemini-2.5-flash"))),
-            ),
-            ("/v1beta/models/gemini-2.5-flash:countTokens", None),
-            ("/v1beta/models/gemini-embedding-001:embedContent", None),
-            (
-                "/v1/projects/p/locations/r/publishers/google/models/g:generateContent",
-                Some((Gemini, Some("g"))),
-            ),
-            (
-                "/v1/projects/p/locations/r/publishers/anthropic/models/claude-haiku-4-5@20251001:streamRawPredict",
-                Some((Anthropic, Some("claude-haiku-4-5@20251001"))),
-            ),
-            (
-                "/v1/projects/p/locations/r/publishers/anthropic/models/claude-haiku-4-5%4020251001:rawPredict",
-                Some((Anthropic, Some("claude-haiku-4-5@20251001"))),
-            ),
-            (
-                "/v1/projects/p/locations/r/publishers/anthropic/models/count-tokens:rawPredict",
-                None,
-            ),
-            (
-                "/v1/projects/p/locations/r/publishers/mistralai/models/m:rawPredict",
-                None,
-            ),
-            ("/api/chat", Some((Ollama, None))),
-            ("/api/generate", Some((Ollama, None))),
-            ("/api/embed", None),
-            ("/api/tags", None),
-            (
-                "/model/eu.amazon.nova-2-lite-v1%3A0/converse-stream",
-                Some((Bedrock, Some("eu.amazon.nova-2-lite-v1:0"))),
-            ),
-            ("/model/m/converse", Some((Bedrock, Some("m")))),
-            (
-                "/model/us.anthropic.claude-haiku-4-5-20251001-v1:0/invoke-with-response-stream",
-                Some((Bedrock, Some("us.anthropic.claude-haiku-4-5-20251001-v1:0"))),
-            ),
-            ("/model/amazon.nova/invoke-with-response-stream", None),
-            ("/model/anthropic.claude/invoke", None),
-            ("/v2/chat", Some((Cohere, None))),
-            ("/v1/chat", None),
-            ("/v2/embed", None),
-            ("/", None),
-            ("", None),
-        ];
-        for (path, expected) in rows {
+        for line in PATHS.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let [path, protocol, model] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+                panic!("{line}");
+            };
             let found = of(&Method::POST, path);
-            let found = found.as_ref().map(|g| (g.protocol, g.model.as_deref()));
-            assert_eq!(found, *expected, "{path}");
+            let told = found.as_ref().map_or("-", |asked| asked.protocol.as_str());
+            let named = found.as_ref().and_then(|asked| asked.model.as_deref());
+            assert_eq!((told, named.unwrap_or("-")), (protocol, model), "{path}");
             assert_eq!(of(&Method::GET, path), None, "{path}");
         }
     }

@@ -223,9 +223,11 @@ fn is_io(error: &(dyn Error + 'static), kind: io::ErrorKind) -> bool {
     })
 }
 
-/// Whether the connection ended by a reset, in which case the client's is to end so too.
+/// Whether the connection ended by a reset, in which case the client's is to end so too. What HTTP/2 shows of it is the
+/// kind in words.
 pub(super) fn is_reset(error: &(dyn Error + 'static)) -> bool {
     is_io(error, io::ErrorKind::ConnectionReset)
+        || chain(error).any(|cause| cause.to_string() == io::ErrorKind::ConnectionReset.to_string())
 }
 
 /// What a failure before the response head was, and whether no connection came about at all.

@@ -6,6 +6,7 @@ mod crowd;
 mod leave;
 mod process;
 mod ship;
+mod tls;
 mod wire;
 
 use std::{
@@ -81,7 +82,7 @@ fn entry(id: &str, base_url: &str) -> String {
 }
 
 impl Tapped {
-    async fn start(entries: &str) -> Self {
+    fn start(entries: &str) -> Self {
         let seen = Arc::new(Seen::default());
         Self::with(
             entries,
@@ -90,16 +91,9 @@ impl Tapped {
             &[],
             Limits::default(),
         )
-        .await
     }
 
-    async fn with(
-        entries: &str,
-        sink: Arc<dyn Sink>,
-        seen: Arc<Seen>,
-        roots: &[Vec<u8>],
-        limits: Limits,
-    ) -> Self {
+    fn with(entries: &str, sink: Arc<dyn Sink>, seen: Arc<Seen>, roots: &[Vec<u8>], limits: Limits) -> Self {
         let tap = Tap::new(
             &providers(entries),
             sink,

@@ -34,207 +34,116 @@ fn way(place: &Place, path: &str) -> Result<String, Refusal> {
     place.url(rest, None).map(|url| url.to_string())
 }
 
+/// What an entry of that preset needs beside its id.
+fn needs(preset: &str) -> &'static str {
+    match preset {
+        "llama-cpp" | "lm-studio" | "ollama" | "vllm" => "",
+        "vertex-gemini" | "vertex-claude" => {
+            "vars = { region = \"europe-west1\", project = \"p\" }\napi_key = { env = \"KEY\" }\n"
+        }
+        "bedrock" => "vars = { region = \"eu-west-1\" }\napi_key = { env = \"KEY\" }\n",
+        "azure-openai" => "vars = { resource = \"r\" }\napi_key = { env = \"KEY\" }\n",
+        "openai-compatible" => "base_url = \"https://llm.example/serving/v1\"\napi_key = { env = \"KEY\" }\n",
+        _ => "api_key = { env = \"KEY\" }\n",
+    }
+}
+
+/// Preset, what its clients put behind the tap's address and the provider's id, and where that leads.
+const CLIENTS: [(&str, &[&str], &str); 29] = [
+    (
+        "alibaba-qwen",
+        &["compatible-mode/v1/c", "v1/c"],
+        "https://dashscope-intl.aliyuncs.com/compatible-mode/v1/c",
+    ),
+    (
+        "anthropic",
+        &["v1/messages"],
+        "https://api.anthropic.com/v1/messages",
+    ),
+    (
+        "azure-openai",
+        &["openai/v1/c", "v1/c", "c"],
+        "https://r.openai.azure.com/openai/v1/c",
+    ),
+    (
+        "bedrock",
+        &["model/amazon.nova%3A0/converse"],
+        "https://bedrock-runtime.eu-west-1.amazonaws.com/model/amazon.nova%3A0/converse",
+    ),
+    ("cerebras", &["v1/c", "c"], "https://api.cerebras.ai/v1/c"),
+    ("cohere", &["v2/chat"], "https://api.cohere.com/v2/chat"),
+    ("deepseek", &["c"], "https://api.deepseek.com/c"),
+    ("deepseek", &["v1/c"], "https://api.deepseek.com/v1/c"),
+    (
+        "fireworks",
+        &["inference/v1/c", "v1/c"],
+        "https://api.fireworks.ai/inference/v1/c",
+    ),
+    (
+        "gemini",
+        &["v1beta/models/g:generateContent"],
+        "https://generativelanguage.googleapis.com/v1beta/models/g:generateContent",
+    ),
+    (
+        "groq",
+        &["openai/v1/c", "v1/c", "c"],
+        "https://api.groq.com/openai/v1/c",
+    ),
+    ("litellm", &["v1/c", "c"], "http://127.0.0.1:4000/v1/c"),
+    ("llama-cpp", &["v1/c", "c"], "http://127.0.0.1:8080/v1/c"),
+    ("lm-studio", &["v1/c", "c"], "http://127.0.0.1:1234/v1/c"),
+    ("mistral", &["v1/c", "c"], "https://api.mistral.ai/v1/c"),
+    ("moonshot", &["v1/c", "c"], "https://api.moonshot.ai/v1/c"),
+    (
+        "nvidia-nim",
+        &["v1/c", "c"],
+        "https://integrate.api.nvidia.com/v1/c",
+    ),
+    ("ollama", &["api/chat"], "http://127.0.0.1:11434/api/chat"),
+    ("ollama", &["v1/c"], "http://127.0.0.1:11434/v1/c"),
+    ("openai", &["v1/c", "c"], "https://api.openai.com/v1/c"),
+    (
+        "openai-compatible",
+        &["serving/v1/c", "v1/c", "c"],
+        "https://llm.example/serving/v1/c",
+    ),
+    (
+        "openai-responses",
+        &["v1/responses", "responses"],
+        "https://api.openai.com/v1/responses",
+    ),
+    (
+        "openrouter",
+        &["api/v1/c", "v1/c", "c"],
+        "https://openrouter.ai/api/v1/c",
+    ),
+    ("perplexity", &["c"], "https://api.perplexity.ai/c"),
+    ("together", &["v1/c", "c"], "https://api.together.ai/v1/c"),
+    (
+        "vertex-claude",
+        &["v1/projects/p/locations/europe-west1/publishers/anthropic/models/c:rawPredict"],
+        "https://europe-west1-aiplatform.googleapis.com/v1/projects/p/locations/europe-west1/publishers/anthropic/models/c:rawPredict",
+    ),
+    (
+        "vertex-gemini",
+        &["v1/projects/p/locations/europe-west1/publishers/google/models/g:generateContent"],
+        "https://europe-west1-aiplatform.googleapis.com/v1/projects/p/locations/europe-west1/publishers/google/models/g:generateContent",
+    ),
+    ("vllm", &["v1/c", "c"], "http://127.0.0.1:8000/v1/c"),
+    ("xai", &["v1/c", "c"], "https://api.x.ai/v1/c"),
+];
+
 #[test]
 fn every_preset_is_reached_by_the_base_urls_that_its_clients_write() {
-    const KEY: &str = "api_key = { env = \"KEY\" }\n";
-    let key = KEY;
-    let vertex = "vars = { region = \"europe-west1\", project = \"p\" }\napi_key = { env = \"KEY\" }\n";
-    let vertex_base = "https://europe-west1-aiplatform.googleapis.com/v1/projects/p/locations/europe-west1";
-    let google = format!("{vertex_base}/publishers/google/models/g:generateContent");
-    let claude = format!("{vertex_base}/publishers/anthropic/models/c:rawPredict");
-    let rest = |url: &str| url.split_once(".com").unwrap().1.to_owned();
-    let chat = "chat/completions";
-    let rows: Vec<(&str, &str, Vec<String>, String)> = vec![
-        (
-            "anthropic",
-            key,
-            vec!["v1/messages".into()],
-            "https://api.anthropic.com/v1/messages".into(),
-        ),
-        (
-            "openai",
-            key,
-            vec![format!("v1/{chat}"), chat.into()],
-            format!("https://api.openai.com/v1/{chat}"),
-        ),
-        (
-            "openai-responses",
-            key,
-            vec!["v1/responses".into(), "responses".into()],
-            "https://api.openai.com/v1/responses".into(),
-        ),
-        (
-            "gemini",
-            key,
-            vec!["v1beta/models/g:generateContent".into()],
-            "https://generativelanguage.googleapis.com/v1beta/models/g:generateContent".into(),
-        ),
-        (
-            "groq",
-            key,
-            vec![format!("openai/v1/{chat}"), format!("v1/{chat}"), chat.into()],
-            format!("https://api.groq.com/openai/v1/{chat}"),
-        ),
-        (
-            "openrouter",
-            key,
-            vec![format!("api/v1/{chat}"), format!("v1/{chat}"), chat.into()],
-            format!("https://openrouter.ai/api/v1/{chat}"),
-        ),
-        (
-            "fireworks",
-            key,
-            vec![format!("inference/v1/{chat}"), format!("v1/{chat}")],
-            format!("https://api.fireworks.ai/inference/v1/{chat}"),
-        ),
-        (
-            "alibaba-qwen",
-            key,
-            vec![format!("compatible-mode/v1/{chat}"), format!("v1/{chat}")],
-            format!("https://dashscope-intl.aliyuncs.com/compatible-mode/v1/{chat}"),
-        ),
-        (
-            "cerebras",
-            key,
-            vec![format!("v1/{chat}"), chat.into()],
-            format!("https://api.cerebras.ai/v1/{chat}"),
-        ),
-        (
-            "cohere",
-            key,
-            vec!["v2/chat".into()],
-            "https://api.cohere.com/v2/chat".into(),
-        ),
-        (
-            "deepseek",
-            key,
-            vec![chat.into()],
-            format!("https://api.deepseek.com/{chat}"),
-        ),
-        (
-            "deepseek",
-            key,
-            vec![format!("v1/{chat}")],
-            format!("https://api.deepseek.com/v1/{chat}"),
-        ),
-        (
-            "litellm",
-            key,
-            vec![format!("v1/{chat}"), chat.into()],
-            format!("http://127.0.0.1:4000/v1/{chat}"),
-        ),
-        (
-            "llama-cpp",
-            "",
-            vec![format!("v1/{chat}"), chat.into()],
-            format!("http://127.0.0.1:8080/v1/{chat}"),
-        ),
-        (
-            "lm-studio",
-            "",
-            vec![format!("v1/{chat}"), chat.into()],
-            format!("http://127.0.0.1:1234/v1/{chat}"),
-        ),
-        (
-            "mistral",
-            key,
-            vec![format!("v1/{chat}"), chat.into()],
-            format!("https://api.mistral.ai/v1/{chat}"),
-        ),
-        (
-            "moonshot",
-            key,
-            vec![format!("v1/{chat}"), chat.into()],
-            format!("https://api.moonshot.ai/v1/{chat}"),
-        ),
-        (
-            "nvidia-nim",
-            key,
-            vec![format!("v1/{chat}"), chat.into()],
-            format!("https://integrate.api.nvidia.com/v1/{chat}"),
-        ),
-        (
-            "ollama",
-            "",
-            vec!["api/chat".into()],
-            "http://127.0.0.1:11434/api/chat".into(),
-        ),
-        (
-            "ollama",
-            "",
-            vec![format!("v1/{chat}")],
-            format!("http://127.0.0.1:11434/v1/{chat}"),
-        ),
-        (
-            "perplexity",
-            key,
-            vec![chat.into()],
-            format!("https://api.perplexity.ai/{chat}"),
-        ),
-        (
-            "together",
-            key,
-            vec![format!("v1/{chat}"), chat.into()],
-            format!("https://api.together.ai/v1/{chat}"),
-        ),
-        (
-            "vllm",
-            "",
-            vec![format!("v1/{chat}"), chat.into()],
-            format!("http://127.0.0.1:8000/v1/{chat}"),
-        ),
-        (
-            "xai",
-            key,
-            vec![format!("v1/{chat}"), chat.into()],
-            format!("https://api.x.ai/v1/{chat}"),
-        ),
-        (
-            "openai-compatible",
-            "base_url = \"https://llm.example/serving/v1\"\napi_key = { env = \"KEY\" }\n",
-            vec![format!("serving/v1/{chat}"), format!("v1/{chat}"), chat.into()],
-            format!("https://llm.example/serving/v1/{chat}"),
-        ),
-        (
-            "vertex-gemini",
-            vertex,
-            vec![rest(&google)[1..].to_owned()],
-            google.clone(),
-        ),
-        (
-            "vertex-claude",
-            vertex,
-            vec![rest(&claude)[1..].to_owned()],
-            claude.clone(),
-        ),
-        (
-            "bedrock",
-            "vars = { region = \"eu-west-1\" }\napi_key = { env = \"KEY\" }\n",
-            vec!["model/amazon.nova%3A0/converse".into()],
-            "https://bedrock-runtime.eu-west-1.amazonaws.com/model/amazon.nova%3A0/converse".into(),
-        ),
-        (
-            "azure-openai",
-            "vars = { resource = \"r\" }\napi_key = { env = \"KEY\" }\n",
-            vec![format!("openai/v1/{chat}"), format!("v1/{chat}"), chat.into()],
-            format!("https://r.openai.azure.com/openai/v1/{chat}"),
-        ),
-        (
-            "azure-openai",
-            "vars = { resource = \"r\", api_version = \"2024-10-21\" }\napi_key = { env = \"KEY\" }\n",
-            vec![format!("openai/deployments/d/{chat}")],
-            format!("https://r.openai.azure.com/openai/deployments/d/{chat}"),
-        ),
-    ];
-    let tested: BTreeSet<String> = rows.iter().map(|(id, ..)| format!("{id}.toml")).collect();
+    let tested: BTreeSet<String> = CLIENTS.iter().map(|(id, ..)| format!("{id}.toml")).collect();
     let shipped: BTreeSet<String> =
         std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/probes/providers"))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
     assert_eq!(tested, shipped);
-    for (id, more, paths, expected) in rows {
-        let place = preset(id, more);
+    for (id, paths, expected) in CLIENTS {
+        let place = preset(id, needs(id));
         for path in paths {
             assert_eq!(
                 way(&place, &format!("/{id}/{path}")).unwrap(),
@@ -242,7 +151,89 @@ fn every_preset_is_reached_by_the_base_urls_that_its_clients_write() {
                 "{id} {path}"
             );
         }
+        // What we tell people to set leads there too.
+        let door = crate::tap::Door::of(&place);
+        assert!(door.base_path.starts_with(&format!("/{id}")), "{door:?}");
     }
+    let dated = "vars = { resource = \"r\", api_version = \"2024-10-21\" }\napi_key = { env = \"KEY\" }\n";
+    assert_eq!(
+        way(
+            &preset("azure-openai", dated),
+            "/azure-openai/openai/deployments/d/c"
+        )
+        .unwrap(),
+        "https://r.openai.azure.com/openai/deployments/d/c"
+    );
+}
+
+/// Preset, the variable that its vendor's programs read, what they put behind it, and where that leads.
+#[test]
+fn what_people_are_told_to_set_works() {
+    for (id, line, behind, expected) in [
+        (
+            "anthropic",
+            "ANTHROPIC_BASE_URL=http://t/anthropic",
+            "/v1/messages",
+            "https://api.anthropic.com/v1/messages",
+        ),
+        (
+            "openai",
+            "OPENAI_BASE_URL=http://t/openai/v1",
+            "/c",
+            "https://api.openai.com/v1/c",
+        ),
+        (
+            "groq",
+            "GROQ_BASE_URL=http://t/groq",
+            "/openai/v1/c",
+            "https://api.groq.com/openai/v1/c",
+        ),
+        (
+            "cerebras",
+            "CEREBRAS_BASE_URL=http://t/cerebras",
+            "/v1/c",
+            "https://api.cerebras.ai/v1/c",
+        ),
+        (
+            "together",
+            "TOGETHER_BASE_URL=http://t/together/v1",
+            "/c",
+            "https://api.together.ai/v1/c",
+        ),
+        (
+            "cohere",
+            "CO_API_URL=http://t/cohere",
+            "/v2/chat",
+            "https://api.cohere.com/v2/chat",
+        ),
+        (
+            "ollama",
+            "OLLAMA_HOST=http://t/ollama",
+            "/api/chat",
+            "http://127.0.0.1:11434/api/chat",
+        ),
+        (
+            "gemini",
+            "GOOGLE_GEMINI_BASE_URL=http://t/gemini",
+            "/v1beta/models/g:x",
+            "https://generativelanguage.googleapis.com/v1beta/models/g:x",
+        ),
+        (
+            "vertex-claude",
+            "ANTHROPIC_VERTEX_BASE_URL=http://t/vertex-claude/v1",
+            "/projects/p/locations/europe-west1/x",
+            "https://europe-west1-aiplatform.googleapis.com/v1/projects/p/locations/europe-west1/x",
+        ),
+    ] {
+        let place = preset(id, needs(id));
+        assert_eq!(crate::tap::Door::of(&place).line("http://t").unwrap(), line);
+        let path = line.split_once("http://t").unwrap().1.to_owned() + behind;
+        assert_eq!(way(&place, &path).unwrap(), expected);
+    }
+    assert_eq!(
+        crate::tap::Door::of(&preset("mistral", needs("mistral"))).line("http://t"),
+        None
+    );
 }
 
 #[test]

@@ -102,7 +102,7 @@ async fn a_client_sees_what_it_sees_without_the_tap_and_the_verdict_is_the_gates
         entries += &entry(name, &format!("http://{}/{name}", behind.addr));
     }
     let entries = entries.replace("/bedrock\"\n", "/bedrock\"\nvars = { region = \"eu-west-1\" }\n");
-    let tapped = Tapped::start(&entries).await;
+    let tapped = Tapped::start(&entries);
     let mut expected = Vec::new();
     for (protocol, provider, path) in DOORS {
         for fault in FAULTS {
@@ -154,7 +154,7 @@ async fn a_reply_that_is_no_stream_is_judged_and_has_no_first_token() {
     let entries = entry("anthropic", &format!("http://{}/anthropic", behind.addr))
         + &entry("openai", &format!("http://{}/openai", behind.addr))
         + &entry("gemini", &format!("http://{}/gemini", behind.addr));
-    let tapped = Tapped::start(&entries).await;
+    let tapped = Tapped::start(&entries);
     for (protocol, path) in [
         (Protocol::Anthropic, "/anthropic/v1/messages"),
         (Protocol::OpenaiChat, "/openai/v1/chat/completions"),
@@ -178,7 +178,7 @@ async fn a_reply_that_is_no_stream_is_judged_and_has_no_first_token() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_asks_for_no_reply_passes_unjudged() {
     let behind = Simulated::start(Pace::instant()).await;
-    let tapped = Tapped::start(&entry("anthropic", &format!("http://{}/anthropic", behind.addr))).await;
+    let tapped = Tapped::start(&entry("anthropic", &format!("http://{}/anthropic", behind.addr)));
     let models = http::Request::get("/anthropic/v1/models")
         .header("host", "localhost")
         .header("x-api-key", "k")

@@ -25,7 +25,7 @@ async fn a_thousand_streams_at_once_come_whole_and_each_is_judged() {
         ..Pace::instant()
     };
     let behind = Simulated::start(pace).await;
-    let tapped = Tapped::start(&entry("openai", &format!("http://{}/openai/v1", behind.addr))).await;
+    let tapped = Tapped::start(&entry("openai", &format!("http://{}/openai/v1", behind.addr)));
     let addr = tapped.addr;
     let asks: Vec<_> = (0..CROWD)
         .map(|n| {
@@ -73,8 +73,7 @@ async fn a_judge_that_fails_leaves_the_bytes_alone() {
         Arc::new(Seen::default()),
         &[],
         Limits::default(),
-    )
-    .await;
+    );
     for n in 1..4 {
         let wanted = ask(
             direct.addr,
@@ -101,7 +100,7 @@ async fn one_connection_too_many_is_closed_and_counted() {
         ..Limits::default()
     };
     let entries = entry("openai", &format!("http://{}/openai/v1", behind.addr));
-    let tapped = Tapped::with(&entries, Arc::clone(&seen) as Arc<dyn Sink>, seen, &[], limits).await;
+    let tapped = Tapped::with(&entries, Arc::clone(&seen) as Arc<dyn Sink>, seen, &[], limits);
     let held = [
         tokio::net::TcpStream::connect(tapped.addr).await.unwrap(),
         tokio::net::TcpStream::connect(tapped.addr).await.unwrap(),

@@ -65,7 +65,7 @@ async fn a_client_that_gives_up_is_nobodys_failure_and_its_provider_is_let_go() 
         ..Pace::instant()
     };
     let behind = Simulated::start(pace).await;
-    let tapped = Tapped::start(&entry("openai", &format!("http://{}/openai/v1", behind.addr))).await;
+    let tapped = Tapped::start(&entry("openai", &format!("http://{}/openai/v1", behind.addr)));
     leave(&tapped, "m!hang", None).await;
     leave(&tapped, "m!stall", Some(600)).await;
     leave(&tapped, "m!endless", Some(4_000)).await;
@@ -110,7 +110,7 @@ async fn never_ends(terminal: bool) -> server::Server {
 async fn a_reply_whose_end_was_seen_is_complete_though_its_reader_left() {
     for (terminal, expected) in [(true, Verdict::Complete), (false, cancelled(FailedAt::Stream))] {
         let server = never_ends(terminal).await;
-        let tapped = Tapped::start(&entry("openai", &format!("http://{}", server.addr))).await;
+        let tapped = Tapped::start(&entry("openai", &format!("http://{}", server.addr)));
         let mut wanted = crate::support::events();
         wanted.truncate(if terminal { wanted.len() } else { 4 });
         leave(&tapped, "m", Some(wanted.concat().len())).await;
@@ -125,7 +125,7 @@ async fn an_upload_that_its_client_breaks_off_is_the_clients() {
         drain(&mut socket).await;
     })
     .await;
-    let tapped = Tapped::start(&entry("openai", &format!("http://{}", server.addr))).await;
+    let tapped = Tapped::start(&entry("openai", &format!("http://{}", server.addr)));
     let mut socket = TcpStream::connect(tapped.addr).await.unwrap();
     let head = format!(
         "POST {PATH} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100000\r\n\r\n{{\"model\":\"m\",\"messages\":["
@@ -173,7 +173,7 @@ async fn a_provider_that_cuts_is_told_and_its_cut_is_passed_on_as_it_is() {
             }
         })
         .await;
-        let tapped = Tapped::start(&entry("openai", &format!("http://{}", server.addr))).await;
+        let tapped = Tapped::start(&entry("openai", &format!("http://{}", server.addr)));
         let answer = ask(tapped.addr, post(tapped.addr, PATH, chat("m"))).await;
         assert_eq!(answer.end, end, "{how}");
         assert_eq!(answer.body, crate::support::events()[..4].concat(), "{how}");
@@ -191,7 +191,7 @@ async fn nobody_there_is_told_as_such() {
     let entries = entry("openai", &format!("http://{nobody}"))
         + &entry("other", "http://no-such-host.invalid/v1")
             .replace("id = \"other\"", "id = \"other\"\npreset = \"openai-compatible\"");
-    let tapped = Tapped::start(&entries).await;
+    let tapped = Tapped::start(&entries);
     for (path, class) in [
         (PATH, ErrorClass::Connect),
         ("/other/v1/chat/completions", ErrorClass::Dns),

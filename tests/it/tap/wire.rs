@@ -41,8 +41,8 @@ async fn answering(answer: impl Into<Vec<u8>>) -> (Server, Arc<std::sync::Mutex<
     (server, asked)
 }
 
-async fn tapping(server: &Server) -> Tapped {
-    Tapped::start(&entry("openai", &format!("http://{}", server.addr))).await
+fn tapping(server: &Server) -> Tapped {
+    Tapped::start(&entry("openai", &format!("http://{}", server.addr)))
 }
 
 /// Sends bytes and reads until the other side is quiet for good: it was asked to close.
@@ -65,7 +65,7 @@ async fn heads_pass_as_they_were_written() {
          Set-Cookie: b=2\r\nKeep-Alive: timeout=5\r\nConnection: X-Hop\r\nX-Hop: 1\r\nContent-Length: 2\r\n\r\n{}",
     )
     .await;
-    let tapped = tapping(&server).await;
+    let tapped = tapping(&server);
     let got = raw(
         &tapped,
         format!(
@@ -120,7 +120,7 @@ async fn heads_pass_as_they_were_written() {
 async fn bodies_of_every_kind_pass() {
     let trailing = "HTTP/1.1 200 OK\r\nTrailer: x-sum\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-sum: 7\r\n\r\n";
     let (server, _) = answering(trailing).await;
-    let tapped = tapping(&server).await;
+    let tapped = tapping(&server);
     let got = raw(
         &tapped,
         "GET /openai/t HTTP/1.1\r\nHost: localhost\r\nTE: trailers\r\nConnection: close, te\r\n\r\n",
@@ -129,7 +129,7 @@ async fn bodies_of_every_kind_pass() {
     assert!(got.ends_with("2\r\nok\r\n0\r\nx-sum: 7\r\n\r\n"), "{got}");
 
     let (server, _) = answering("HTTP/1.1 200 OK\r\nContent-Length: 1234\r\nETag: \"x\"\r\n\r\n").await;
-    let tapped = tapping(&server).await;
+    let tapped = tapping(&server);
     let got = raw(
         &tapped,
         "HEAD /openai/t HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
@@ -143,7 +143,7 @@ async fn bodies_of_every_kind_pass() {
     let (server, _) =
         answering("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 204 No Content\r\nX-A: 1\r\n\r\n")
             .await;
-    let tapped = tapping(&server).await;
+    let tapped = tapping(&server);
     let got = raw(
         &tapped,
         "DELETE /openai/t HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
@@ -156,7 +156,7 @@ async fn bodies_of_every_kind_pass() {
 
     let (server, _) =
         answering("HTTP/1.1 302 Found\r\nLocation: http://evil.example/\r\nContent-Length: 0\r\n\r\n").await;
-    let tapped = tapping(&server).await;
+    let tapped = tapping(&server);
     let got = raw(
         &tapped,
         "GET /openai/t HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
@@ -173,7 +173,7 @@ async fn bodies_of_every_kind_pass() {
         send(&mut socket, "HTTP/1.0 200 OK\r\n\r\nto the end").await;
     })
     .await;
-    let tapped = tapping(&server).await;
+    let tapped = tapping(&server);
     let got = raw(&tapped, "GET /openai/t HTTP/1.0\r\n\r\n").await;
     assert!(
         got.ends_with("\r\n\r\nto the end") && !got.contains("chunked"),
@@ -195,7 +195,7 @@ async fn large_uploads_pass_announced_chunked_and_after_a_continue() {
             if n == 0 {
                 return;
             }
-            sum += buffer[..n].iter().filter(|byte| **byte == b'~').count() as u64;
+            sum += memchr::memchr_iter(b'~', &buffer[..n]).count() as u64;
             seen.extend_from_slice(&buffer[..n]);
             if seen.windows(7).any(|part| part.eq_ignore_ascii_case(b"chunked")) {
                 last = b"!\r\n0\r\n\r\n";
@@ -214,7 +214,7 @@ async fn large_uploads_pass_announced_chunked_and_after_a_continue() {
         }
     }
     let server = serve(|_, socket| counting(socket)).await;
-    let tapped = tapping(&server).await;
+    let tapped = tapping(&server);
     let body = "~".repeat(LARGE - 1) + "!";
     let wanted = (LARGE - 1).to_string();
     let answer = ask(tapped.addr, post(tapped.addr, "/openai/v1/files", body.clone())).await;
@@ -251,7 +251,7 @@ async fn large_uploads_pass_announced_chunked_and_after_a_continue() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_else_is_reached() {
     let (server, asked) = answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
-    let tapped = Tapped::start(&entry("openai", &format!("http://{}/base/v1", server.addr))).await;
+    let tapped = Tapped::start(&entry("openai", &format!("http://{}/base/v1", server.addr)));
     for (line, host, status) in [
         ("GET /nobody/v1/models", "localhost", "404"),
         ("GET /", "localhost", "404"),
@@ -308,7 +308,7 @@ async fn a_request_is_sent_once_whatever_becomes_of_its_connection() {
         }
     })
     .await;
-    let tapped = tapping(&server).await;
+    let tapped = tapping(&server);
     let body = r#"{"model":"m","stream":true}"#;
     for (n, end) in [End::Whole, End::Closed, End::Whole, End::Closed]
         .into_iter()
@@ -345,7 +345,7 @@ async fn an_idle_connection_that_was_closed_meanwhile_costs_its_client_nothing()
         }
     })
     .await;
-    let tapped = tapping(&server).await;
+    let tapped = tapping(&server);
     for n in 1..30 {
         let answer = ask(tapped.addr, post(tapped.addr, PATH, r#"{"model":"m"}"#)).await;
         assert_eq!((answer.end, asked.load(Ordering::SeqCst)), (End::Whole, n));
@@ -374,7 +374,7 @@ async fn a_slow_reader_slows_its_provider_and_loses_nothing() {
         }
     })
     .await;
-    let tapped = tapping(&server).await;
+    let tapped = tapping(&server);
     let mut socket = TcpStream::connect(tapped.addr).await.unwrap();
     send(
         &mut socket,
@@ -424,6 +424,8 @@ fn deflate(bytes: &[u8]) -> Vec<u8> {
     packer.finish().unwrap()
 }
 
+type Pack = fn(&[u8]) -> Vec<u8>;
+
 /// One block that is not packed, and the end (RFC 7932, 9.2).
 fn brotli(bytes: &[u8]) -> Vec<u8> {
     assert!(bytes.len() <= 1 << 16);
@@ -438,7 +440,7 @@ fn brotli(bytes: &[u8]) -> Vec<u8> {
 async fn packed_replies_pass_packed_and_are_judged() {
     let whole = events().concat();
     let cut = events()[..5].concat();
-    let codings: [(&str, fn(&[u8]) -> Vec<u8>); 4] = [
+    let codings: [(&str, Pack); 4] = [
         ("gzip", gzip),
         ("deflate", zlib),
         ("deflate", deflate),
@@ -457,7 +459,7 @@ async fn packed_replies_pass_packed_and_are_judged() {
             .into_bytes();
             answer.extend_from_slice(&packed);
             let (server, _) = answering(answer).await;
-            let tapped = tapping(&server).await;
+            let tapped = tapping(&server);
             let got = ask(tapped.addr, post(tapped.addr, PATH, r#"{"model":"m"}"#)).await;
             assert_eq!(got.body, packed, "{name}");
             assert_eq!(tapped.seen(1).await[0].verdict, verdict, "{name}");
@@ -470,7 +472,7 @@ async fn packed_replies_pass_packed_and_are_judged() {
             body.len()
         );
         let (server, _) = answering(answer).await;
-        let tapped = tapping(&server).await;
+        let tapped = tapping(&server);
         let got = ask(tapped.addr, post(tapped.addr, PATH, r#"{"model":"m"}"#)).await;
         assert_eq!((got.body, got.end), (body.into(), End::Whole), "{name}");
         assert!(tapped.all().await.is_empty());
@@ -492,7 +494,7 @@ async fn a_reply_beyond_the_judges_limits_passes_and_accuses_nobody() {
             body.len()
         );
         let (server, _) = answering(answer).await;
-        let tapped = tapping(&server).await;
+        let tapped = tapping(&server);
         let got = ask(tapped.addr, post(tapped.addr, PATH, r#"{"model":"m"}"#)).await;
         assert_eq!((got.body.len(), got.end), (size, End::Whole));
         assert_eq!(tapped.all().await.len(), usize::from(judged), "{kind} {size}");
@@ -507,7 +509,7 @@ async fn a_reply_beyond_the_judges_limits_passes_and_accuses_nobody() {
     .into_bytes();
     answer.extend_from_slice(&bomb);
     let (server, _) = answering(answer).await;
-    let tapped = tapping(&server).await;
+    let tapped = tapping(&server);
     let got = ask(tapped.addr, post(tapped.addr, PATH, r#"{"model":"m"}"#)).await;
     assert_eq!(got.body, bomb);
     assert!(tapped.all().await.is_empty());
@@ -517,7 +519,7 @@ async fn a_reply_beyond_the_judges_limits_passes_and_accuses_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_serves_many_requests() {
     let (server, asked) = answering(good_answer()).await;
-    let tapped = tapping(&server).await;
+    let tapped = tapping(&server);
     let mut socket = TcpStream::connect(tapped.addr).await.unwrap();
     for n in 1..=20 {
         let body = format!(r#"{{"model":"m-{n}"}}"#);
