@@ -9,8 +9,10 @@ use endturn::{
         ObservationQuery, Readiness, router,
     },
     clock::{Clock, Timestamp},
+    config::{Env, load_text},
     feed::{Hub, v1},
     health::{Change, Incident, View},
+    intake::Intake,
     verdict::Observation,
 };
 use tokio_util::sync::CancellationToken;
@@ -81,8 +83,18 @@ pub(crate) fn app(hub: &Arc<Hub>, clock: &Clock, closing: &CancellationToken) ->
         Arc::clone(hub),
         Arc::new(Nothing),
         Arc::new(Nothing),
+        intake(clock),
         clock.clone(),
         closing.clone(),
     );
     router(state, Router::new())
+}
+
+/// Where nobody reports.
+fn intake(clock: &Clock) -> Intake {
+    let text = "[[provider]]\nid = \"none\"\npreset = \"ollama\"\nbase_url = \"http://127.0.0.1:9\"\nmodels = [\"m\"]\n";
+    let config = load_text("bench.toml", text, &Env::default())
+        .expect("a configuration")
+        .config;
+    Intake::new(&config, &[], clock.clone()).0
 }

@@ -59,6 +59,7 @@ pub(crate) fn job(origin: &str, tokens: usize, purpose: Purpose) -> ProbeJob {
             max_tokens: 100,
             reasoning_tokens: 0,
             params: serde_json::Map::new(),
+            rest_after: None,
         }),
         price: Some(Price {
             input_usd_per_mtok: 1.0,

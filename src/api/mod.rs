@@ -4,6 +4,7 @@
 //! the doors in [`ApiState`].
 
 mod badge;
+mod body;
 mod events;
 mod guard;
 mod health;
@@ -17,9 +18,11 @@ mod query;
 mod ready;
 mod reliability;
 mod report;
+mod reports;
 mod series;
 mod serve;
 mod state;
+mod token;
 mod validate;
 
 use axum::{
@@ -41,13 +44,14 @@ pub use query::{DEFAULT_LIMIT, MAX_CURSOR_BYTES, MAX_LIMIT, MAX_WORD_BYTES};
 pub use ready::SCHEDULER_STALL;
 pub use reliability::{DEFAULT_WINDOW, MAX_PIPELINE};
 pub use report::{MAX_REPORTED, REPORT_TIMEOUT};
+pub use reports::{MAX_REPORTS_BYTES, REPORTS_TIMEOUT};
 pub use series::{DEFAULT_POINTS, DEFAULT_SPAN, METRICS};
 pub use serve::{DRAIN, HEAD_TIMEOUT, MAX_CONNECTIONS, ServeLimits, serve};
-pub use state::{ApiState, Checks, MAX_READS, MAX_VALIDATIONS, READ_TIMEOUT, Readiness};
+pub use state::{ApiState, Checks, MAX_BODIES, MAX_READS, MAX_VALIDATIONS, READ_TIMEOUT, Readiness};
 pub use validate::{BODY_TIMEOUT, MAX_BODY_BYTES};
 
 /// Every path of this API with what answers it. Those that end in a wildcard take target ids with their slashes.
-fn routes() -> [(&'static str, MethodRouter<ApiState>); 17] {
+fn routes() -> [(&'static str, MethodRouter<ApiState>); 19] {
     [
         ("/v1/health", get(health::all)),
         ("/v1/health/{*target}", get(health::one)),
@@ -60,6 +64,8 @@ fn routes() -> [(&'static str, MethodRouter<ApiState>); 17] {
         ("/v1/changes", get(past::changes)),
         ("/v1/incidents", get(past::incidents)),
         ("/v1/incidents/{id}", get(past::incident)),
+        ("/v1/reports", post(reports::take)),
+        ("/v1/reporters", get(reports::reporters)),
         ("/v1/validate", post(validate::validate)),
         ("/feed.atom", get(incidents_feed::feed)),
         ("/badge/{*target}", get(badge::badge)),

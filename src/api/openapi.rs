@@ -22,7 +22,7 @@ use utoipa::{
 };
 
 use super::{
-    badge, events, health, incidents_feed, past, query, ready, reliability, report, series, validate,
+    badge, events, health, incidents_feed, past, query, ready, reliability, report, reports, series, validate,
 };
 use crate::feed;
 
@@ -39,6 +39,7 @@ use crate::feed;
     tags(
         (name = "now", description = "What is so right now"),
         (name = "past", description = "What was"),
+        (name = "reports", description = "Real traffic in"),
         (name = "gate", description = "Is this reply whole?"),
         (name = "elsewhere", description = "For feed readers and README files"),
         (name = "endturn itself", description = "Whether the monitor works"),
@@ -55,6 +56,8 @@ use crate::feed;
         series::series,
         reliability::reliability,
         report::report,
+        reports::take,
+        reports::reporters,
         validate::validate,
         badge::svg,
         badge::shield,

@@ -37,6 +37,14 @@ pub(super) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
         .map_err(|rejection| Problem::bad_query(plain(&rejection.body_text())))
 }
 
+/// That there are no parameters.
+pub(super) fn none(uri: &Uri) -> Result<(), Problem> {
+    match uri.query() {
+        None | Some("") => Ok(()),
+        Some(_) => Err(Problem::bad_query("this path takes no parameters")),
+    }
+}
+
 /// The part of a rejection that tells what is wrong: `foo: unknown field ..`.
 fn plain(rejection: &str) -> &str {
     rejection

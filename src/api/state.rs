@@ -12,12 +12,15 @@ use super::{
 use crate::{
     clock::{Clock, Timestamp},
     feed::{Hub, v1::StoreStatus},
+    intake::Intake,
 };
 
 /// Most reads of history at a time; each holds a thread while it runs.
 pub const MAX_READS: usize = 8;
 /// Most replies that are validated at a time; each holds its body, and a thread while it is judged.
 pub const MAX_VALIDATIONS: usize = 4;
+/// Most bodies of real traffic that are held at a time.
+pub const MAX_BODIES: usize = 16;
 /// Longest wait for one read of history, its turn included.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -47,6 +50,8 @@ pub struct ApiState {
     pub history: Arc<dyn History>,
     /// The daemon's own condition.
     pub status: Arc<dyn Readiness>,
+    /// Where real traffic comes in.
+    pub intake: Intake,
     /// Time.
     pub clock: Clock,
     /// Cancelled when the server is to end: open event streams and long polls end at once.
@@ -54,6 +59,8 @@ pub struct ApiState {
     reads: Arc<Semaphore>,
     pub(super) validations: Arc<Semaphore>,
     pub(super) reports: Arc<Semaphore>,
+    /// Turns for bodies of real traffic.
+    pub(super) bodies: Arc<Semaphore>,
 }
 
 impl ApiState {
@@ -62,6 +69,7 @@ impl ApiState {
         hub: Arc<Hub>,
         history: Arc<dyn History>,
         status: Arc<dyn Readiness>,
+        intake: Intake,
         clock: Clock,
         closing: CancellationToken,
     ) -> Self {
@@ -69,11 +77,13 @@ impl ApiState {
             hub,
             history,
             status,
+            intake,
             clock,
             closing,
             reads: Arc::new(Semaphore::new(MAX_READS)),
             validations: Arc::new(Semaphore::new(MAX_VALIDATIONS)),
             reports: Arc::new(Semaphore::new(1)),
+            bodies: Arc::new(Semaphore::new(MAX_BODIES)),
         }
     }
 

@@ -3,27 +3,30 @@
 use std::time::Duration;
 
 use axum::{
-    body::Body,
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, Uri, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiState, MAX_VALIDATIONS, openapi::schemas, problem::Problem, query};
+use super::{ApiState, MAX_VALIDATIONS, body, openapi::schemas, problem::Problem, query};
 use crate::{
     feed::validation::Validation,
     gate::{Expect, Input, Options, Outcome},
     protocol::Wire,
 };
 
-/// Longest body, in bytes.
+/// Longest body, in bytes, inflated if it comes packed.
 pub const MAX_BODY_BYTES: usize = 8 << 20;
 /// Longest wait for a whole body.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+const LIMITS: body::Limits = body::Limits {
+    sent: MAX_BODY_BYTES,
+    inflated: MAX_BODY_BYTES,
+    time: BODY_TIMEOUT,
+};
 /// Longest wait for a turn, of which there are [`MAX_VALIDATIONS`].
 const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bodies up to this size are judged at once: it takes less than a millisecond. Longer ones get a thread.
@@ -111,7 +114,7 @@ impl Job {
     schemas::Unavailable,
 ))]
 pub(super) async fn validate(State(api): State<ApiState>, request: Request) -> Result<Response, Problem> {
-    let (head, body) = request.into_parts();
+    let (head, sent) = request.into_parts();
     // The turn comes first, so that waiting requests hold no bodies.
     let turns = std::sync::Arc::clone(&api.validations);
     let turn = tokio::time::timeout(TURN_TIMEOUT, turns.acquire_owned())
@@ -121,7 +124,7 @@ pub(super) async fn validate(State(api): State<ApiState>, request: Request) -> R
             Problem::unavailable(detail, 1)
         })?
         .map_err(|_| Problem::internal())?;
-    let bytes = collect(body).await?;
+    let bytes = body::read(&head.headers, sent, LIMITS).await?;
     let job = job(&head.uri, &head.headers, bytes)?;
     let json = if job.bytes.len() <= INLINE_BYTES {
         answer(&job)
@@ -143,24 +146,6 @@ pub(super) async fn validate(State(api): State<ApiState>, request: Request) -> R
 
 fn answer(job: &Job) -> Vec<u8> {
     serde_json::to_vec(&Validation::from(&job.run())).expect("a document of texts and numbers")
-}
-
-async fn collect(body: Body) -> Result<Bytes, Problem> {
-    let whole = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY_BYTES).collect())
-        .await
-        .map_err(|_| {
-            Problem::timeout(format!(
-                "the body did not come within {} s",
-                BODY_TIMEOUT.as_secs()
-            ))
-        })?;
-    whole.map(http_body_util::Collected::to_bytes).map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            Problem::body_too_large(format!("the body is longer than {MAX_BODY_BYTES} bytes"))
-        } else {
-            Problem::bad_request("the body broke off")
-        }
-    })
 }
 
 /// What the request asks for. A body of type `application/json` is an envelope, unless the query says `capture=1`;

@@ -23,6 +23,9 @@ pub const MAX_TOKENS: (u32, u32) = (16, 65_536);
 /// Interval of a canary that is off by default and switched on without one.
 pub const ON_EVERY: Duration = Duration::from_secs(30 * 60);
 
+/// Most whole replies that a canary may wait for before it rests.
+pub const MAX_REST_AFTER: u32 = 1_000;
+
 /// A longer answer gets this many times the tokens that it is planned to be longer by.
 const LIMIT_FACTOR: u32 = 4;
 
@@ -37,6 +40,8 @@ pub(super) enum CanarySwitch {
         every: Option<Spanned<Span>>,
         /// Token limit; from preset and plan unless given.
         max_tokens: Option<Spanned<u32>>,
+        /// Whole replies of real traffic that make it rest; the default unless given.
+        rest_after: Option<Spanned<u32>>,
     },
 }
 
@@ -47,6 +52,7 @@ impl<'de> Deserialize<'de> for CanarySwitch {
         struct Table {
             every: Option<Spanned<Span>>,
             max_tokens: Option<Spanned<u32>>,
+            rest_after: Option<Spanned<u32>>,
         }
         struct Either;
         impl<'de> Visitor<'de> for Either {
@@ -61,6 +67,7 @@ impl<'de> Deserialize<'de> for CanarySwitch {
                     CanarySwitch::On {
                         every: None,
                         max_tokens: None,
+                        rest_after: None,
                     }
                 } else {
                     CanarySwitch::Off
@@ -68,8 +75,12 @@ impl<'de> Deserialize<'de> for CanarySwitch {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<CanarySwitch, A::Error> {
-                let Table { every, max_tokens } = Table::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(CanarySwitch::On { every, max_tokens })
+                let table = Table::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(CanarySwitch::On {
+                    every: table.every,
+                    max_tokens: table.max_tokens,
+                    rest_after: table.rest_after,
+                })
             }
         }
         deserializer.deserialize_any(Either)
@@ -162,11 +173,13 @@ impl Resolver<'_> {
                 continue;
             };
             let on = self.is_on(kind, switches);
-            let (every, own) = match switches.of(kind).cloned() {
-                Some(CanarySwitch::On { every, max_tokens }) => {
-                    (every, self.token_limit(max_tokens.as_ref()))
-                }
-                _ => (None, None),
+            let (every, own, rest_after) = match switches.of(kind).cloned() {
+                Some(CanarySwitch::On {
+                    every,
+                    max_tokens,
+                    rest_after,
+                }) => (every, self.token_limit(max_tokens.as_ref()), rest_after),
+                _ => (None, None, None),
             };
             let longer = script.output_tokens.saturating_sub(short);
             let max_tokens = own
@@ -183,6 +196,7 @@ impl Resolver<'_> {
                 max_tokens,
                 reasoning_tokens: ask.extra_output_tokens.unwrap_or(preset.extra_output_tokens),
                 params: ask.params.clone(),
+                rest_after: self.rest_after(kind, rest_after.as_ref()),
             };
             if on {
                 *model.slot_mut(kind) = Some(canary);
@@ -205,6 +219,34 @@ impl Resolver<'_> {
             (Some(dear), _) => usual.max(dear),
             (None, _) => usual,
         }
+    }
+
+    /// How many whole replies make a canary of that kind rest.
+    fn rest_after(&mut self, kind: CanaryKind, value: Option<&Spanned<u32>>) -> Option<u32> {
+        if kind != CanaryKind::Short {
+            if let Some(value) = value {
+                let help = "remove rest_after here: no real traffic asks what this canary asks";
+                self.error(value, format!("rest_after has no meaning for {kind}"), help);
+            }
+            return None;
+        }
+        let n = match (value, self.default_of(kind)) {
+            (Some(value), _) if *value.get_ref() > MAX_REST_AFTER => {
+                let help = format!("use 1 to {MAX_REST_AFTER}, or 0: it never rests");
+                self.error(value, format!("rest_after is {}", value.get_ref()), help);
+                MAX_REST_AFTER
+            }
+            (Some(value), _)
+            | (
+                None,
+                Some(CanarySwitch::On {
+                    rest_after: Some(value),
+                    ..
+                }),
+            ) => *value.get_ref(),
+            _ => 0,
+        };
+        (n > 0).then_some(n)
     }
 
     /// A token limit within bounds.

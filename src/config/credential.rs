@@ -198,7 +198,7 @@ impl Resolver<'_> {
     }
 
     /// Reads what the file names; what is wrong is shown where it is named.
-    fn named(
+    pub(super) fn named(
         &mut self,
         reference: &Spanned<SecretRef>,
         read: fn(&SecretRef, &super::Env, &std::path::Path) -> Result<Secret, KeyError>,

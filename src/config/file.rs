@@ -8,7 +8,7 @@ use serde::{
 };
 use toml::Spanned;
 
-use super::{canaries::CanarySwitch, official::OfficialFile};
+use super::{canaries::CanarySwitch, official::OfficialFile, token::TokenFile};
 
 /// The whole file.
 #[derive(Deserialize, Default)]
@@ -28,6 +28,8 @@ pub(super) struct FileConfig {
 #[serde(deny_unknown_fields)]
 pub(super) struct ServerFile {
     pub(super) listen: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) token: Vec<Spanned<TokenFile>>,
 }
 
 #[derive(Deserialize, Default)]

@@ -24,10 +24,11 @@ mod preset_file;
 mod provider;
 mod resolve;
 mod secret;
+mod token;
 mod types;
 
 pub use address::{Address, MAX_VAR_BYTES, Var, Variant};
-pub use canaries::{MAX_TOKENS, ON_EVERY};
+pub use canaries::{MAX_REST_AFTER, MAX_TOKENS, ON_EVERY};
 pub use canary_file::{MAX_CANARY_WORDS, SENTINEL_WORD};
 pub use endpoint::{MAX_HEADER_BYTES, MAX_HEADERS};
 pub use env::Env;
@@ -44,6 +45,7 @@ pub use preset_file::{MAX_USD_PER_MTOK, MAX_USD_PER_REQUEST};
 pub use provider::{DEADLINES, FREE_EVERY, PAID_EVERY};
 pub use resolve::{MAX_ANCHORS, MAX_PROVIDERS, MAX_TARGETS, MAX_USD_PER_DAY, MAX_VANTAGE_BYTES, STORE_BYTES};
 pub use secret::Secret;
+pub use token::{MAX_TOKENS_CONFIGURED, MIN_TOKEN_BYTES, Token};
 pub use types::*;
 
 #[cfg(test)]

@@ -208,13 +208,17 @@ impl Resolver<'_> {
             .server
             .as_ref()
             .and_then(|server| server.listen.clone());
+        let tokens = self.tokens(&file);
         let Some(value) = file.listen.or(default) else {
-            return Server { listen: fallback };
+            return Server {
+                listen: fallback,
+                tokens,
+            };
         };
         let listen = match value.get_ref().parse::<SocketAddr>() {
             Ok(address) if address.ip().is_loopback() => address,
             Ok(_) => {
-                let help = "access tokens are not supported in this version: listen on 127.0.0.1 or [::1] and put a \
+                let help = "access tokens are asked for by reports alone in this version: listen on 127.0.0.1 or [::1] and put a \
                             reverse proxy that checks who asks in front";
                 self.error(&value, "listen is not a loopback address", help);
                 fallback
@@ -228,7 +232,7 @@ impl Resolver<'_> {
                 fallback
             }
         };
-        Server { listen }
+        Server { listen, tokens }
     }
 
     fn store(&mut self, file: StoreFile) -> StoreConfig {

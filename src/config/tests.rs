@@ -380,3 +380,64 @@ fn the_reference_names_every_key() {
         }
     }
 }
+
+#[test]
+fn tokens_are_held_as_digests_and_what_is_wrong_with_them_is_told() {
+    let provider = "[[provider]]\nid = \"anthropic\"\n";
+    let token = |rest: &str| format!("[[server.token]]\nname = \"a\"\n{rest}\n{provider}");
+    let digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    let whole = format!("sha256 = \"{digest}\"\nscopes = [\"report\"]");
+    let good = token(&format!("{whole}\ntrust = \"corroborate\""));
+    let tokens = load_text(&good).unwrap().config.server.tokens;
+    assert_eq!(
+        (tokens[0].name.as_str(), tokens[0].trust),
+        ("a", crate::verdict::Trust::Corroborate)
+    );
+    assert_eq!(tokens[0].digest[..2], [0x9f, 0x86]);
+    for (rest, part) in [
+        ("scopes = [\"report\"]", "not one of sha256 and token"),
+        ("scopes = [\"report\"]\nsha256 = \"9f86\"", "no SHA-256"),
+        (
+            "scopes = [\"report\"]\ntoken = { env = \"ANTHROPIC_API_KEY\" }",
+            "too short",
+        ),
+        ("scopes = []\nsha256 = \"DIGEST\"", "for nothing"),
+        (
+            "scopes = [\"rapport\"]\nsha256 = \"DIGEST\"",
+            "scope \"rapport\" is unknown",
+        ),
+        (
+            "scopes = [\"report\"]\nsha256 = \"DIGEST\"\ntrust = \"half\"",
+            "trust \"half\" is unknown",
+        ),
+    ] {
+        let found = messages(&token(&rest.replace("DIGEST", digest)));
+        assert!(
+            found.iter().any(|message| message.contains(part)),
+            "{rest}: {found:?}"
+        );
+    }
+    let twice = token(&format!("{whole}\n[[server.token]]\nname = \"a\"\n{whole}"));
+    assert!(
+        messages(&twice)
+            .iter()
+            .any(|message| message.contains("there twice"))
+    );
+}
+
+#[test]
+fn a_rest_is_for_the_short_canary_and_held_at_its_limit() {
+    let with = |entry: &str| format!("[[provider]]\nid = \"anthropic\"\n{entry}\n");
+    let rest = |entry: &str| {
+        let config = load_text(&with(entry)).unwrap().config;
+        config.providers[0].models[0].canary.as_ref().unwrap().rest_after
+    };
+    assert_eq!(rest(""), Some(20));
+    assert_eq!(rest("canary = { every = \"30s\" }"), Some(20));
+    assert_eq!(rest("canary = { every = \"30s\", rest_after = 0 }"), None);
+    let most = format!("canary = {{ rest_after = {MAX_REST_AFTER} }}");
+    assert_eq!(rest(&most), Some(MAX_REST_AFTER));
+    let over = format!("canary = {{ rest_after = {} }}", MAX_REST_AFTER + 1);
+    assert!(messages(&with(&over))[0].contains("rest_after is 1001"));
+    assert!(messages(&with("long = { rest_after = 5 }"))[0].contains("no meaning for long"));
+}

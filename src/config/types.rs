@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use url::Url;
 
-use super::{Secret, preset::StatusPage};
+use super::{Secret, Token, preset::StatusPage};
 use crate::{
     id::{ProviderId, TargetId},
     protocol::{Dialect, Protocol, request::Endpoint},
@@ -56,6 +56,8 @@ pub struct OfficialPages {
 pub struct Server {
     /// Address to bind; loopback only in this version.
     pub listen: SocketAddr,
+    /// Who may report. Where there are none, everybody who reaches the loopback address may.
+    pub tokens: Vec<Token>,
 }
 
 /// Database.
@@ -303,6 +305,9 @@ pub struct Canary {
     pub reasoning_tokens: u32,
     /// Members of the request body over the model's own: merged as they are.
     pub params: serde_json::Map<String, serde_json::Value>,
+    /// The canary rests while so many whole replies of real traffic came within its interval, and none that failed.
+    /// `None`: it never rests. Only the short one does.
+    pub rest_after: Option<u32>,
 }
 
 impl Canary {

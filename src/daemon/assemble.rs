@@ -27,6 +27,7 @@ use crate::{
     clock::Clock,
     config::Config,
     feed::{Hub, v1},
+    intake::Intake,
     official::{self, Fetcher},
     probe::{ClientError, Prober},
     store::{IncidentQuery, MAX_LIMIT, Options, Reader, Store, StoreError, Writer},
@@ -175,6 +176,21 @@ fn resume(config: &Config, reader: &Reader) -> Annotator {
     annotator
 }
 
+/// The hub with what is known at the start.
+fn publisher(brain: &mut Brain, writer: &Writer, vantage: String, clock: &Clock) -> Arc<Hub> {
+    let identity = v1::Identity {
+        instance: writer.instance().to_owned(),
+        vantage,
+    };
+    let revisions = writer.revisions();
+    Arc::new(Hub::new(
+        identity,
+        move || revisions.next(),
+        &brain.view(clock.now()),
+        &store_status(writer),
+    ))
+}
+
 impl Daemon {
     /// Binds, opens the store, starts the loop and the HTTP surface.
     ///
@@ -199,19 +215,10 @@ impl Daemon {
         let mut brain = Brain::new(&config, seed, clock.now());
         restore(&mut brain, &reader, &clock);
 
-        let identity = v1::Identity {
-            instance: writer.instance().to_owned(),
-            vantage: config.vantage.clone(),
-        };
-        let revisions = writer.revisions();
-        let hub = Arc::new(Hub::new(
-            identity,
-            move || revisions.next(),
-            &brain.view(clock.now()),
-            &store_status(&writer),
-        ));
+        let hub = publisher(&mut brain, &writer, config.vantage.clone(), &clock);
         let pulse = Arc::new(Pulse::new(writer.clone(), clock.now()));
         let (stop, closing) = (CancellationToken::new(), CancellationToken::new());
+        let (intake, reported) = Intake::new(&config, &brain.reports_only(), clock.clone());
         let doors = Doors {
             hub: Arc::clone(&hub),
             writer: writer.clone(),
@@ -220,6 +227,8 @@ impl Daemon {
             pulse: Arc::clone(&pulse),
             annotator: resume(&config, &reader),
             fetcher,
+            intake: intake.clone(),
+            reported,
             seed,
         };
         let core = Core::new(brain, doors, &config, stop.clone());
@@ -231,7 +240,7 @@ impl Daemon {
             config: Arc::clone(&config),
             clock: clock.clone(),
         };
-        let state = api::ApiState::new(hub, Arc::new(reader), pulse, clock, closing.clone());
+        let state = api::ApiState::new(hub, Arc::new(reader), pulse, intake, clock, closing.clone());
         let router = api::router(state, api::page::routes().with_state(shelf));
         let server = tokio::spawn(api::serve(
             listener,

@@ -2,11 +2,15 @@
 //!
 //! The daemon feeds it what happened and does what it says; the simulation does the same in virtual time.
 
+mod traffic;
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
+
+use traffic::Traffic;
 
 use crate::{
     clock::Timestamp,
@@ -22,7 +26,7 @@ use crate::{
         schedule::Schedule,
     },
     protocol::ErrorClass,
-    verdict::{Observation, Purpose, Source, Verdict},
+    verdict::{CanaryKind, Observation, Purpose, Source, Verdict},
 };
 
 /// Most probes under way at once; beyond it, due ones are skipped and counted.
@@ -82,6 +86,8 @@ pub struct Skipped {
     pub budget: u64,
     /// Held back for an overloaded provider.
     pub polite: u64,
+    /// Rested while real traffic told enough.
+    pub resting: u64,
 }
 
 #[derive(Debug)]
@@ -99,6 +105,7 @@ pub struct Brain {
     engine: Engine,
     schedule: Schedule,
     budget: Budget,
+    config: Arc<Config>,
     providers: HashMap<ProviderId, Arc<Provider>>,
     models: HashMap<TargetId, Arc<Model>>,
     orders: BTreeMap<(Timestamp, u64), ProbeOrder>,
@@ -110,27 +117,27 @@ pub struct Brain {
     suspects: HashMap<TargetId, ProbeKind>,
     /// Targets whose last canary was not sent for want of money.
     spent_out: HashSet<TargetId>,
+    /// Targets whose last short canary was not sent because real traffic told enough.
+    resting: HashSet<TargetId>,
+    traffic: Traffic,
 }
 
 /// What the engine must know of a configuration.
-fn setup(config: &Config) -> Setup {
-    let targets = config
-        .providers
-        .iter()
-        .flat_map(|provider| {
-            provider.models.iter().map(move |model| TargetSetup {
-                id: model.id.clone(),
-                strict_terminal: provider.strict_terminal,
-                interval: every(model, Length::Short),
-                long: model.long.is_some(),
-                long_interval: every(model, Length::Long),
-                first_token_limit: provider.limits.first_token,
-                polite: provider.polite,
-            })
+fn setup(config: &Config, traffic: &Traffic) -> Setup {
+    let configured = config.providers.iter().flat_map(|provider| {
+        provider.models.iter().map(move |model| TargetSetup {
+            id: model.id.clone(),
+            strict_terminal: provider.strict_terminal,
+            interval: every(model, Length::Short),
+            long: model.long.is_some(),
+            long_interval: every(model, Length::Long),
+            first_token_limit: provider.limits.first_token,
+            polite: provider.polite,
+            reports_only: false,
         })
-        .collect();
+    });
     Setup {
-        targets,
+        targets: configured.chain(traffic.setups()).collect(),
         anchors: config.anchors.len(),
     }
 }
@@ -147,10 +154,12 @@ fn every(model: &Model, length: Length) -> Option<Duration> {
 impl Brain {
     /// A brain for this configuration.
     pub fn new(config: &Config, seed: u64, now: Timestamp) -> Self {
+        let traffic = Traffic::new(now);
         let mut brain = Self {
-            engine: Engine::new(setup(config), seed, now),
+            engine: Engine::new(setup(config, &traffic), seed, now),
             schedule: Schedule::new(config, seed, now),
             budget: Budget::new(config, now),
+            config: Arc::new(config.clone()),
             providers: HashMap::new(),
             models: HashMap::new(),
             orders: BTreeMap::new(),
@@ -160,6 +169,8 @@ impl Brain {
             skipped: Skipped::default(),
             suspects: HashMap::new(),
             spent_out: HashSet::new(),
+            resting: HashSet::new(),
+            traffic,
         };
         brain.index(config);
         brain
@@ -187,17 +198,35 @@ impl Brain {
             Subject::Model(target, _) => models.contains_key(target),
             Subject::Edge(provider) => providers.contains_key(provider),
         });
-        let effects = self.engine.reconfigure(setup(config), now);
+        self.traffic.configured(|target| models.contains_key(target));
+        self.resting.clear();
+        self.config = Arc::new(config.clone());
+        self.resetup(now)
+    }
+
+    fn resetup(&mut self, now: Timestamp) -> Vec<Act> {
+        let effects = self.engine.reconfigure(setup(&self.config, &self.traffic), now);
         self.acts(effects, now)
     }
 
-    /// Somebody's real request.
+    /// Somebody's real request. A target that nobody configured is taken up with its first one.
     pub fn reported(&mut self, observation: &Observation, now: Timestamp) -> Vec<Act> {
+        let target = &observation.target;
         if observation.is_failure() {
-            self.suspects.remove(&observation.target);
+            self.suspects.remove(target);
+        }
+        let mut acts = Vec::new();
+        if let Some(model) = self.models.get(target) {
+            let most = model.canary.as_ref().and_then(|canary| canary.rest_after);
+            if let Some(most) = most {
+                self.traffic.count(observation, most, now);
+            }
+        } else if self.traffic.hear(target, now) {
+            acts = self.resetup(now);
         }
         let effects = self.engine.observe(observation, now);
-        self.acts(effects, now)
+        acts.extend(self.acts(effects, now));
+        acts
     }
 
     /// A probe that was launched came back.
@@ -253,13 +282,42 @@ impl Brain {
             let order = entry.remove();
             self.ordered(order, now, &mut acts);
         }
+        if self.traffic.forget(now) {
+            acts.extend(self.resetup(now));
+        }
         for due in self.schedule.take_due(now) {
+            if self.rests(&due.subject, due.kind, now) {
+                self.schedule.finished(&due.subject, due.kind);
+                continue;
+            }
             match self.launch(due.subject.clone(), due.kind, Purpose::Scheduled, now) {
                 Some(launch) => acts.push(Act::Probe(launch)),
                 None => self.schedule.finished(&due.subject, due.kind),
             }
         }
         acts
+    }
+
+    /// Whether a short canary that is due rests, because real traffic told enough since the last one.
+    fn rests(&mut self, subject: &Subject, kind: ProbeKind, now: Timestamp) -> bool {
+        let Subject::Model(target, _) = subject else {
+            return false;
+        };
+        let canary = self.models.get(target).and_then(|model| model.canary.as_ref());
+        let Some((canary, n)) = canary.and_then(|canary| Some((canary, canary.rest_after?))) else {
+            return false;
+        };
+        if kind.canary() != Some(CanaryKind::Short) {
+            return false;
+        }
+        let rests = self.traffic.suffices(target, n, canary.every, now);
+        if rests {
+            self.skipped.resting += 1;
+            self.resting.insert(target.clone());
+        } else {
+            self.resting.remove(target);
+        }
+        rests
     }
 
     /// When [`Brain::wake`] next has something to do.
@@ -277,6 +335,9 @@ impl Brain {
             target.via = self.models.get(&target.id).and_then(|model| model.via.clone());
             if self.spent_out.contains(&target.id) {
                 target.flags.push("budget_spent");
+            }
+            if self.resting.contains(&target.id) {
+                target.flags.push("canary_resting");
             }
         }
         view
@@ -305,7 +366,19 @@ impl Brain {
     /// # Errors
     /// The state is of an unknown version; nothing was taken up then.
     pub fn restore(&mut self, saved: &Saved, now: Timestamp) -> Result<(), String> {
+        for target in saved.reports_only() {
+            if !self.models.contains_key(&target) {
+                self.traffic.hear(&target, now);
+            }
+        }
+        // Nothing is known yet that could have changed.
+        let _ = self.resetup(now);
         self.engine.restore(saved, now)
+    }
+
+    /// Targets that are there because reports tell of them, in the order of their names.
+    pub fn reports_only(&self) -> Vec<TargetId> {
+        self.traffic.setups().into_iter().map(|setup| setup.id).collect()
     }
 
     /// Books money that an earlier process spent today.

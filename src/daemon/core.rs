@@ -16,9 +16,10 @@ use crate::{
     config::Config,
     feed::{Cause, FIGURES_EVERY, HEARTBEAT, Hub, v1},
     health::{Change, Incident, IncidentPhase, Network, StandingKeeper, Transition},
+    intake::{Intake, Queue, Sampler},
     official::{Fetcher, Page, Reading},
     probe::{Anchors, ProbeJob, Prober},
-    store::{Record, Writer},
+    store::{Record, Sums, Writer},
     verdict::Observation,
 };
 
@@ -26,6 +27,8 @@ use crate::{
 pub(crate) const MAX_INPUTS: usize = 4_096;
 /// Most inputs that are taken in before the feed is told.
 const MAX_BATCH: usize = 256;
+/// Most observations of real traffic that are judged before the feed is told: some 5 ms of work.
+const MAX_REPORTED: usize = 1_024;
 /// How often the detector state is kept.
 const SAVE_EVERY: Duration = Duration::from_secs(30);
 /// A wall clock this far ahead means that the machine slept.
@@ -70,6 +73,8 @@ pub(crate) struct Doors {
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) annotator: Annotator,
     pub(crate) fetcher: Fetcher,
+    pub(crate) intake: Intake,
+    pub(crate) reported: Queue,
     pub(crate) seed: u64,
 }
 
@@ -85,6 +90,11 @@ pub(crate) struct Core {
     pulse: Arc<Pulse>,
     anchors: Arc<Anchors>,
     receiver: mpsc::Receiver<Input>,
+    intake: Intake,
+    reported: Queue,
+    /// Which observations of real traffic are kept one by one; the others are only summed.
+    sampler: Sampler,
+    sums: Sums,
     handle: Handle,
     probes: TaskTracker,
     stop: CancellationToken,
@@ -117,6 +127,8 @@ impl Core {
             pulse,
             annotator,
             fetcher,
+            intake,
+            reported,
             seed,
         } = doors;
         let (inputs, receiver) = mpsc::channel(MAX_INPUTS);
@@ -134,6 +146,10 @@ impl Core {
             pulse,
             anchors: Arc::new(Anchors::of(config)),
             receiver,
+            intake,
+            reported,
+            sampler: Sampler::default(),
+            sums: Sums::default(),
             handle: Handle { inputs, observations },
             probes: TaskTracker::new(),
             stop,
@@ -160,11 +176,13 @@ impl Core {
                 biased;
                 () = self.stop.cancelled() => break,
                 input = self.receiver.recv() => input,
+                () = self.reported.ready() => None,
                 () = tokio::time::sleep(wake.since(now)) => None,
             };
             let mut news = News::default();
             self.follow_wall(&mut news);
             self.take(first, &mut news);
+            self.take_reported(&mut news);
             let now = self.clock.now();
             news.add(self.brain.wake(now));
             self.annotate(&mut news, now);
@@ -177,6 +195,7 @@ impl Core {
             }
             if now >= figures {
                 figures = now.plus(FIGURES_EVERY);
+                self.write_sums();
                 self.log_store();
             }
             if now >= save {
@@ -219,8 +238,9 @@ impl Core {
                 overdue = now.overdue - before.overdue,
                 budget = now.budget - before.budget,
                 polite = now.polite - before.polite,
+                resting = now.resting - before.resting,
                 "probes were not sent: the one before was still under way, no money was left, \
-                 or the provider asked to wait"
+                 the provider asked to wait, or real traffic told enough"
             );
             self.skipped = now;
         }
@@ -263,6 +283,7 @@ impl Core {
                 }
                 Input::Reload(config, done) => {
                     news.add(self.brain.reconfigure(&config, now));
+                    self.intake.configure(&config);
                     self.annotator.reconfigure(&config);
                     self.watch.follow(&config);
                     self.anchors = Arc::new(Anchors::of(&config));
@@ -270,6 +291,33 @@ impl Core {
                 }
             }
             next = self.receiver.try_recv().ok();
+        }
+    }
+
+    /// Judges what real traffic told, up to a bound: what is over waits for the next round, after whatever else
+    /// happened. Gives how many there were.
+    fn take_reported(&mut self, news: &mut News) -> usize {
+        for taken in 0..MAX_REPORTED {
+            let Some(observation) = self.reported.take() else {
+                return taken;
+            };
+            let now = self.clock.now();
+            news.add(self.brain.reported(&observation, now));
+            if self.sampler.keeps(&observation, now) {
+                let observation = Arc::new(observation);
+                // Nobody following is no error.
+                let _ = self.handle.observations.send(Arc::clone(&observation));
+                self.writer.send(Record::Observation((*observation).clone()));
+            } else if self.sums.add(&observation) {
+                self.write_sums();
+            }
+        }
+        MAX_REPORTED
+    }
+
+    fn write_sums(&mut self) {
+        for sum in self.sums.take() {
+            self.writer.send(Record::Sum(sum));
         }
     }
 
@@ -390,15 +438,31 @@ impl Core {
                 input = self.receiver.recv() => {
                     let mut news = News::default();
                     self.take(input, &mut news);
-                    self.annotate(&mut news, self.clock.now());
-                    self.tell(&news, self.clock.now());
-                    news.launches.clear();
-                    news.anchors = false;
-                    self.act(news);
+                    self.last_words(news);
                 }
             }
         }
+        // What was accepted is judged and kept; from now on nothing is.
+        self.intake.close();
+        loop {
+            let mut news = News::default();
+            let taken = self.take_reported(&mut news);
+            self.last_words(news);
+            if taken < MAX_REPORTED {
+                break;
+            }
+        }
+        self.write_sums();
         self.keep();
+    }
+
+    /// Tells and keeps what is left to tell; nothing is asked any more.
+    fn last_words(&mut self, mut news: News) {
+        self.annotate(&mut news, self.clock.now());
+        self.tell(&news, self.clock.now());
+        news.launches.clear();
+        news.anchors = false;
+        self.act(news);
     }
 
     /// What a restart needs, and the time in each state so far.

@@ -9,6 +9,7 @@ mod pairs;
 pub mod record;
 pub mod reliability;
 pub mod report;
+pub mod reports;
 pub mod series;
 mod subscription;
 pub mod v1;

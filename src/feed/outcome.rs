@@ -13,7 +13,7 @@ use crate::{
 /// What became of one real request. Members that this version doesn't know are left alone: within v1 they are only
 /// added. What a reporter doesn't know it leaves out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[schema(example = json!({
+#[schema(as = RequestReport, example = json!({
     "id": "req_0182", "target": "anthropic/claude-haiku-4-5", "reporter": "litellm-prod-1",
     "verdict": "errored", "error": "overloaded", "http_status": 529, "e2e_ms": 1900
 }))]

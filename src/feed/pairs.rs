@@ -103,6 +103,7 @@ mod tests {
             long_interval: None,
             first_token_limit: std::time::Duration::from_secs(30),
             polite: true,
+            reports_only: false,
         });
         let setup = Setup {
             targets: targets.collect(),

@@ -220,6 +220,7 @@ pub fn against(target: &TargetId, verdict: Verdict) -> Against {
         long_interval: None,
         first_token_limit: Duration::MAX,
         polite: false,
+        reports_only: false,
     };
     let mut seen = Observation::new(target.clone(), Timestamp::default(), Source::Canary, verdict);
     seen.with_key = true;

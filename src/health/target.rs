@@ -232,6 +232,7 @@ impl Target {
             (forged, "forged"),
             (self.sentinels.iter().any(|sentinel| sentinel.off), "sentinel_off"),
             (self.terminal_lax, "terminal_lax"),
+            (self.setup.reports_only, "reports_only"),
         ]
         .into_iter()
         .filter_map(|(set, name)| set.then_some(name))

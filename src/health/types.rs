@@ -388,6 +388,8 @@ pub struct TargetSetup {
     pub first_token_limit: Duration,
     /// Whether bursts and schedules hold back while the provider is overloaded.
     pub polite: bool,
+    /// Nobody configured it: it is there because reports tell of it.
+    pub reports_only: bool,
 }
 
 impl TargetSetup {

@@ -2,19 +2,16 @@
 
 use std::collections::HashMap;
 
-use super::{
-    body::{self, BodyError, Format},
-    recent::Recent,
-    report::Names,
-};
+use super::{body::Item, hall::no_room, recent::Recent, report::Names};
 use crate::{
     clock::Timestamp,
-    feed::outcome::Outcome,
+    id::TargetId,
     verdict::{Observation, Trust},
 };
 
-/// Most reporters that are told apart; beyond it the one that was silent longest is forgotten.
-pub const MAX_REPORTERS: usize = 1_000;
+/// Most reporters that are told apart; beyond it the one that was silent longest is forgotten. Their ids take some
+/// 100 MiB at most.
+pub const MAX_REPORTERS: usize = 250;
 /// Whoever gives no name.
 const NAMELESS: &str = "anonymous";
 
@@ -53,13 +50,20 @@ pub struct Reporter {
     pub last_at: Timestamp,
 }
 
+impl Reporter {
+    fn count(&mut self, seen: &Observation) {
+        self.accepted += 1;
+        self.failed += u64::from(seen.is_failure());
+    }
+}
+
 /// The outcome of one body.
 #[derive(Debug, Default)]
-pub struct Taken {
+pub(super) struct Taken {
     /// To be judged, in the order of the body.
-    pub observations: Vec<Observation>,
+    pub(super) observations: Vec<Observation>,
     /// For whoever sent it.
-    pub receipt: Receipt,
+    pub(super) receipt: Receipt,
 }
 
 #[derive(Debug, Default)]
@@ -70,72 +74,59 @@ struct Known {
 
 /// Everybody who reports.
 #[derive(Debug, Default)]
-pub struct Desk {
+pub(super) struct Desk {
     reporters: HashMap<String, Known>,
     names: Names,
 }
 
 impl Desk {
-    /// Takes the reports of a body, received now from somebody of that trust.
-    ///
-    /// # Errors
-    /// The body holds no reports; nothing was taken.
-    pub fn take(
+    /// Takes the items of a body, received now from somebody of that trust. `admit` says whether there is room for a
+    /// target.
+    pub(super) fn take(
         &mut self,
-        body: &[u8],
-        format: Format,
+        items: Vec<Item<'_>>,
         trust: Trust,
         now: Timestamp,
-    ) -> Result<Taken, BodyError> {
+        mut admit: impl FnMut(&TargetId) -> bool,
+    ) -> Taken {
         let mut taken = Taken::default();
-        for (index, item) in body::items(body, format)?.into_iter().enumerate() {
-            match item {
-                Ok(report) => self.report(&report, index, trust, now, &mut taken),
+        for (index, item) in items.into_iter().enumerate() {
+            let read = item.and_then(|report| {
+                let seen = report.observation(&mut self.names, trust, now)?;
+                if admit(&seen.target) {
+                    Ok((report.id, seen))
+                } else {
+                    Err(no_room(&seen.target))
+                }
+            });
+            match read {
+                Ok((id, seen)) => self.report(id.as_deref(), seen, now, &mut taken),
                 Err(reason) => {
+                    // A report that is wrong is nobody's: its name may be wrong too.
                     self.known(NAMELESS, now).figures.rejected += 1;
                     taken.receipt.rejected.push(Rejected { index, reason });
                 }
             }
         }
-        Ok(taken)
+        taken
     }
 
-    fn report(
-        &mut self,
-        report: &Outcome<'_>,
-        index: usize,
-        trust: Trust,
-        now: Timestamp,
-        taken: &mut Taken,
-    ) {
-        let read = report.observation(&mut self.names, trust, now);
-        // A name that is no name is told as such, and its report is nobody's.
-        let name = match &read {
-            Ok(seen) => seen.reporter.as_deref().unwrap_or(NAMELESS),
-            Err(_) => NAMELESS,
-        };
-        let known = self.known(name, now);
-        match read {
-            Err(reason) => {
-                known.figures.rejected += 1;
-                taken.receipt.rejected.push(Rejected { index, reason });
-            }
-            Ok(_)
-                if report
-                    .id
-                    .as_deref()
-                    .is_some_and(|id| !known.recent.first_time(id, now)) =>
-            {
-                known.figures.duplicates += 1;
-                taken.receipt.duplicates += 1;
-            }
-            Ok(seen) => {
-                known.figures.accepted += 1;
-                known.figures.failed += u64::from(seen.is_failure());
-                taken.receipt.accepted += 1;
-                taken.observations.push(seen);
-            }
+    fn report(&mut self, id: Option<&str>, seen: Observation, now: Timestamp, taken: &mut Taken) {
+        let known = self.known(seen.reporter.as_deref().unwrap_or(NAMELESS), now);
+        if id.is_some_and(|id| !known.recent.first_time(id, now)) {
+            known.figures.duplicates += 1;
+            taken.receipt.duplicates += 1;
+        } else {
+            known.figures.count(&seen);
+            taken.receipt.accepted += 1;
+            taken.observations.push(seen);
         }
+    }
+
+    /// Counts an observation that came another way than as a report.
+    pub(super) fn note(&mut self, seen: &Observation, now: Timestamp) {
+        let known = self.known(seen.reporter.as_deref().unwrap_or(NAMELESS), now);
+        known.figures.count(seen);
     }
 
     fn known(&mut self, name: &str, now: Timestamp) -> &mut Known {
@@ -161,7 +152,7 @@ impl Desk {
     }
 
     /// Everybody who was heard, most reports first.
-    pub fn reporters(&self) -> Vec<(String, Reporter)> {
+    pub(super) fn reporters(&self) -> Vec<(String, Reporter)> {
         let figures = |(name, known): (&String, &Known)| (name.clone(), known.figures);
         let mut all: Vec<_> = self.reporters.iter().map(figures).collect();
         all.sort_by(|(a, one), (b, other)| other.accepted.cmp(&one.accepted).then_with(|| a.cmp(b)));
@@ -174,14 +165,17 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::intake::body::{Format, items};
 
     fn at(s: u64) -> Timestamp {
         Timestamp::from_millis(1_781_960_400_000).plus(Duration::from_secs(s))
     }
 
     fn take(desk: &mut Desk, body: &str, s: u64) -> Taken {
-        desk.take(body.as_bytes(), Format::Json, Trust::Full, at(s))
-            .unwrap()
+        let items = items(body.as_bytes(), Format::Json).unwrap();
+        desk.take(items, Trust::Full, at(s), |target| {
+            target.provider().as_str() != "full"
+        })
     }
 
     #[test]
@@ -192,12 +186,13 @@ mod tests {
                        {"id":"1","target":"a/m","verdict":"truncated","reporter":"y"},
                        {"target":"a/m","verdict":"truncated"},
                        {"target":"a/m","verdict":"truncated"},
-                       {"target":"nobody","verdict":"complete"}, 7]"#;
+                       {"target":"nobody","verdict":"complete"}, 7,
+                       {"id":"2","target":"full/m","verdict":"complete","reporter":"x"}]"#;
         let taken = take(&mut desk, body, 0);
         assert_eq!((taken.receipt.accepted, taken.receipt.duplicates), (4, 1));
         assert_eq!(taken.observations.len(), 4);
         let rejected: Vec<usize> = taken.receipt.rejected.iter().map(|r| r.index).collect();
-        assert_eq!(rejected, [5, 6]);
+        assert_eq!(rejected, [5, 6, 7]);
         // The same body again: what has an id is known, what has none counts again.
         let again = take(&mut desk, body, 1);
         assert_eq!((again.receipt.accepted, again.receipt.duplicates), (2, 3));
@@ -209,12 +204,11 @@ mod tests {
         assert_eq!(
             figures,
             [
-                ("anonymous".to_owned(), 4, 0, 4, 4),
+                ("anonymous".to_owned(), 4, 0, 6, 4),
                 ("x".to_owned(), 1, 3, 0, 0),
                 ("y".to_owned(), 1, 1, 0, 1),
             ]
         );
-        assert!(desk.take(b"{", Format::Json, Trust::Full, at(2)).is_err());
     }
 
     #[test]

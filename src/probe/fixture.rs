@@ -18,6 +18,7 @@ pub(super) fn config(models: usize, every: Duration) -> Config {
         vantage: "test".to_owned(),
         server: Server {
             listen: ([127, 0, 0, 1], 0).into(),
+            tokens: Vec::new(),
         },
         store: StoreConfig {
             path: PathBuf::from("test.db"),
@@ -82,6 +83,7 @@ fn model(id: &str, every: Duration) -> Model {
             max_tokens: 200,
             reasoning_tokens: 0,
             params: serde_json::Map::new(),
+            rest_after: None,
         }),
         price: Some(Price {
             input_usd_per_mtok: 1.0,

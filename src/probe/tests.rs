@@ -163,6 +163,7 @@ fn counting() -> Model {
             max_tokens: 64,
             reasoning_tokens: 0,
             params: serde_json::Map::new(),
+            rest_after: None,
         }),
         price: Some(Price {
             input_usd_per_mtok: 1.0,

@@ -119,6 +119,11 @@ impl Memory {
     fn record(&mut self, connection: &Connection, record: &Record, now: Timestamp) -> rusqlite::Result<()> {
         match record {
             Record::Observation(observation) => self.observation(connection, observation),
+            Record::Sum(sum) => {
+                let target = self.target(connection, &sum.target)?;
+                self.late.merge(target, sum);
+                Ok(())
+            }
             Record::Transition(transition) => self.transition(connection, transition),
             Record::Incident(incident) => self.incident(connection, incident),
             Record::Change(change) => {

@@ -24,6 +24,7 @@ mod rollup;
 mod spells;
 mod spend;
 mod standing;
+mod sums;
 mod text;
 mod writer;
 
@@ -46,6 +47,7 @@ pub use retention::{KEEP_SPEND_DAYS, MAX_CHANGES, MAX_INCIDENTS, MAX_TRANSITIONS
 pub use revision::{REVISION_BLOCK, Revisions};
 pub use rollup::{MAX_LATE_MS, Outcomes, Rollup, Span, Tokens};
 pub use spells::{Spell, SpellQuery};
+pub use sums::{MAX_SUMS, Sum, Sums};
 pub use writer::Writer;
 
 use std::{path::Path, time::Duration};

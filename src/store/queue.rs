@@ -160,7 +160,9 @@ impl Shared {
         let before = state.queued();
         let dropped = &mut state.status.dropped;
         match record.kind() {
-            RecordKind::Observation => state.observations.push(record, MAX_QUEUED_OBSERVATIONS, dropped),
+            RecordKind::Observation | RecordKind::Sum => {
+                state.observations.push(record, MAX_QUEUED_OBSERVATIONS, dropped);
+            }
             _ => state.others.push(record, MAX_QUEUED_OTHERS, dropped),
         }
         let wake = before == 0 || (before < BATCH && state.queued() >= BATCH);

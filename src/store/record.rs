@@ -2,6 +2,7 @@
 
 use std::mem::size_of;
 
+use super::Sum;
 use crate::{
     clock::Timestamp,
     health::{Change, Incident, Reason, Saved, Standing, Transition},
@@ -10,13 +11,11 @@ use crate::{
 
 /// One thing to be kept.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all records are observations: boxing them would cost an allocation each and save nothing"
-)]
 pub enum Record {
     /// A verdict. Also counts into its hour and its day's spend.
     Observation(Observation),
+    /// Observations that are counted and not kept one by one.
+    Sum(Sum),
     /// A change of state or hint.
     Transition(Transition),
     /// An incident as it now stands; replaces the one of the same id.
@@ -45,6 +44,8 @@ pub enum Record {
 pub enum RecordKind {
     /// [`Record::Observation`].
     Observation,
+    /// [`Record::Sum`].
+    Sum,
     /// [`Record::Transition`].
     Transition,
     /// [`Record::Incident`].
@@ -61,8 +62,9 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Observation,
+        Self::Sum,
         Self::Transition,
         Self::Incident,
         Self::Change,
@@ -75,6 +77,7 @@ impl RecordKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Observation => "observation",
+            Self::Sum => "sum",
             Self::Transition => "transition",
             Self::Incident => "incident",
             Self::Change => "change",
@@ -110,6 +113,7 @@ impl Record {
     pub const fn kind(&self) -> RecordKind {
         match self {
             Self::Observation(_) => RecordKind::Observation,
+            Self::Sum(_) => RecordKind::Sum,
             Self::Transition(_) => RecordKind::Transition,
             Self::Incident(_) => RecordKind::Incident,
             Self::Change(_) => RecordKind::Change,
@@ -134,6 +138,7 @@ impl Record {
                         + text(&o.tail)
                         + text(&o.reporter)
                 }
+                Self::Sum(sum) => sum.rollup.weight(),
                 Self::Transition(t) => reason(&t.reason),
                 Self::Incident(i) => {
                     i.id.len()

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    Counts,
+    Counts, Sum,
     apply::{DAY_MS, HOUR_MS, first_id, run, time_of_id},
     packed,
     query::RawObservation,
@@ -90,12 +90,14 @@ impl Mark {
         )
     }
 
-    /// Begins with the oldest raw row, or with now where there is none; days with the oldest hour.
+    /// Begins with the oldest raw row or sum, or with now where there is none; days with the oldest hour.
     fn begin(connection: &Connection, now: Timestamp) -> rusqlite::Result<Self> {
         let first: Option<i64> =
             connection.query_row("SELECT min(id) FROM observations", [], |row| row.get(0))?;
         let start = first.map_or(now, time_of_id).min(now);
+        let sum: Option<i64> = connection.query_row("SELECT min(at) FROM minutes", [], |row| row.get(0))?;
         let hour = Level::Hour.bucket(start);
+        let hour = sum.map_or(hour, |minute| hour.min(minute.div_euclid(60)));
         let oldest: Option<i64> = connection.query_row("SELECT min(at) FROM hours", [], |row| row.get(0))?;
         let day = oldest.map_or(hour, |oldest| oldest.min(hour)).div_euclid(24);
         Ok(Self {
@@ -139,6 +141,11 @@ impl Late {
             Level::Minute.bucket(history_time(o)),
         );
         self.0.entry(key).or_default().add(o);
+    }
+
+    pub(super) fn merge(&mut self, target: i64, sum: &Sum) {
+        let key = (target, packed::source_code(sum.source), sum.minute);
+        self.0.entry(key).or_default().merge(&sum.rollup);
     }
 
     pub(super) fn clear(&mut self) {

@@ -227,6 +227,12 @@ impl Rollup {
         }
     }
 
+    /// Bytes behind it, roughly.
+    pub(super) fn weight(&self) -> usize {
+        let buckets: usize = self.spans.iter().map(|span| span.buckets().len()).sum();
+        buckets * 16 + self.outcomes.0.len() * 16
+    }
+
     pub(super) fn outcome_blob(&self) -> Vec<u8> {
         self.outcomes.to_blob()
     }

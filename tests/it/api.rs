@@ -150,6 +150,7 @@ pub(crate) fn world() -> World {
         Arc::clone(&hub),
         Arc::clone(&past) as Arc<dyn History>,
         Arc::clone(&daemon) as Arc<dyn Readiness>,
+        crate::support::intake(&clock).0,
         clock.clone(),
         closing.clone(),
     );

@@ -30,6 +30,7 @@ fn setup() -> Setup {
             long_interval: None,
             first_token_limit: Duration::from_secs(30),
             polite: true,
+            reports_only: false,
         }],
         anchors: 0,
     }

@@ -23,6 +23,7 @@ mod openapi;
 mod page;
 mod past;
 mod presets;
+mod reports;
 mod series;
 mod serve;
 mod simulate;

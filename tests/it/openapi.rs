@@ -57,7 +57,13 @@ fn every_operation_says_what_it_may_answer() {
                 "{place}: the id is not its own"
             );
             let responses = operation["responses"].as_object().unwrap();
-            for status in ["200", "400", "413", "421", "500"] {
+            assert!(
+                ["200", "202"]
+                    .iter()
+                    .any(|status| responses.contains_key(*status)),
+                "{place} has no good end"
+            );
+            for status in ["400", "413", "421", "500"] {
                 assert!(responses.contains_key(status), "{place} does not say {status}");
             }
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
@@ -176,22 +182,34 @@ fn questions() -> Vec<Asked> {
         let address = format!("/v1/series/{first}?metric={metric}&step=1h");
         all.push(get("/v1/series/{target}", &address));
     }
-    let post = |media: &str, body: &'static str| Asked {
-        path: "/v1/validate",
-        request: Request::post("/v1/validate")
+    let post = |path: &'static str, media: &str, body: &'static str| Asked {
+        path,
+        request: Request::post(path)
             .header("host", "localhost")
             .header("content-type", media)
             .body(Body::from(body))
             .unwrap(),
     };
+    let report = "{\"target\":\"local/m\",\"verdict\":\"truncated\",\"reporter\":\"it\"}";
     all.extend([
+        post("/v1/reports", "application/json", report),
         post(
+            "/v1/reports",
+            "application/x-ndjson",
+            "{\"target\":\"local/m\"}\n7\n",
+        ),
+        post("/v1/reports", "application/json", "{"),
+        post("/v1/reports", "text/plain", report),
+        get("/v1/reporters", "/v1/reporters"),
+        get("/v1/reporters", "/v1/reporters?of=me"),
+        post(
+            "/v1/validate",
             "application/json",
             "{\"text\":\"All done.\",\"stop_reason\":\"end_turn\"}",
         ),
-        post("application/json", "{}"),
-        post("text/event-stream", "data: [DONE]\n\n"),
-        post("multipart/form-data", "x"),
+        post("/v1/validate", "application/json", "{}"),
+        post("/v1/validate", "text/event-stream", "data: [DONE]\n\n"),
+        post("/v1/validate", "multipart/form-data", "x"),
     ]);
     all
 }

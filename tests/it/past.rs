@@ -154,6 +154,7 @@ pub(crate) fn remembered() -> Remembered {
         Arc::clone(&hub),
         Arc::new(reader) as Arc<dyn History>,
         Arc::new(Well) as Arc<dyn Readiness>,
+        crate::support::intake(&clock).0,
         clock.clone(),
         CancellationToken::new(),
     );

@@ -122,6 +122,7 @@ macro_rules! problems {
 
 problems! {
     NotFound: "404" "Nothing is there";
+    Unauthorized: "401" "A token is asked for, and there is none that is known";
     Unavailable: "503" "Not now; asking again later may help";
     BodyProblems: "408" "The body did not come in time", "415" "A kind of body that is not read here";
 }

@@ -10,6 +10,7 @@ use crate::{
 };
 
 mod kinds;
+mod traffic;
 
 /// Midnight UTC, so that a budget's day is whole.
 const START: Timestamp = Timestamp::from_millis(1_781_913_600_000);

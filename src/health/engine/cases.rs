@@ -26,6 +26,7 @@ fn setup(polite: bool, interval_s: Option<u64>) -> Setup {
         long_interval: None,
         first_token_limit: Duration::from_secs(30),
         polite,
+        reports_only: false,
     };
     Setup {
         targets: vec![target("p/m"), target("p/n")],

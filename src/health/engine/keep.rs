@@ -12,6 +12,7 @@ use crate::{
         target::Target,
     },
     health::{hint::Advice, histogram::Histogram},
+    id::TargetId,
 };
 
 /// Version of the kept form.
@@ -46,6 +47,26 @@ struct KeptTarget {
     /// Absent in states kept before there was one.
     #[serde(default)]
     served: Served,
+    #[serde(default, skip_serializing_if = "is_false")]
+    reports_only: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// As much of a kept state as [`Saved::reports_only`] reads.
+#[derive(Deserialize)]
+struct Guests {
+    targets: Vec<Guest>,
+}
+
+#[derive(Deserialize)]
+struct Guest {
+    id: String,
+    #[serde(default)]
+    reports_only: bool,
 }
 
 #[derive(Deserialize)]
@@ -82,6 +103,21 @@ fn keep_target(target: &Target) -> KeptTarget {
             .collect(),
         spell: target.tracker.spell.as_ref().map(KeptSpell::of),
         served: target.served.clone(),
+        reports_only: target.setup.reports_only,
+    }
+}
+
+impl Saved {
+    /// Targets in it that nobody configured: they were there because reports told of them. None, where the state can't
+    /// be read.
+    pub fn reports_only(&self) -> Vec<TargetId> {
+        let guests =
+            serde_json::from_str::<Guests>(&self.blob).map_or_else(|_| Vec::new(), |kept| kept.targets);
+        guests
+            .into_iter()
+            .filter(|guest| guest.reports_only)
+            .filter_map(|guest| guest.id.parse().ok())
+            .collect()
     }
 }
 

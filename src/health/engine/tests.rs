@@ -78,6 +78,7 @@ fn target(id: &str, interval_s: u64) -> TargetSetup {
         long_interval: None,
         first_token_limit: Duration::from_secs(30),
         polite: false,
+        reports_only: false,
     }
 }
 

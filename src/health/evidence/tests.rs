@@ -17,6 +17,7 @@ fn setup(strict_terminal: bool) -> TargetSetup {
         long_interval: None,
         first_token_limit: HARD,
         polite: false,
+        reports_only: false,
     }
 }
 

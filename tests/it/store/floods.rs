@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use endturn::{
     clock::{Clock, Timestamp},
-    store::{BATCH, Options, Reader, Record, Rollup, SeriesQuery, Span, Store, Writer},
+    store::{BATCH, MAX_SUMS, Options, Reader, Record, Rollup, SeriesQuery, Span, Store, Sums, Writer},
     verdict::{Observation, Source, Truncation, Verdict},
 };
 
@@ -122,4 +122,64 @@ fn a_few_rows_wait_for_the_end_of_their_minute() {
     super::store(&writer, [row(0, 1)]);
     rollups::settle(&writer, &clock);
     assert_eq!(waiting(&writer).0, 0);
+}
+
+/// What is counted and not kept one by one counts as what is kept, in whatever order it comes and over a restart.
+#[test]
+fn sums_and_rows_count_together() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("endturn.db");
+    let clock = Clock::manual(at(-MINUTE / 2));
+    let (mut writer, mut reader) = Store::open(&path, Options::default(), clock.clone()).expect("a store");
+    let (mut sent, mut sums) = (Vec::new(), Sums::default());
+    for n in 0..9_000_u64 {
+        let ms = -MINUTE / 2 + n.cast_signed() * 20;
+        let o = row(n, ms);
+        sent.push(o.clone());
+        if n % 5 == 0 {
+            writer.send(Record::Observation(o));
+        } else {
+            assert!(!sums.add(&o));
+        }
+        clock.advance(Duration::from_millis(20));
+        if n % 500 == 499 {
+            for sum in sums.take() {
+                writer.send(Record::Sum(sum));
+            }
+            assert!(writer.flush(WAIT));
+        }
+        if n % 3_000 == 2_999 {
+            check(&reader, &sent, &format!("after {n}"));
+        }
+        if n == 5_999 {
+            assert!(writer.close(WAIT));
+            (writer, reader) = Store::open(&path, Options::default(), clock.clone()).expect("a store");
+        }
+    }
+    clock.advance(Duration::from_secs(7_200));
+    rollups::settle(&writer, &clock);
+    check(&reader, &sent, "in the end");
+    let raw = rusqlite::Connection::open(&path).expect("a connection");
+    let rows: i64 = raw
+        .query_row("SELECT count(*) FROM observations", [], |row| row.get(0))
+        .expect("a number");
+    assert_eq!(rows, 1_800);
+}
+
+#[test]
+fn so_many_sums_are_held_and_then_it_is_time_to_write_them() {
+    let mut sums = Sums::default();
+    let mut told = |minute: i64| {
+        let mut o = row(1, 0);
+        o.started = Timestamp::from_millis(o.at.as_millis() - minute * MINUTE);
+        o.source = Source::Report;
+        sums.add(&o)
+    };
+    for minute in 0..MAX_SUMS as i64 - 1 {
+        assert!(!told(minute));
+        assert!(!told(minute));
+    }
+    assert!(told(MAX_SUMS as i64));
+    assert_eq!(sums.take().len(), MAX_SUMS);
+    assert!(sums.take().is_empty());
 }

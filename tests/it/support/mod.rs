@@ -12,10 +12,12 @@ use std::{fmt::Write, net::SocketAddr, sync::Arc, time::Duration};
 use endturn::{
     clock::Clock,
     config::{
-        Answer, Auth, Canary, CanaryScript, Expected, Model, Price, ProbeLimits, Provider, Reach, Secret,
+        Answer, Auth, Canary, CanaryScript, Env, Expected, Model, Price, ProbeLimits, Provider, Reach,
+        Secret, load_text,
     },
     health::Deadlines,
     id::{ProviderId, TargetId},
+    intake::{Intake, Queue},
     probe::{ProbeJob, ProbeKind, ProbeReport, Prober},
     protocol::Protocol,
     verdict::Purpose,
@@ -92,6 +94,7 @@ pub(crate) fn model() -> Model {
             max_tokens: 64,
             reasoning_tokens: 0,
             params: serde_json::Map::new(),
+            rest_after: None,
         }),
         price: Some(Price {
             input_usd_per_mtok: 1.0,
@@ -158,4 +161,13 @@ pub(crate) fn good_answer() -> String {
         let _ = write!(answer, "{:x}\r\n{event}\r\n", event.len());
     }
     answer + "0\r\n\r\n"
+}
+
+/// Where real traffic comes in, with one configured target `local/m`, and what comes out.
+pub(crate) fn intake(clock: &Clock) -> (Intake, Queue) {
+    let text = "[[provider]]\nid = \"local\"\npreset = \"ollama\"\nbase_url = \"http://127.0.0.1:9\"\nmodels = [\"m\"]\n";
+    let config = load_text("endturn.toml", text, &Env::default())
+        .expect("a configuration")
+        .config;
+    Intake::new(&config, &[], clock.clone())
 }
