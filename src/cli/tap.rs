@@ -133,10 +133,10 @@ pub(crate) async fn run(args: &TapArgs, clock: Clock) -> Exit {
     };
     let shipper = Arc::new(Shipper::new(client, &args.daemon, token, &args.reporter));
     let sink = Arc::clone(&shipper);
-    let tap = match Tap::new(&providers, sink, clock, Handle::current(), &[]) {
-        Ok(tap) => Arc::new(tap),
-        Err(error) => return failed(&error),
-    };
+    let tap = Arc::new(Tap::new(&providers, sink, clock, Handle::current(), &[]));
+    if let Err(error) = tap.prepare() {
+        return failed(error);
+    }
     let listener = match tap::listen(args.listen) {
         Ok(listener) => listener,
         Err(error) => {
@@ -175,7 +175,7 @@ async fn serve(
     };
     let own = {
         let (tap, shipper) = (Arc::clone(tap), Arc::clone(shipper));
-        move |request: &_| tap::status(request, &tap, shipper.view(), &base)
+        move |request: &_| tap::status(request, &tap, Some(shipper.view()), &base)
     };
     let limits = Limits {
         drain: args.drain,

@@ -34,6 +34,7 @@ pub(super) struct Counts {
     pub(super) refused: AtomicU64,
     pub(super) connections: AtomicU64,
     pub(super) turned_away: AtomicU64,
+    pub(super) untold: AtomicU64,
     verdicts: [AtomicU64; 6],
     unjudged: [AtomicU64; 6],
 }
@@ -51,6 +52,8 @@ pub struct CountsView {
     pub connections: u64,
     /// Connections beyond the limit, closed at once.
     pub turned_away: u64,
+    /// Verdicts that there was no room for where they are told.
+    pub untold: u64,
     /// Replies by verdict.
     pub verdicts: VerdictsView,
     /// Replies without one.
@@ -149,6 +152,7 @@ impl Counts {
             refused: of(&self.refused),
             connections: of(&self.connections),
             turned_away: of(&self.turned_away),
+            untold: of(&self.untold),
             verdicts: VerdictsView {
                 complete,
                 truncated,

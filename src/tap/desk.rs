@@ -16,17 +16,20 @@ use super::{
     judge::Outcome,
     recorder::MAX_QUEUED_BYTES,
 };
-use crate::{clock::Clock, verdict::Observation};
+use crate::{
+    clock::Clock,
+    verdict::{Observation, Verdict},
+};
 
-/// Takes what was judged. It must not wait: a full queue of its own is its own to count.
+/// Takes what was judged. It must not wait.
 pub trait Sink: Send + Sync {
-    /// One reply.
-    fn take(&self, seen: Observation);
+    /// One reply; tells whether there was room for it.
+    fn take(&self, seen: Observation) -> bool;
 }
 
-impl<F: Fn(Observation) + Send + Sync> Sink for F {
-    fn take(&self, seen: Observation) {
-        self(seen);
+impl<F: Fn(Observation) -> bool + Send + Sync> Sink for F {
+    fn take(&self, seen: Observation) -> bool {
+        self(seen)
     }
 }
 
@@ -78,8 +81,8 @@ impl Desk {
                     Outcome::Seen(seen) => {
                         let verdict = seen.verdict;
                         // What says nothing is not told; what nobody knows the meaning of says nothing.
-                        if verdict != crate::verdict::Verdict::Unknown {
-                            desk.sink.take(*seen);
+                        if verdict != Verdict::Unknown && !desk.sink.take(*seen) {
+                            Counts::add(&desk.counts.untold);
                         }
                         desk.counts.judged(verdict);
                     }
@@ -132,7 +135,7 @@ mod tests {
 
     #[tokio::test]
     async fn so_many_bytes_wait_and_no_more() {
-        let desk = Desk::new(Clock::system(), Arc::new(|_| {}), Handle::current());
+        let desk = Desk::new(Clock::system(), Arc::new(|_| true), Handle::current());
         let most = desk.room(MAX_QUEUED_BYTES);
         assert!(most.is_some());
         assert!(desk.room(1).is_none());

@@ -3,7 +3,7 @@
 use std::{
     error::Error,
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
@@ -34,7 +34,9 @@ const HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 /// Passes requests on. One per process.
 pub struct Tap {
     desk: Arc<Desk>,
-    upstream: Upstream,
+    /// Made when it is first needed: it reads the system's roots.
+    upstream: OnceLock<Result<Upstream, ClientError>>,
+    extra_roots: Vec<Vec<u8>>,
     places: RwLock<Vec<Arc<Place>>>,
 }
 
@@ -53,23 +55,34 @@ impl Error for Cut {}
 impl Tap {
     /// Passes on to these providers, judges on this runtime, and gives what was judged to `sink`. `extra_roots` (DER)
     /// are trusted beside the system's.
-    ///
-    /// # Errors
-    /// The TLS library refuses its settings.
     pub fn new(
         providers: &[Provider],
         sink: Arc<dyn Sink>,
         clock: Clock,
         runtime: Handle,
         extra_roots: &[Vec<u8>],
-    ) -> Result<Self, ClientError> {
+    ) -> Self {
         let tap = Self {
             desk: Arc::new(Desk::new(clock, sink, runtime)),
-            upstream: Upstream::new(extra_roots)?,
+            upstream: OnceLock::new(),
+            extra_roots: extra_roots.to_vec(),
             places: RwLock::default(),
         };
         tap.set_providers(providers);
-        Ok(tap)
+        tap
+    }
+
+    /// Makes ready what the first request would, some milliseconds.
+    ///
+    /// # Errors
+    /// The TLS library refuses its settings, and will for every request.
+    pub fn prepare(&self) -> Result<(), &ClientError> {
+        self.upstream().map(|_| ())
+    }
+
+    fn upstream(&self) -> Result<&Upstream, &ClientError> {
+        let upstream = self.upstream.get_or_init(|| Upstream::new(&self.extra_roots));
+        upstream.as_ref()
     }
 
     /// Other providers from now on; exchanges under way go on.
@@ -121,6 +134,10 @@ impl Tap {
                 return Ok(refuse(&refusal));
             }
         };
+        let upstream = match self.upstream() {
+            Ok(upstream) => upstream,
+            Err(error) => return Ok(problem(StatusCode::BAD_GATEWAY, &error.to_string())),
+        };
         let shared = Arc::new(Shared::new(Marks::new(self.desk.clock.clone())));
         let exchange = Exchange::new(Arc::clone(&self.desk), Arc::clone(&shared));
         let generation = generation::of(request.method(), uri.path());
@@ -140,7 +157,7 @@ impl Tap {
         let (head, body) = request.into_parts();
         let upload = Upload::new(body, Arc::clone(&shared), look);
         let request = outgoing(head, uri, upload.clone());
-        let (response, turn) = match self.upstream.send(request, Arc::clone(&shared)).await {
+        let (response, turn) = match upstream.send(request, Arc::clone(&shared)).await {
             Ok(answered) => answered,
             Err(error) => {
                 let now = self.desk.clock.mono();

@@ -232,7 +232,7 @@ impl Shipper {
 }
 
 impl Sink for Shipper {
-    fn take(&self, seen: Observation) {
+    fn take(&self, seen: Observation) -> bool {
         let id = uuid::Uuid::now_v7().to_string();
         let outcome = Outcome {
             id: Some(id.into()),
@@ -243,8 +243,12 @@ impl Sink for Shipper {
             Ok(line) => {
                 self.lock().push(line + "\n");
                 self.news.notify_one();
+                true
             }
-            Err(error) => tracing::error!(%error, "a report can't be written: a bug"),
+            Err(error) => {
+                tracing::error!(%error, "a report can't be written: a bug");
+                false
+            }
         }
     }
 }

@@ -14,7 +14,8 @@ struct Status<'a> {
     service: &'static str,
     version: &'static str,
     counts: CountsView,
-    daemon: ShipperView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    daemon: Option<ShipperView>,
     providers: Vec<Provider<'a>>,
 }
 
@@ -27,15 +28,17 @@ struct Provider<'a> {
     env: Option<String>,
 }
 
-/// Answers what is asked of the tap itself: `GET /` (or `HEAD`); `None`: it is for a provider. `base`: the tap's own
-/// URL.
+/// Answers what is asked of the tap itself: `GET` (or `HEAD`) of the path that `base`, its own URL, ends with. `None`:
+/// it is for a provider. `daemon`: the way to one, where there is one between them.
 pub fn status<B>(
     request: &Request<B>,
     tap: &Tap,
-    daemon: ShipperView,
+    daemon: Option<ShipperView>,
     base: &str,
 ) -> Option<Response<Reply>> {
-    if request.uri().path() != "/" || request.uri().authority().is_some() {
+    let own = base.splitn(4, '/').nth(3).unwrap_or_default();
+    let path = request.uri().path();
+    if path.trim_matches('/') != own || path.starts_with("//") || request.uri().authority().is_some() {
         return None;
     }
     if !is_addressed(request) {

@@ -3,6 +3,7 @@
 
 mod bytes;
 mod crowd;
+mod daemon;
 mod leave;
 mod process;
 mod ship;
@@ -42,8 +43,9 @@ const PLANTED: &str = "sk-planted-0123456789";
 struct Seen(Mutex<Vec<Observation>>);
 
 impl Sink for Seen {
-    fn take(&self, seen: Observation) {
+    fn take(&self, seen: Observation) -> bool {
         self.0.lock().unwrap().push(seen);
+        true
     }
 }
 
@@ -100,8 +102,7 @@ impl Tapped {
             Clock::system(),
             Handle::current(),
             roots,
-        )
-        .unwrap();
+        );
         let tap = Arc::new(tap);
         let listener = tap::listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let addr = listener.local_addr().unwrap();

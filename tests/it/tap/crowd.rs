@@ -56,7 +56,7 @@ async fn a_thousand_streams_at_once_come_whole_and_each_is_judged() {
 struct Failing;
 
 impl Sink for Failing {
-    fn take(&self, _: Observation) {
+    fn take(&self, _: Observation) -> bool {
         panic!("a judge that fails, on purpose");
     }
 }
