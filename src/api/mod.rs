@@ -6,6 +6,7 @@
 mod badge;
 mod body;
 mod events;
+mod evidence;
 mod guard;
 mod health;
 mod history;
@@ -33,6 +34,7 @@ use axum::{
 
 pub use badge::MAX_LABEL;
 pub use events::{COMMENT_EVERY, MAX_REPLAY, RETRY_MS};
+pub use evidence::gather as evidence_of;
 pub use guard::HOSTS;
 pub use health::MAX_WAIT;
 pub use history::{ChangeQuery, History, HistoryError, IncidentQuery, KeptEvent, Listing, ObservationQuery};
@@ -51,7 +53,7 @@ pub use state::{ApiState, Checks, MAX_BODIES, MAX_READS, MAX_VALIDATIONS, READ_T
 pub use validate::{BODY_TIMEOUT, MAX_BODY_BYTES};
 
 /// Every path of this API with what answers it. Those that end in a wildcard take target ids with their slashes.
-fn routes() -> [(&'static str, MethodRouter<ApiState>); 19] {
+fn routes() -> [(&'static str, MethodRouter<ApiState>); 20] {
     [
         ("/v1/health", get(health::all)),
         ("/v1/health/{*target}", get(health::one)),
@@ -65,6 +67,7 @@ fn routes() -> [(&'static str, MethodRouter<ApiState>); 19] {
         ("/v1/incidents", get(past::incidents)),
         ("/v1/incidents/{id}", get(past::incident)),
         ("/v1/reports", post(reports::take)),
+        ("/v1/evidence/{*target}", get(evidence::evidence)),
         ("/v1/reporters", get(reports::reporters)),
         ("/v1/validate", post(validate::validate)),
         ("/feed.atom", get(incidents_feed::feed)),

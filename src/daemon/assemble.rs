@@ -260,6 +260,7 @@ impl Daemon {
             hub: Arc::clone(&hub),
             reader: reader.clone(),
             config: Arc::clone(&config),
+            intake: intake.clone(),
             clock: clock.clone(),
         };
         let state = api::ApiState::new(hub, Arc::new(reader), pulse, intake, clock, closing.clone());

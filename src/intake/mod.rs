@@ -9,6 +9,7 @@ mod hall;
 mod recent;
 mod report;
 mod sampler;
+mod tally;
 
 pub use body::{BodyError, Format, MAX_ITEMS};
 pub use desk::{MAX_REPORTERS, Receipt, Rejected, Reporter};
@@ -19,3 +20,4 @@ pub use report::{
     MAX_WORD_BYTES, VERDICTS,
 };
 pub use sampler::{KEPT_FAILURES, KEPT_OTHERS, Sampler};
+pub use tally::{Dimension, Disagreement, MAX_VALUES, OTHERS, Part, UNTOLD, WINDOW, disagreement};

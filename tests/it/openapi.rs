@@ -202,6 +202,8 @@ fn questions() -> Vec<Asked> {
         post("/v1/reports", "text/plain", report),
         get("/v1/reporters", "/v1/reporters"),
         get("/v1/reporters", "/v1/reporters?of=me"),
+        get("/v1/evidence/{target}", &format!("/v1/evidence/{first}")),
+        get("/v1/evidence/{target}", "/v1/evidence/no/body"),
         post(
             "/v1/validate",
             "application/json",
