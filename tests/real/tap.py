@@ -44,7 +44,7 @@ VERDICTS = {
     "refuse": "errored",
 }
 # Ollama's own protocol has no refusal, and its compatible one swallows errors.
-OTHERWISE = {("ollama", "refusal"): "complete", ("ollama", "error_event"): "truncated errored"}
+OTHERWISE = {("ollama", "refusal"): "complete refused", ("ollama", "error_event"): "truncated errored"}
 # Base paths of the simulator that sdk_streams.py uses.
 PROVIDERS = ["anthropic", "openai", "azure-openai", "openrouter", "vllm", "xai", "ollama", "gemini", "cohere",
              "mistral", "bedrock"]
@@ -95,12 +95,16 @@ def rows(base):
     return module.ROWS
 
 
+# Of the second in which an answer was sent, and how long it took: some SDKs put all headers into an exception's text.
+TIMES = re.compile(r"\w{3}, \d\d \w{3} \d{4} [\d:]+ GMT|\d{4}-\d\d-\d\dT[\d:.]+Z|\b1[789]\d{8}\b")
+
+
 def outcome(ask, model, base):
-    """All that a caller of the SDK sees, its own address apart."""
+    """All that a caller of the SDK sees, its own address and the time apart."""
     try:
         return ("returns", ask(model))
     except Exception as error:
-        return ("raises", type(error).__name__, str(error).replace(base, "BASE"))
+        return ("raises", type(error).__name__, TIMES.sub("TIME", str(error).replace(base, "BASE")))
 
 
 def configuration(origin):
