@@ -50,7 +50,7 @@ pub use reliability::{DEFAULT_WINDOW, MAX_PIPELINE};
 pub use report::{MAX_REPORTED, REPORT_TIMEOUT};
 pub use reports::{MAX_REPORTS_BYTES, REPORTS_TIMEOUT};
 pub use series::{DEFAULT_POINTS, DEFAULT_SPAN, METRICS};
-pub use serve::{DRAIN, HEAD_TIMEOUT, MAX_CONNECTIONS, ServeLimits, serve};
+pub use serve::{DRAIN, Front, HEAD_TIMEOUT, MAX_CONNECTIONS, ServeLimits, TAP_PATH, serve};
 pub use state::{ApiState, Checks, MAX_BODIES, MAX_READS, MAX_VALIDATIONS, READ_TIMEOUT, Readiness};
 pub use validate::{BODY_TIMEOUT, MAX_BODY_BYTES};
 

@@ -31,6 +31,7 @@ mod simulate;
 mod simulation;
 mod store;
 mod support;
+mod tap;
 mod tidy;
 mod validate;
 mod vectors;
