@@ -48,3 +48,22 @@ for file in "$streams"/*/*.txt "$streams"/*/*.bin tests/cmd/validate.in/*; do
 done
 mkdir -p fuzz/corpus/official
 cp tests/vectors/official/* fuzz/corpus/official/
+# The first byte chooses: spans in protobuf (000) or JSON (001), records in protobuf (002) or JSON (003).
+mkdir -p fuzz/corpus/otlp
+for file in tests/vectors/otlp/*.json tests/vectors/otlp/*.pb; do
+    case $file in
+        */claude-code.json) choice=003 ;;
+        */claude-code.pb) choice=002 ;;
+        *.json) choice=001 ;;
+        *) choice=000 ;;
+    esac
+    # shellcheck disable=SC2059 # the format is the byte
+    { printf "\\$choice" && cat "$file"; } >"fuzz/corpus/otlp/$(basename "$file")"
+done
+# The first byte chooses: JSON (000) or lines (001).
+mkdir -p fuzz/corpus/reports
+report='{"id":"1","target":"local/m","verdict":"truncated","kind":"cut","reporter":"r","at":"2026-06-20T13:00:59Z","http_status":200,"ttft_ms":41.5,"e2e_ms":90}'
+other='{"provider":"a","model":"m","verdict":"errored","error":"overloaded_error","http_status":529,"detail":"x","region":"eu"}'
+printf '\000%s' "$report" >fuzz/corpus/reports/one
+printf '\000[%s,%s,7,%s]' "$report" "$other" "$report" >fuzz/corpus/reports/array
+printf '\001%s\n\n%s\n{\n' "$report" "$other" >fuzz/corpus/reports/lines

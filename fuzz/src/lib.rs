@@ -1,5 +1,11 @@
 //! What must hold for any bytes whatever. The targets only choose the protocol.
 
+mod otlp;
+mod reports;
+
+pub use otlp::check_otlp;
+pub use reports::check_reports;
+
 use std::time::Duration;
 
 use endturn::{

@@ -6,11 +6,13 @@
 mod badge;
 mod body;
 mod events;
+mod evidence;
 mod guard;
 mod health;
 mod history;
 mod incidents_feed;
 mod openapi;
+mod otlp;
 pub mod page;
 mod past;
 mod problem;
@@ -33,11 +35,13 @@ use axum::{
 
 pub use badge::MAX_LABEL;
 pub use events::{COMMENT_EVERY, MAX_REPLAY, RETRY_MS};
+pub use evidence::gather as evidence_of;
 pub use guard::HOSTS;
 pub use health::MAX_WAIT;
 pub use history::{ChangeQuery, History, HistoryError, IncidentQuery, KeptEvent, Listing, ObservationQuery};
 pub use incidents_feed::MAX_ENTRIES;
 pub use openapi::document;
+pub use otlp::{EXPORT_TIMEOUT, MAX_EXPORT_BYTES, MAX_EXPORTS, MAX_INFLATED_BYTES};
 pub use past::{MAX_INCIDENT_ID_BYTES, VERDICTS};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use query::{DEFAULT_LIMIT, MAX_CURSOR_BYTES, MAX_LIMIT, MAX_WORD_BYTES};
@@ -46,14 +50,14 @@ pub use reliability::{DEFAULT_WINDOW, MAX_PIPELINE};
 pub use report::{MAX_REPORTED, REPORT_TIMEOUT};
 pub use reports::{MAX_REPORTS_BYTES, REPORTS_TIMEOUT, SHORT_ANSWER, TOLD_ANYHOW};
 pub use series::{DEFAULT_POINTS, DEFAULT_SPAN, METRICS};
-pub use serve::{DRAIN, HEAD_TIMEOUT, MAX_CONNECTIONS, ServeLimits, serve};
+pub use serve::{DRAIN, Front, HEAD_TIMEOUT, MAX_CONNECTIONS, ServeLimits, TAP_PATH, serve};
 pub use state::{
     ApiState, Checks, MAX_BODIES, MAX_READS, MAX_UNREAD, MAX_VALIDATIONS, READ_TIMEOUT, Readiness,
 };
 pub use validate::{BODY_TIMEOUT, MAX_BODY_BYTES};
 
 /// Every path of this API with what answers it. Those that end in a wildcard take target ids with their slashes.
-fn routes() -> [(&'static str, MethodRouter<ApiState>); 19] {
+fn routes() -> [(&'static str, MethodRouter<ApiState>); 23] {
     [
         ("/v1/health", get(health::all)),
         ("/v1/health/{*target}", get(health::one)),
@@ -67,7 +71,11 @@ fn routes() -> [(&'static str, MethodRouter<ApiState>); 19] {
         ("/v1/incidents", get(past::incidents)),
         ("/v1/incidents/{id}", get(past::incident)),
         ("/v1/reports", post(reports::take)),
+        ("/v1/evidence/{*target}", get(evidence::evidence)),
         ("/v1/reporters", get(reports::reporters)),
+        ("/v1/traces", post(otlp::traces)),
+        ("/v1/logs", post(otlp::logs)),
+        ("/v1/metrics", post(otlp::metrics)),
         ("/v1/validate", post(validate::validate)),
         ("/feed.atom", get(incidents_feed::feed)),
         ("/badge/{*target}", get(badge::badge)),

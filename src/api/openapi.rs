@@ -22,7 +22,8 @@ use utoipa::{
 };
 
 use super::{
-    badge, events, health, incidents_feed, past, query, ready, reliability, report, reports, series, validate,
+    badge, events, evidence, health, incidents_feed, otlp, past, query, ready, reliability, report, reports,
+    series, validate,
 };
 use crate::feed;
 
@@ -58,6 +59,10 @@ use crate::feed;
         report::report,
         reports::take,
         reports::reporters,
+        otlp::traces,
+        otlp::logs,
+        otlp::metrics,
+        evidence::evidence,
         validate::validate,
         badge::svg,
         badge::shield,

@@ -19,6 +19,7 @@ mod sentence;
 mod serve;
 mod target;
 mod uptime;
+mod whose;
 mod words;
 
 #[cfg(test)]

@@ -136,7 +136,7 @@ impl Metric {
     }
 }
 
-fn spread(of: &Histogram) -> health::Percentiles {
+pub(super) fn spread(of: &Histogram) -> health::Percentiles {
     health::Percentiles {
         p50: of.quantile(0.5),
         p95: of.quantile(0.95),

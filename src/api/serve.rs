@@ -2,7 +2,6 @@
 //! forever for open event streams at the end.
 
 use std::{
-    convert::Infallible,
     io,
     sync::{
         Arc,
@@ -27,6 +26,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use crate::tap::{self, Line, Tap, Wire};
+
 /// Most open connections; one more is closed at once. Above the subscriber limit, so that event streams alone can't
 /// shut out a health check.
 pub const MAX_CONNECTIONS: usize = 13_000;
@@ -46,6 +47,9 @@ const MAX_BUFFER: usize = 64 << 10;
 const MAX_STREAMS: u32 = 128;
 /// How often a silent HTTP/2 connection is asked whether it lives.
 const H2_PING_EVERY: Duration = Duration::from_secs(20);
+
+/// Below this path stands the tap.
+pub const TAP_PATH: &str = "/tap";
 
 /// Bounds of one server. The default is for the daemon; tests make them small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,9 +72,30 @@ impl Default for ServeLimits {
     }
 }
 
-/// Serves `router` on `listener` until `closing` is cancelled, then lets open exchanges end for as long as the limits
+/// What is answered, and by whom.
+#[derive(Clone)]
+pub struct Front {
+    /// Everything of our own.
+    pub router: Router,
+    /// What stands below [`TAP_PATH`], if anything: it passes no guard of ours, and none of our headers.
+    pub tap: Option<Arc<Tap>>,
+}
+
+impl From<Router> for Front {
+    fn from(router: Router) -> Self {
+        Self { router, tap: None }
+    }
+}
+
+/// Serves `front` on `listener` until `closing` is cancelled, then lets open exchanges end for as long as the limits
 /// allow. Event streams end by the same token, which they share through [`super::ApiState`].
-pub async fn serve(listener: TcpListener, router: Router, closing: CancellationToken, limits: ServeLimits) {
+pub async fn serve(
+    listener: TcpListener,
+    front: impl Into<Front>,
+    closing: CancellationToken,
+    limits: ServeLimits,
+) {
+    let front = front.into();
     let places = Arc::new(Semaphore::new(limits.connections));
     let server = Arc::new(builder(limits.head));
     let graceful = GracefulShutdown::new();
@@ -94,7 +119,7 @@ pub async fn serve(listener: TcpListener, router: Router, closing: CancellationT
         };
         let connection = Connection {
             server: Arc::clone(&server),
-            router: router.clone(),
+            front: front.clone(),
             watcher: graceful.watcher(),
             closing: closing.clone(),
             cut: cut.clone(),
@@ -145,7 +170,7 @@ async fn pause(error: &io::Error) {
 
 struct Connection {
     server: Arc<Builder<TokioExecutor>>,
-    router: Router,
+    front: Front,
     watcher: Watcher,
     closing: CancellationToken,
     cut: CancellationToken,
@@ -161,11 +186,13 @@ impl Connection {
         }
         let _place = self.place;
         let asked = Arc::new(AtomicBool::new(false));
+        // A provider's reset, seen by the tap, ends this connection the same way.
+        let (stream, line) = Wire::new(stream);
         let service = {
-            let (router, asked) = (self.router, Arc::clone(&asked));
+            let (front, asked) = (self.front, Arc::clone(&asked));
             service_fn(move |request: hyper::Request<Incoming>| {
                 asked.store(true, Ordering::Relaxed);
-                answer(router.clone(), request.map(Body::new))
+                answer(front.clone(), request, line.clone())
             })
         };
         let connection = self
@@ -201,6 +228,34 @@ impl Connection {
     }
 }
 
-async fn answer(router: Router, request: Request) -> Result<Response, Infallible> {
-    router.oneshot(request).await
+async fn answer(front: Front, request: hyper::Request<Incoming>, line: Line) -> Result<Response, tap::Cut> {
+    let path = request.uri().path();
+    let tapped = path
+        .strip_prefix(TAP_PATH)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    match front.tap {
+        Some(tap) if tapped => Ok(through(&tap, request, line).await?.map(Body::new)),
+        _ => {
+            let request: Request = request.map(Body::new);
+            match front.router.oneshot(request).await {
+                Ok(response) => Ok(response),
+                Err(never) => match never {},
+            }
+        }
+    }
+}
+
+/// What the tap answers, its own status included.
+async fn through(
+    tap: &Tap,
+    request: hyper::Request<Incoming>,
+    line: Line,
+) -> Result<http::Response<tap::Reply>, tap::Cut> {
+    let host = request.headers().get(http::header::HOST);
+    let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let base = format!("http://{host}{TAP_PATH}");
+    match tap::status(&request, tap, None, &base) {
+        Some(status) => Ok(status),
+        None => tap.answer(request, TAP_PATH, line).await,
+    }
 }

@@ -7,12 +7,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     history::{History, HistoryError},
+    otlp::MAX_EXPORTS,
     problem::Problem,
 };
 use crate::{
     clock::{Clock, Timestamp},
     feed::{Hub, v1::StoreStatus},
-    intake::Intake,
+    intake::{Intake, otlp::Receiver},
 };
 
 /// Most reads of history at a time; each holds a thread while it runs.
@@ -65,6 +66,10 @@ pub struct ApiState {
     pub(super) bodies: Arc<Semaphore>,
     /// Bytes of long answers, until they are read.
     pub(super) unread: Arc<Semaphore>,
+    /// Turns for exports of telemetry.
+    pub(super) exports: Arc<Semaphore>,
+    /// What is known of the telemetry that came.
+    pub(super) otlp: Arc<Receiver>,
 }
 
 impl ApiState {
@@ -89,6 +94,8 @@ impl ApiState {
             reports: Arc::new(Semaphore::new(1)),
             bodies: Arc::new(Semaphore::new(MAX_BODIES)),
             unread: Arc::new(Semaphore::new(MAX_UNREAD)),
+            exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
+            otlp: Arc::default(),
         }
     }
 

@@ -6,15 +6,15 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(super) use feed::{StatusArgs, TopArgs, UrlArg};
+pub(super) use feed::{StatusArgs, TopArgs, UrlArg, base_url};
 
-use super::{backup::BackupArgs, history::HistoryArgs, report::ReportArgs};
+use super::{backup::BackupArgs, history::HistoryArgs, report::ReportArgs, tap::TapArgs};
 use crate::{gate::Expect, id::TargetId, protocol::Wire};
 
 /// Where a daemon listens unless told otherwise.
 pub(super) const DEFAULT_LISTEN: &str = "127.0.0.1:7411";
 /// Where a daemon is asked unless told otherwise.
-const DEFAULT_URL: &str = "http://127.0.0.1:7411";
+pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:7411";
 /// Where the simulator listens unless told otherwise.
 pub(super) const DEFAULT_SIMULATOR: &str = "127.0.0.1:7410";
 
@@ -160,6 +160,13 @@ pub enum Command {
     /// first. Faults come and go by PUT and DELETE on /control/faults/PROVIDER[/MODEL].
     #[command(after_long_help = base_urls())]
     Simulate(SimulateArgs),
+    /// A pass-through that measures real traffic on the wire: a client needs only its base URL changed.
+    ///
+    /// It forwards to the configured providers and to nobody else, with the client's own credential; bytes pass unchanged and
+    /// at once, nothing is sent twice, no prompt and no text is kept. What became of each reply is reported to the daemon.
+    /// SIGHUP reads the configuration anew; SIGTERM lets open replies end. docs/tap.md tells what it shows and can't.
+    #[command(after_help = super::tap::HELP)]
+    Tap(TapArgs),
     /// Is this reply whole? The gate for a captured stream, a body or a finished text.
     ///
     /// The protocol's own end and the stop reason speak first; a reply that ended naturally is then held against what its

@@ -19,6 +19,7 @@ mod report;
 mod run;
 mod simulate;
 mod status;
+mod tap;
 mod top;
 mod validate;
 
@@ -120,6 +121,7 @@ async fn dispatch(command: Command, clock: Clock) -> Exit {
         Command::History(args) => told(history::run(&args, &clock).await),
         Command::Report(args) => told(report::run(&args).await),
         Command::Simulate(args) => simulate::run(&args, clock).await,
+        Command::Tap(args) => tap::run(&args, clock).await,
         Command::Validate(args) => validate::run(&args),
         Command::Backup(args) => backup::run(&args, &clock),
         Command::Completions(args) => completions::run(&args),

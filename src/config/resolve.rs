@@ -218,7 +218,7 @@ impl Resolver<'_> {
         let listen = match value.get_ref().parse::<SocketAddr>() {
             Ok(address) if address.ip().is_loopback() => address,
             Ok(_) => {
-                let help = "access tokens are asked for by reports alone in this version: listen on 127.0.0.1 or [::1] and put a \
+                let help = "only reports ask for access tokens in this version: listen on 127.0.0.1 or [::1] and put a \
                             reverse proxy that checks who asks in front";
                 self.error(&value, "listen is not a loopback address", help);
                 fallback

@@ -31,6 +31,7 @@ use crate::{
     official::{self, Fetcher},
     probe::{ClientError, Prober},
     store::{IncidentQuery, MAX_LIMIT, Options, Reader, Store, StoreError, Writer},
+    tap::Tap,
     verdict::Observation,
 };
 
@@ -39,6 +40,8 @@ const CLOSE: Duration = Duration::from_secs(4);
 /// How long open exchanges may go on at the end. With the probes' own bound before it, less than the 10 s that a
 /// service manager is told.
 const SERVER_DRAIN: Duration = Duration::from_secs(4);
+/// The name under which what the daemon's own tap saw is told.
+const TAP_REPORTER: &str = "tap";
 
 /// Why the daemon did not start.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +87,7 @@ pub struct Daemon {
     closing: CancellationToken,
     core: JoinHandle<()>,
     server: JoinHandle<()>,
+    tap: Arc<Tap>,
     writer: Writer,
 }
 
@@ -191,6 +195,23 @@ fn publisher(brain: &mut Brain, writer: &Writer, vantage: String, clock: &Clock)
     ))
 }
 
+/// The tap on our own port: what it sees is taken in at once.
+fn tap(config: &Config, intake: Intake, clock: Clock) -> Arc<Tap> {
+    let sink = move |mut seen: Observation| {
+        seen.reporter = Some(TAP_REPORTER.to_owned());
+        intake
+            .observed(vec![seen])
+            .is_ok_and(|receipt| receipt.rejected.is_empty())
+    };
+    Arc::new(Tap::new(
+        &config.providers,
+        Arc::new(sink),
+        clock,
+        tokio::runtime::Handle::current(),
+        &[],
+    ))
+}
+
 impl Daemon {
     /// Binds, opens the store, starts the loop and the HTTP surface.
     ///
@@ -233,18 +254,23 @@ impl Daemon {
         };
         let core = Core::new(brain, doors, &config, stop.clone());
         let handle = core.handle();
+        let tap = tap(&config, intake.clone(), clock.clone());
         let config = Arc::new(RwLock::new(Arc::new(config)));
         let shelf = PageShelf {
             hub: Arc::clone(&hub),
             reader: reader.clone(),
             config: Arc::clone(&config),
+            intake: intake.clone(),
             clock: clock.clone(),
         };
         let state = api::ApiState::new(hub, Arc::new(reader), pulse, intake, clock, closing.clone());
-        let router = api::router(state, api::page::routes().with_state(shelf));
+        let front = api::Front {
+            router: api::router(state, api::page::routes().with_state(shelf)),
+            tap: Some(Arc::clone(&tap)),
+        };
         let server = tokio::spawn(api::serve(
             listener,
-            router,
+            front,
             closing.clone(),
             api::ServeLimits {
                 drain: SERVER_DRAIN,
@@ -260,6 +286,7 @@ impl Daemon {
             closing,
             core,
             server,
+            tap,
             writer,
         })
     }
@@ -306,6 +333,7 @@ impl Daemon {
             .is_ok()
             && in_force.await.is_ok()
         {
+            self.tap.set_providers(&config.providers);
             *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         }
     }

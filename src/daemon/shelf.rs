@@ -16,8 +16,9 @@ use crate::{
     config::Config,
     feed::{Hub, v1},
     id::{ProviderId, TargetId},
+    intake::Intake,
     probe,
-    store::Reader,
+    store::{Reader, StoreError},
     verdict::CanaryKind,
 };
 
@@ -27,6 +28,7 @@ pub(crate) struct PageShelf {
     pub(crate) hub: Arc<Hub>,
     pub(crate) reader: Reader,
     pub(crate) config: Arc<RwLock<Arc<Config>>>,
+    pub(crate) intake: Intake,
     pub(crate) clock: Clock,
 }
 
@@ -124,7 +126,12 @@ impl Shelf for PageShelf {
 
     async fn past(&self, target: &TargetId, range: Range) -> Past {
         let (reader, target, now) = (self.reader.clone(), target.clone(), self.clock.now());
-        let read = tokio::task::spawn_blocking(move || past::read(&reader, &target, range, now));
+        let traffic = self.intake.traffic(&target);
+        let read = tokio::task::spawn_blocking(move || {
+            let mut past = past::read(&reader, &target, range, now)?;
+            past.evidence = api::evidence_of(&reader, &target, traffic, now).ok();
+            Ok::<_, StoreError>(past)
+        });
         let missing = |why: String| Past {
             missing: Some(why),
             ..Past::default()

@@ -1,6 +1,7 @@
 //! The published health: wire types of v1 and the hub that hands them out.
 
 mod delta;
+pub mod evidence;
 mod filter;
 mod frame;
 mod hub;

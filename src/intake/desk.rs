@@ -2,7 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::{body::Item, hall::no_room, recent::Recent, report::Names};
+use super::{
+    body::Item,
+    hall::no_room,
+    recent::Recent,
+    report::Names,
+    tally::{Dimension, Part, Tally},
+};
 use crate::{
     clock::Timestamp,
     id::TargetId,
@@ -77,6 +83,7 @@ struct Known {
 pub(super) struct Desk {
     reporters: HashMap<String, Known>,
     names: Names,
+    tally: Tally,
 }
 
 impl Desk {
@@ -118,6 +125,7 @@ impl Desk {
             taken.receipt.duplicates += 1;
         } else {
             known.figures.count(&seen);
+            self.tally.count(&seen, now);
             taken.receipt.accepted += 1;
             taken.observations.push(seen);
         }
@@ -127,6 +135,12 @@ impl Desk {
     pub(super) fn note(&mut self, seen: &Observation, now: Timestamp) {
         let known = self.known(seen.reporter.as_deref().unwrap_or(NAMELESS), now);
         known.figures.count(seen);
+        self.tally.count(seen, now);
+    }
+
+    /// Real traffic of the last hour by that dimension, most attempts first.
+    pub(super) fn parts(&self, target: &TargetId, dimension: Dimension, now: Timestamp) -> Vec<Part> {
+        self.tally.parts(target, dimension, now)
     }
 
     fn known(&mut self, name: &str, now: Timestamp) -> &mut Known {

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use super::{
     BodyError, Format, body,
     desk::{Desk, Receipt, Rejected, Reporter},
+    tally::{Dimension, Part},
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -188,6 +189,14 @@ impl Intake {
     /// Everybody who was heard, most reports first.
     pub fn reporters(&self) -> Vec<(String, Reporter)> {
         self.desk().reporters()
+    }
+
+    /// Real traffic of that target in the last hour, by every dimension, most attempts first.
+    pub fn traffic(&self, target: &TargetId) -> Vec<(Dimension, Vec<Part>)> {
+        let now = self.0.clock.now();
+        let desk = self.desk();
+        let parts = |dimension| (dimension, desk.parts(target, dimension, now));
+        Dimension::ALL.into_iter().map(parts).collect()
     }
 
     /// Observations that wait to be judged.

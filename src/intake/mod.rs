@@ -6,9 +6,11 @@
 mod body;
 mod desk;
 mod hall;
+pub mod otlp;
 mod recent;
 mod report;
 mod sampler;
+mod tally;
 
 pub use body::{BodyError, Format, MAX_ITEMS};
 pub use desk::{MAX_REPORTERS, Receipt, Rejected, Reporter};
@@ -19,3 +21,4 @@ pub use report::{
     MAX_WORD_BYTES, VERDICTS,
 };
 pub use sampler::{KEPT_FAILURES, KEPT_OTHERS, Sampler};
+pub use tally::{Dimension, Disagreement, MAX_VALUES, OTHERS, Part, UNTOLD, WINDOW, disagreement};

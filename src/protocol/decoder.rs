@@ -25,6 +25,8 @@ struct Bounds {
     frames: usize,
     /// A limit was reached: nothing after it is read.
     capped: bool,
+    /// That limit was one of size, not of what the format allows.
+    outsize: bool,
 }
 
 /// How a protocol cuts its stream into frames.
@@ -61,6 +63,7 @@ impl Decoder {
                 bytes: 0,
                 frames: 0,
                 capped: false,
+                outsize: false,
             },
         }
     }
@@ -85,8 +88,10 @@ impl Decoder {
             }
         });
         if let Err(broken) = pushed {
+            bounds.outsize |= matches!(broken, Broken::TooLong { .. });
             bounds.cap(broken.to_string(), out);
         } else if fitting.len() < bytes.len() {
+            bounds.outsize = true;
             bounds.cap(over("body", "bytes", bounds.limits.body_bytes), out);
         }
     }
@@ -123,12 +128,19 @@ impl Decoder {
     pub fn is_capped(&self) -> bool {
         self.bounds.capped
     }
+
+    /// Whether the reply is larger than the limits allow. Whoever reads somebody else's replies may not call that a
+    /// fault.
+    pub fn is_outsize(&self) -> bool {
+        self.bounds.outsize
+    }
 }
 
 impl Bounds {
     /// Counts one frame; false once there are too many.
     fn admit(&mut self, out: &mut Vec<StreamEvent>) -> bool {
         if !self.capped && self.frames == self.limits.events {
+            self.outsize = true;
             self.cap(over("stream", "events", self.limits.events), out);
         }
         self.frames += 1;

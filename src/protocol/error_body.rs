@@ -47,6 +47,13 @@ pub fn classify(protocol: Protocol, status: u16, headers: &[(String, String)], b
     }
 }
 
+/// The class of an error of which codes and a message are known, the most telling code first, but no body.
+pub fn class_of_words(protocol: Protocol, status: u16, codes: &[&str], message: &str) -> ErrorClass {
+    let info = Info::of_text(message);
+    let info = codes.iter().rev().fold(info, |info, code| info.named(code));
+    class_of(protocol, Some(status), &info)
+}
+
 /// The error in a JSON payload of a 200 response, if it holds one: an `error` member, or an object that says of itself
 /// that it is an error.
 pub(super) fn from_payload(protocol: Protocol, text: &str) -> Option<ProviderError> {

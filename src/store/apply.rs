@@ -26,7 +26,9 @@ pub(super) const SPILL_MS: i64 = 1_000;
 /// Times beyond this many milliseconds from 2026 share the outermost ids.
 const FARTHEST_MS: i64 = 1 << 50;
 /// Most texts of the dictionary; further ones are stored with their row.
-pub(super) const MAX_WORDS: usize = 10_000;
+const MAX_WORDS: usize = 10_000;
+/// Of them, as many may come from reports of real traffic: whoever makes names up leaves room for those of our probes.
+const MAX_TOLD_WORDS: usize = MAX_WORDS / 2;
 /// Longest text of the dictionary in bytes.
 pub(super) const MAX_WORD_BYTES: usize = 128;
 
@@ -157,10 +159,18 @@ impl Memory {
         let target = self.target(connection, &o.target)?;
         let id = self.free_id(connection, o.at)?;
         let mut texts = Texts::default();
+        let most = if o.source.is_probe() {
+            MAX_WORDS
+        } else {
+            MAX_TOLD_WORDS
+        };
+        let mut word = |text: &Option<String>, beside: &mut Option<String>| {
+            self.word(connection, text.as_deref(), most, beside)
+        };
         let words = Words {
-            stop_reason: self.word(connection, o.stop_reason.as_deref(), &mut texts.stop_reason)?,
-            served_model: self.word(connection, o.served_model.as_deref(), &mut texts.served_model)?,
-            reporter: self.word(connection, o.reporter.as_deref(), &mut texts.reporter)?,
+            stop_reason: word(&o.stop_reason, &mut texts.stop_reason)?,
+            served_model: word(&o.served_model, &mut texts.served_model)?,
+            reporter: word(&o.reporter, &mut texts.reporter)?,
         };
         if o.verdict != Verdict::Complete {
             texts.request_id.clone_from(&o.request_id);
@@ -257,18 +267,19 @@ impl Memory {
         Ok(id)
     }
 
-    /// The word's number; where the dictionary takes no more, the text goes to `beside`.
+    /// The word's number; where the dictionary holds `most` or more, a new text goes to `beside`.
     fn word(
         &mut self,
         connection: &Connection,
         text: Option<&str>,
+        most: usize,
         beside: &mut Option<String>,
     ) -> rusqlite::Result<Option<u64>> {
         let Some(text) = text else { return Ok(None) };
         if let Some(id) = self.words.get(text) {
             return Ok(Some(*id));
         }
-        if text.len() > MAX_WORD_BYTES || self.words.len() >= MAX_WORDS {
+        if text.len() > MAX_WORD_BYTES || self.words.len() >= most {
             *beside = Some(text.to_owned());
             return Ok(None);
         }

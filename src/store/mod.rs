@@ -8,7 +8,6 @@ mod apply;
 mod backlog;
 mod backup;
 mod changes;
-mod counts;
 mod db;
 mod error;
 mod history;
@@ -30,7 +29,6 @@ mod writer;
 
 pub use backup::{Backup, BackupError, backup, interim_name};
 pub use changes::ChangeQuery;
-pub use counts::Counts;
 pub use db::SCHEMA_VERSION;
 pub use error::StoreError;
 pub use history::{DayCounts, MAX_POINTS, Series, SeriesQuery};
@@ -49,6 +47,8 @@ pub use rollup::{MAX_LATE_MS, Outcomes, Rollup, Span, Tokens};
 pub use spells::{Spell, SpellQuery};
 pub use sums::{MAX_SUMS, Sum, Sums};
 pub use writer::Writer;
+
+use crate::verdict::Counts;
 
 use std::{path::Path, time::Duration};
 

@@ -3,7 +3,7 @@
 
 mod feed;
 mod past;
-mod running;
+pub(crate) mod running;
 mod secrets;
 mod terminal;
 
@@ -19,26 +19,26 @@ use tempfile::TempDir;
 use crate::support::live::Providers;
 
 /// A folder of its own that is the program's whole world: no configuration and no key of this machine reaches it.
-struct Place {
+pub(crate) struct Place {
     dir: TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         Self { dir }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).unwrap();
     }
 
     /// A configuration of this provider's entries, on any free port.
-    fn configure(&self, name: &str, entries: &str) {
+    pub(crate) fn configure(&self, name: &str, entries: &str) {
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n[store]\npath = \"{}\"\n[network]\nanchors = []\n{entries}",
             self.path("endturn.db").display()
@@ -46,7 +46,7 @@ impl Place {
         self.write(name, &text);
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_endturn"));
         command
             .args(args)
@@ -67,10 +67,10 @@ impl Place {
 
 /// A process that has ended.
 #[derive(Debug)]
-struct Done {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub(crate) struct Done {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl From<Output> for Done {

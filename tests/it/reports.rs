@@ -19,7 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::live::{PATIENCE, Providers, get, json as ask, until};
 
-const TOKEN: &str = "marked-token-0123456789";
+pub(crate) const TOKEN: &str = "marked-token-0123456789";
 
 fn config(head: &str, entries: &str, dir: &Path) -> Config {
     let text = format!(
@@ -75,7 +75,7 @@ async fn target(addr: SocketAddr, id: &str) -> Option<Value> {
 }
 
 /// A provider whose target is probed once a minute.
-async fn world(head: &str) -> (tempfile::TempDir, Providers, Daemon) {
+pub(crate) async fn world(head: &str) -> (tempfile::TempDir, Providers, Daemon) {
     let (dir, providers) = (tempfile::tempdir().unwrap(), Providers::start().await);
     let entry = providers.entry("openai", "openai/v1", "\"gpt-5.2\"", "60s");
     let daemon = start(config(head, &entry, dir.path())).await;
@@ -226,6 +226,27 @@ async fn reports_move_the_feed_and_a_restart_remembers_their_targets() {
     })
     .await;
     assert_eq!(failures["items"][0]["reporter"], "it");
+    let evidence = ask(addr, "/v1/evidence/new/model").await;
+    assert_eq!(evidence["sources"][0]["source"], "report");
+    assert_eq!(
+        (
+            &evidence["sources"][0]["attempts"],
+            &evidence["sources"][0]["truncated"]
+        ),
+        (&json!(70), &json!(30))
+    );
+    let own = evidence["reporters"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|part| part["value"] == "it");
+    assert_eq!(own.unwrap()["truncated"], 30);
+    assert_eq!(evidence["disagreement"], Value::Null);
+    let (status, page) = get(addr, "/targets/new/model").await;
+    assert!(
+        status == 200 && page.contains("Whose word this is") && page.contains("not configured"),
+        "{status}"
+    );
     daemon.stop().await;
     let entry = providers.entry("openai", "openai/v1", "\"gpt-5.2\"", "60s");
     let again = start(config("", &entry, dir.path())).await;

@@ -229,4 +229,5 @@ def main():
         sys.exit(f"{path} holds another table; write it anew with --write")
 
 
-main()
+if __name__ == "__main__":
+    main()

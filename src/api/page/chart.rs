@@ -228,14 +228,18 @@ impl Board {
                 super::figures::age(steps.step)
             ),
             spent: super::figures::dollars(history.series.iter().map(spent).sum()),
-            charts: vec![
-                lengths::ttft(&figures, soft_deadline_ms),
-                lengths::e2e(&figures),
-                lengths::itl(&figures),
-                share::rates(&figures),
-                outcomes::verdicts(&figures),
-                outcomes::sources(&figures),
-            ],
+            charts: [
+                Some(lengths::ttft(&figures, soft_deadline_ms)),
+                Some(lengths::e2e(&figures)),
+                Some(lengths::itl(&figures)),
+                Some(share::rates(&figures)),
+                share::sides(&figures),
+                Some(outcomes::verdicts(&figures)),
+                Some(outcomes::sources(&figures)),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
             times: ticks
                 .iter()
                 .filter(|t| !t.label.is_empty())

@@ -10,8 +10,7 @@ use crate::{
     health::{self, Against, DetectorNumbers, MAX_UNWATCHED, Numbers, WINDOW},
     id::TargetId,
     protocol::ErrorClass,
-    store::Counts,
-    verdict::{FailedAt, Failure, OffScript, Truncation, Verdict},
+    verdict::{Counts, FailedAt, Failure, OffScript, Truncation, Verdict},
 };
 
 use super::{

@@ -8,6 +8,7 @@ use crate::{
     clock::Timestamp,
     feed::{
         Finding,
+        evidence::Evidence,
         v1::{Health, TargetHealth},
     },
     health::{Incident, Standing, State},
@@ -26,6 +27,7 @@ use super::{
     seen::{Seen, seen},
     sentence::Sentence,
     uptime::{Uptime, uptime},
+    whose::Whose,
     words,
 };
 
@@ -54,6 +56,7 @@ struct TargetPage {
     flags: String,
     spent: String,
     figures: Vec<Figure>,
+    word: Option<Whose>,
     uptime: Vec<Uptime>,
     ranges: [Range; Range::ALL.len()],
     range: Range,
@@ -125,6 +128,8 @@ pub struct Past {
     pub incident: Option<Incident>,
     /// The last incidents, the open one included, last opened first.
     pub incidents: Vec<Incident>,
+    /// Where the figures come from.
+    pub evidence: Option<Evidence>,
     /// Why there is less than there should be.
     pub missing: Option<String>,
 }
@@ -162,6 +167,7 @@ impl Scene<'_> {
                 .join(", "),
             spent: dollars(target.spent_usd_today),
             figures: all_figures(target),
+            word: past.evidence.as_ref().and_then(Whose::of),
             uptime: uptime(id, &past.standings, now),
             ranges: Range::ALL,
             range,

@@ -5,6 +5,7 @@ mod look;
 mod methodology;
 mod overview;
 mod target;
+mod whose;
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +22,7 @@ use crate::{
     verdict::{CanaryKind, FailedAt, Failure, Observation, Purpose, Source, Truncation, Verdict},
 };
 
-use self::{fixtures::*, history::history};
+use self::{fixtures::*, history::history, whose::evidence};
 
 fn title(html: &str) -> &str {
     html.split_once("<title>")

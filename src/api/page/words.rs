@@ -282,6 +282,8 @@ pub(super) fn flag(name: &str) -> String {
         "model_changed" => "another model answers than before".to_owned(),
         "sentinel_off" => "the model does not follow a canary: its text is not judged".to_owned(),
         "terminal_lax" => "replies end without their terminal event".to_owned(),
+        "reports_only" => "not configured: judged by what others report".to_owned(),
+        "canary_resting" => "the canary rests: real traffic tells enough".to_owned(),
         "budget_spent" => "no money left for generation today".to_owned(),
         other => other.replace('_', " "),
     }

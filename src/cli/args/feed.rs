@@ -53,7 +53,7 @@ pub struct TopArgs {
 }
 
 /// Where a daemon answers, without a path.
-fn base_url(text: &str) -> Result<String, String> {
+pub(in crate::cli) fn base_url(text: &str) -> Result<String, String> {
     match url::Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text.to_owned()),
         _ => Err(format!("no URL, write it as http://{DEFAULT_LISTEN}")),

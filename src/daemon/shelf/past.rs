@@ -66,6 +66,7 @@ pub(super) fn read(
         standings: reader.standings(now.minus(UPTIME), now)?,
         incident: incidents.items.iter().find(|i| i.closed.is_none()).cloned(),
         incidents: incidents.items.into_iter().take(MAX_LISTED).collect(),
+        evidence: None,
         missing: None,
     })
 }

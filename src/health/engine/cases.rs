@@ -87,10 +87,16 @@ fn corroborating_reports_call_for_probes_and_convict_nobody() {
 
 #[test]
 fn a_report_older_than_60_seconds_is_history_only() {
-    for (age_ms, counted) in [(60_000, 1), (60_001, 0)] {
+    for (age_ms, took_ms, counted) in [
+        (60_000, None, 1),
+        (60_001, None, 0),
+        (99_000, Some(39_000), 1),
+        (99_000, Some(38_999), 0),
+    ] {
         let mut engine = engine();
         let mut report = seen(100_000, Source::Report, CUT);
         report.started = at(100_000 - age_ms);
+        report.phases.end = took_ms.map(std::time::Duration::from_millis);
         engine.observe(&report, at(100_000));
         assert_eq!(
             engine.view(at(100_000)).targets[0].figures.attempts,

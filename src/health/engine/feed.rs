@@ -49,7 +49,11 @@ impl Engine {
         let now_ms = now.as_millis();
         self.incident_clock(number, now, out);
         let started = observation.started.as_millis();
-        let old = observation.source == Source::Report && now_ms - started > REPORT_MAX_AGE_MS;
+        // A long reply is news when it ends, however long ago it was asked for.
+        let ended = observation
+            .started
+            .plus(observation.phases.end.unwrap_or_default());
+        let old = observation.source == Source::Report && now_ms - ended.as_millis() > REPORT_MAX_AGE_MS;
         let target = &mut self.targets[number];
         if old {
             return;

@@ -17,7 +17,7 @@ use crate::support::live::{Providers, get, json, until};
 const STOP: Duration = Duration::from_secs(10);
 
 /// A process of ours. Dropping it kills it, and nothing else.
-pub(super) struct Running {
+pub(crate) struct Running {
     child: Child,
     out: Arc<Mutex<String>>,
     err: Arc<Mutex<String>>,
@@ -46,11 +46,11 @@ fn collect(from: impl Read + Send + 'static) -> (Arc<Mutex<String>>, thread::Joi
 }
 
 impl Running {
-    pub(super) fn start(place: &Place, args: &[&str]) -> Self {
+    pub(crate) fn start(place: &Place, args: &[&str]) -> Self {
         Self::spawn(place.command(args))
     }
 
-    pub(super) fn spawn(mut command: Command) -> Self {
+    pub(crate) fn spawn(mut command: Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -66,16 +66,16 @@ impl Running {
         }
     }
 
-    pub(super) fn out(&self) -> String {
+    pub(crate) fn out(&self) -> String {
         self.out.lock().unwrap().clone()
     }
 
-    pub(super) fn err(&self) -> String {
+    pub(crate) fn err(&self) -> String {
         self.err.lock().unwrap().clone()
     }
 
     /// The first line on stdout or stderr that holds this.
-    pub(super) async fn line(&self, part: &str) -> String {
+    pub(crate) async fn line(&self, part: &str) -> String {
         until(part, || async {
             let told = self.out() + &self.err();
             told.lines().find(|line| line.contains(part)).map(str::to_owned)
@@ -84,13 +84,13 @@ impl Running {
     }
 
     /// The address in `ready page="http://ADDR/"`.
-    pub(super) async fn addr(&self) -> std::net::SocketAddr {
+    pub(crate) async fn addr(&self) -> std::net::SocketAddr {
         let line = self.line(" ready ").await;
         let rest = line.split("http://").nth(1).unwrap();
         rest.split('/').next().unwrap().parse().unwrap()
     }
 
-    pub(super) fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill")
             .args(["-s", name, &self.child.id().to_string()])
             .status();
@@ -98,7 +98,7 @@ impl Running {
     }
 
     /// Waits for its own end, within the bound.
-    pub(super) async fn end(mut self) -> Done {
+    pub(crate) async fn end(mut self) -> Done {
         let waited = async {
             loop {
                 if let Some(status) = self.child.try_wait().unwrap() {
@@ -121,11 +121,11 @@ impl Running {
     }
 }
 
-pub(super) fn entry(providers: &Providers, id: &str, path: &str, models: &str) -> String {
+pub(crate) fn entry(providers: &Providers, id: &str, path: &str, models: &str) -> String {
     providers.entry(id, path, models, "100ms")
 }
 
-pub(super) async fn until_state(addr: std::net::SocketAddr, target: &str, state: &str) -> Value {
+pub(crate) async fn until_state(addr: std::net::SocketAddr, target: &str, state: &str) -> Value {
     until(&format!("{target} {state}"), || async {
         let (status, body) = get(addr, &format!("/v1/health/{target}")).await;
         let health: Value = serde_json::from_str(&body).unwrap();

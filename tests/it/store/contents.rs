@@ -415,3 +415,33 @@ fn events_come_back_in_order_and_only_those_after() {
     assert!(after(u64::MAX, 10).is_empty());
     assert_eq!(reader.first_event().expect("a read"), Some(3));
 }
+
+/// Whoever makes up names fills half of the dictionary and no more, and what finds no place in it is kept all the same.
+#[test]
+fn names_that_are_made_up_leave_room_for_words_of_probes() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("endturn.db");
+    let (writer, reader) = open(&path);
+    let told = |n: i64| {
+        let mut seen = healthy("a/m", n);
+        seen.source = Source::Report;
+        seen.reporter = Some(format!("made-up-{n}"));
+        seen
+    };
+    let words = || -> i64 {
+        let raw = rusqlite::Connection::open(&path).expect("a connection");
+        raw.query_row("SELECT count(*) FROM words", [], |row| row.get(0))
+            .expect("a number")
+    };
+    store(&writer, (0..5_100).map(told));
+    assert_eq!(words(), 5_000);
+    let mut probe = healthy("a/m", 6_000);
+    probe.served_model = Some("a-model-of-ours".to_owned());
+    store(&writer, [probe]);
+    assert_eq!(words(), 5_001);
+    let names: Vec<Option<String>> = all(&reader, query(500)).into_iter().map(|o| o.reporter).collect();
+    assert_eq!(
+        names[1..3],
+        [Some("made-up-5099".to_owned()), Some("made-up-5098".to_owned())]
+    );
+}

@@ -236,6 +236,7 @@ pub(super) fn past() -> Past {
             ],
         )],
         standings: standings(),
+        evidence: Some(evidence()),
         incidents: vec![incident()],
         incident: Some(incident()),
         missing: None,

@@ -3,10 +3,8 @@
 
 use std::ops::AddAssign;
 
-use crate::{
-    protocol::ErrorClass,
-    verdict::{FailedAt, Failure, Observation, Source, Verdict},
-};
+use super::{FailedAt, Failure, Observation, Source, Verdict};
+use crate::protocol::ErrorClass;
 
 /// Counts by outcome. `error_rate` = errors / attempts, `truncation_rate` = truncated / began, `failure_rate` =
 /// (errors + truncated) / attempts.
