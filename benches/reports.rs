@@ -17,7 +17,7 @@
 mod post;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt::Write,
     net::SocketAddr,
     path::PathBuf,
@@ -178,7 +178,7 @@ struct Found {
 
 impl Found {
     fn times(&mut self, sent: &Sent, frames: &[Frame]) {
-        let mut seen: HashMap<(String, bool), ()> = HashMap::new();
+        let mut seen = HashSet::new();
         for frame in frames.iter().filter(|frame| frame.kind == "health") {
             let delta: Value = serde_json::from_slice(&frame.data).unwrap();
             for moved in delta["transitions"].as_array().into_iter().flatten() {
@@ -187,7 +187,7 @@ impl Found {
                 let at = Timestamp::from_rfc3339(moved["at"].as_str().unwrap()).unwrap();
                 let convicted = ["down", "partial", "degraded"].contains(&moved["to"].as_str().unwrap());
                 if !convicted && moved["routing"]["hint"] != "suspect"
-                    || seen.insert((target.to_owned(), convicted), ()).is_some()
+                    || !seen.insert((target.to_owned(), convicted))
                 {
                     continue;
                 }

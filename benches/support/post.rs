@@ -1,7 +1,7 @@
 //! Clients of the daemon that cost next to nothing: a kept connection that posts reports, bodies that are made once
 //! and only numbered anew, and a follower of events that notes when each was read.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{fmt::Write, net::SocketAddr, time::Duration};
 
 use endturn::clock::Clock;
 use tokio::{
@@ -82,7 +82,8 @@ const ROUND: usize = 10_000;
 
 /// Bodies of reports, each with an id that never comes again.
 pub(crate) struct Bodies {
-    bodies: Vec<(Vec<u8>, Vec<usize>)>,
+    /// Their text, and where its numbers stand.
+    made: Vec<(Vec<u8>, Vec<usize>)>,
     next: usize,
     number: u64,
 }
@@ -90,7 +91,7 @@ pub(crate) struct Bodies {
 impl Bodies {
     /// `failing`: three of a thousand.
     pub(crate) fn new(connection: usize, per_body: usize, targets: usize, failing: bool) -> Self {
-        let bodies = (0..ROUND / per_body)
+        let made = (0..ROUND / per_body)
             .map(|body| {
                 let (mut text, mut places) = ("[".to_owned(), Vec::new());
                 for n in body * per_body..(body + 1) * per_body {
@@ -104,7 +105,8 @@ impl Bodies {
                     text.push_str("{\"id\":\"");
                     places.push(text.len());
                     text.push_str(&"0".repeat(DIGITS));
-                    text.push_str(&format!(
+                    let _ = write!(
+                        text,
                         "\",\"target\":\"busy{}/m\",\"reporter\":\"gateway-{connection}{}\",\"verdict\":\"{verdict}\",\
                          \"http_status\":200,\"ttft_ms\":{},\"e2e_ms\":{},\"input_tokens\":812,\"output_tokens\":{}}}",
                         n * 7 % targets,
@@ -112,21 +114,21 @@ impl Bodies {
                         300 + n % 211,
                         1_200 + n % 977,
                         100 + n % 200,
-                    ));
+                    );
                 }
                 text.push(']');
                 (text.into_bytes(), places)
             })
             .collect();
         Self {
-            bodies,
+            made,
             next: 0,
             number: 0,
         }
     }
 
     pub(crate) fn next(&mut self) -> &[u8] {
-        let (text, places) = &mut self.bodies[self.next];
+        let (text, places) = &mut self.made[self.next];
         for place in places {
             let mut left = self.number;
             for digit in text[*place..*place + DIGITS].iter_mut().rev() {
@@ -136,8 +138,8 @@ impl Bodies {
             self.number += 1;
         }
         let body = self.next;
-        self.next = (self.next + 1) % self.bodies.len();
-        &self.bodies[body].0
+        self.next = (self.next + 1) % self.made.len();
+        &self.made[body].0
     }
 }
 

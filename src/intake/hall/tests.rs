@@ -1,6 +1,7 @@
 //! Places, guests and the queue.
 
 use futures_util::FutureExt;
+use proptest::prelude::*;
 
 use super::*;
 use crate::{
@@ -154,4 +155,65 @@ async fn a_batch_that_is_judged_to_its_last_gives_its_places_back() {
     // Nothing is left, and nobody has asked for a fourth.
     assert!(queue.ready().now_or_never().is_none());
     assert_eq!(intake.waiting(), 0);
+}
+
+/// A body of reports, or something else that happens.
+#[derive(Debug, Clone)]
+enum Step {
+    /// Their ids; an odd one is told without a verdict.
+    Body(Vec<u8>),
+    /// Observations that need no reading.
+    Fill(usize),
+    /// So many are judged.
+    Judge(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let body = prop::collection::vec(0..40_u8, 0..12).prop_map(Step::Body);
+    // Nearly all places, so that bodies come to a full hall.
+    let fill = (0..30_usize).prop_map(|left| Step::Fill(MAX_WAITING - left));
+    let judge = prop_oneof![0..30_usize, Just(MAX_WAITING)].prop_map(Step::Judge);
+    prop::collection::vec(prop_oneof![4 => body, 1 => fill, 2 => judge], 1..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever comes in which order: a body that is refused leaves nothing behind, and one that is taken is judged.
+    #[test]
+    fn a_refused_body_counts_for_nothing(steps in steps()) {
+        let (intake, mut queue, _) = hall();
+        let (mut known, mut wrong, mut repeated) = (HashSet::new(), 0, 0);
+        let (mut taken, mut judged) = (0_usize, 0_usize);
+        for step in steps {
+            match step {
+                Step::Body(ids) => {
+                    let report = |id: &u8| match id % 2 {
+                        0 => format!("{{\"id\":\"{id}\",\"target\":\"local/m\",\"verdict\":\"complete\"}}"),
+                        _ => format!("{{\"id\":\"{id}\",\"target\":\"local/m\"}}"),
+                    };
+                    let body = format!("[{}]", ids.iter().map(report).collect::<Vec<_>>().join(","));
+                    let free = MAX_WAITING - intake.waiting();
+                    let answer = intake.reports(body.as_bytes(), Format::Json, Trust::Full);
+                    prop_assert_eq!(answer.is_ok(), ids.len() <= free);
+                    let Ok(receipt) = answer else { continue };
+                    let right = ids.iter().filter(|id| *id % 2 == 0);
+                    let fresh = right.clone().filter(|id| known.insert(**id)).count();
+                    prop_assert_eq!(receipt.accepted, fresh);
+                    prop_assert_eq!(receipt.duplicates, right.count() - fresh);
+                    prop_assert_eq!(receipt.accepted + receipt.duplicates + receipt.rejected.len(), ids.len());
+                    taken += fresh;
+                    wrong += receipt.rejected.len() as u64;
+                    repeated += receipt.duplicates as u64;
+                }
+                Step::Fill(n) => taken += intake.observed(vec![seen("local/m"); n]).map_or(0, |it| it.accepted),
+                Step::Judge(n) => judged += (0..n).map_while(|_| queue.take()).count(),
+            }
+        }
+        let figures = intake.reporters();
+        let told = figures.first().map(|(_, it)| *it).unwrap_or_default();
+        prop_assert_eq!((told.accepted, told.rejected, told.duplicates), (taken as u64, wrong, repeated));
+        prop_assert_eq!(judged + drain(&mut queue).len(), taken);
+        prop_assert_eq!(intake.waiting(), 0);
+    }
 }
