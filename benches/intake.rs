@@ -118,8 +118,8 @@ fn spans(criterion: &mut Criterion) {
 
 /// Reports of one body.
 const REPORTS: usize = 100;
-/// So many bodies that no id is remembered any more when its body comes again.
-const BODIES: usize = 200;
+/// So many bodies that no id is remembered any more, by any of three reporters, when its body comes again.
+const BODIES: usize = 400;
 
 fn reports_of(body: usize) -> String {
     let reports = (0..REPORTS).map(|n| {

@@ -36,8 +36,10 @@ use tokio_util::sync::CancellationToken;
 /// Tokens of a reply, a chunk each, and the pause between two.
 const TOKENS: usize = 100;
 const GAP: Duration = Duration::from_millis(3);
-/// Replies at a time, each on a kept connection.
+/// Replies at a time, each on a kept connection, and how much later each begins than the one before: what a request
+/// takes is to be seen, not how requests of one instant wait for each other.
 const STREAMS: usize = 8;
+const STAGGER: Duration = Duration::from_micros(2_300);
 const ROUNDS: usize = 40;
 /// Rounds before any is counted.
 const WARM_UP: usize = 3;
@@ -250,10 +252,12 @@ async fn connect(addr: SocketAddr) -> Sender {
 /// One side's replies at a time, and what they took.
 async fn round(senders: &mut Vec<Sender>, path: &str, clock: &Clock, into: &mut Delays) {
     let body = Bytes::from(BODY.replace("PROMPT", &"word ".repeat(400)));
-    let asked: Vec<_> = senders
-        .drain(..)
-        .map(|sender| tokio::spawn(ask(sender, path.to_owned(), clock.clone(), body.clone())))
-        .collect();
+    let mut asked = Vec::new();
+    for sender in senders.drain(..) {
+        let reply = ask(sender, path.to_owned(), clock.clone(), body.clone());
+        asked.push(tokio::spawn(reply));
+        tokio::time::sleep(STAGGER).await;
+    }
     for asked in asked {
         let (sender, delays) = asked.await.expect("a reply");
         senders.push(sender);
