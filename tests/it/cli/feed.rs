@@ -126,7 +126,7 @@ async fn waiting_ends_with_the_next_change_and_outlives_a_restart() {
     );
 
     providers.truncate("anthropic");
-    let done = table.end().await.expect(5);
+    let done = table.outcome().await.expect(5);
     let first = done.out.lines().next().unwrap();
     assert!(
         first.starts_with("anthropic/haiku  operational -> "),
@@ -134,10 +134,10 @@ async fn waiting_ends_with_the_next_change_and_outlives_a_restart() {
         done.out
     );
     assert!(done.out.contains("\n\nTARGET "), "{}", done.out);
-    let done = bar.end().await.expect(5);
+    let done = bar.outcome().await.expect(5);
     assert_eq!(done.out.lines().count(), 1, "{}", done.out);
     assert!(done.out.starts_with("endturn: anthropic/haiku "), "{}", done.out);
-    let done = json.end().await.expect(5);
+    let done = json.outcome().await.expect(5);
     let feed: Value = serde_json::from_str(&done.out).unwrap();
     assert_eq!(feed["schema"], "endturn.health.v1");
     assert_eq!(feed["changes"][0]["from"], "operational");

@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 
 use super::{Done, Place};
-use crate::support::live::{Providers, get, json, until};
+use crate::support::live::{PATIENCE, Providers, get, json, until};
 
 /// How long the manual gives it to end.
 const STOP: Duration = Duration::from_secs(10);
@@ -97,8 +97,17 @@ impl Running {
         assert!(sent.unwrap().success());
     }
 
-    /// Waits for its own end, within the bound.
-    pub(crate) async fn end(mut self) -> Done {
+    /// Waits for its own end, within the bound of a shutdown.
+    pub(crate) async fn end(self) -> Done {
+        self.end_within(STOP).await
+    }
+
+    /// Waits for its own end where something has to happen before it.
+    pub(crate) async fn outcome(self) -> Done {
+        self.end_within(PATIENCE).await
+    }
+
+    async fn end_within(mut self, bound: Duration) -> Done {
         let waited = async {
             loop {
                 if let Some(status) = self.child.try_wait().unwrap() {
@@ -107,7 +116,7 @@ impl Running {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        let code = tokio::time::timeout(STOP, waited).await;
+        let code = tokio::time::timeout(bound, waited).await;
         let code = code.unwrap_or_else(|_| panic!("no end in time: {}", self.err()));
         // Its last words may still be on their way to us.
         for reader in self.readers.drain(..) {
