@@ -14,6 +14,8 @@ root=$(cd "$here/../.." && pwd)
 cache=${ENDTURN_REAL_CACHE:-$root/target/real}
 venv=$cache/otlp
 binary=${1:-$root/target/debug/endturn}
+# The daemon runs in a directory of its own.
+binary=$(cd "$(dirname "$binary")" && pwd)/$(basename "$binary")
 
 # Pinned: a newer one is a change of its own. The instrumentation's own dependencies are too loose to work: it needs
 # httpx, which the SDK no longer brings, and a module that later versions of its utilities dropped.
