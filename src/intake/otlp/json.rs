@@ -21,7 +21,7 @@ use super::{
 
 /// Every span of an `ExportTraceServiceRequest`.
 pub(super) fn traces<'a>(body: &'a [u8], take: &mut impl Take<'a>) -> Result<(), JsonError> {
-    let request: Request<'a> = serde_json::from_slice(body)?;
+    let request = request(body)?;
     each_item(request.resource_spans, |resource, _, item: SpanItem<'a>| {
         take.span(resource, item.span());
     })
@@ -29,7 +29,7 @@ pub(super) fn traces<'a>(body: &'a [u8], take: &mut impl Take<'a>) -> Result<(),
 
 /// Every record of an `ExportLogsServiceRequest`.
 pub(super) fn logs<'a>(body: &'a [u8], take: &mut impl Take<'a>) -> Result<(), JsonError> {
-    let request: Request<'a> = serde_json::from_slice(body)?;
+    let request = request(body)?;
     each_item(request.resource_logs, |resource, scope, item: RecordItem<'a>| {
         take.record(resource, scope, item.record());
     })
@@ -37,7 +37,15 @@ pub(super) fn logs<'a>(body: &'a [u8], take: &mut impl Take<'a>) -> Result<(), J
 
 /// Whether the body is an object at all: all that is asked of metrics.
 pub(super) fn is_message(body: &[u8]) -> Result<(), JsonError> {
-    serde_json::from_slice::<Request<'_>>(body).map(|_| ())
+    request(body).map(|_| ())
+}
+
+/// The outermost object. serde would also take its members in their order from an array.
+fn request(body: &[u8]) -> Result<Request<'_>, JsonError> {
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(JsonError::custom("an array is no export"));
+    }
+    serde_json::from_slice(body)
 }
 
 type Raw<'a> = Option<&'a RawValue>;

@@ -272,6 +272,7 @@ fn an_error_repeats_nothing_of_the_body() {
         r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":[{"key":"error.type","value":"confidential"}]}]}]}]}"#,
         r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"kind":3,"startTimeUnixNano":"confidential"}]}]}]}"#,
         "confidential",
+        r#" [null,"confidential"]"#,
     ] {
         let words = refused(Encoding::Json, body.as_bytes());
         assert!(words.starts_with("the body is no OTLP in JSON"), "{words}");
