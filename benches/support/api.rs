@@ -13,7 +13,7 @@ use endturn::{
     feed::{Hub, v1},
     health::{Change, Incident, View},
     intake::Intake,
-    verdict::Observation,
+    verdict::{Observation, Source},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +45,13 @@ impl History for Nothing {
     }
 
     fn series(&self, _: &endturn::store::SeriesQuery) -> Result<endturn::store::Series, HistoryError> {
+        Err(HistoryError::Cursor)
+    }
+
+    fn series_by_source(
+        &self,
+        _: &endturn::store::SeriesQuery,
+    ) -> Result<Vec<(Source, endturn::store::Series)>, HistoryError> {
         Err(HistoryError::Cursor)
     }
 

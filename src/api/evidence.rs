@@ -67,16 +67,16 @@ pub fn gather(
 ) -> Result<Evidence, HistoryError> {
     let mut sources = Vec::new();
     let (mut probes, mut told) = (Counts::default(), Counts::default());
-    for source in Source::ALL {
-        let series = history.series(&SeriesQuery {
-            target: target.clone(),
-            from: now.minus(intake::WINDOW),
-            to: now,
-            step: Duration::from_secs(60),
-            sources: vec![source],
-            spans: vec![Span::Ttft],
-            outcomes: false,
-        })?;
+    let seen = history.series_by_source(&SeriesQuery {
+        target: target.clone(),
+        from: now.minus(intake::WINDOW),
+        to: now,
+        step: Duration::from_secs(60),
+        sources: Source::ALL.to_vec(),
+        spans: vec![Span::Ttft],
+        outcomes: false,
+    })?;
+    for (source, series) in seen {
         let mut sum = crate::store::Rollup::default();
         series.points.iter().for_each(|point| sum.merge(point));
         match source {

@@ -16,10 +16,7 @@ use super::{
     page::CONTENT_SECURITY_POLICY,
     problem::{self, Problem},
 };
-
-/// Host names that we answer to, whatever the port. A page of another origin that was rebound to our address by DNS
-/// comes with its own name and is turned away.
-pub const HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+use crate::config::{OWN_HOSTS, is_own_host};
 
 /// Headers of every response. No inline script or style, no frames, no guessing of media types.
 const SECURITY: [(HeaderName, &str); 3] = [
@@ -52,10 +49,10 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
 
 fn check(request: &Request) -> Result<(), Problem> {
     let host = host(request)?;
-    if !host.is_none_or(is_allowed) {
+    if !host.is_none_or(is_own_host) {
         return Err(Problem::misdirected(format!(
             "this server answers to {}, not to the host of this request",
-            HOSTS.join(", ")
+            OWN_HOSTS.join(", ")
         )));
     }
     let takes_none = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -83,50 +80,6 @@ fn host(request: &Request) -> Result<Option<&str>, Problem> {
     }
 }
 
-/// Whether `host`, with or without port, is one of [`HOSTS`].
-fn is_allowed(host: &str) -> bool {
-    HOSTS.iter().any(|name| {
-        let rest = host
-            .get(..name.len())
-            .filter(|start| start.eq_ignore_ascii_case(name))
-            .map(|_| &host[name.len()..]);
-        match rest {
-            Some("") => true,
-            Some(rest) => rest
-                .strip_prefix(':')
-                .is_some_and(|port| port.parse::<u16>().is_ok()),
-            None => false,
-        }
-    })
-}
-
 fn has_body(headers: &HeaderMap, body: &Body) -> bool {
     headers.contains_key(header::TRANSFER_ENCODING) || body.size_hint().lower() > 0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_loopback_names_are_ours() {
-        for (host, allowed) in [
-            ("localhost", true),
-            ("LOCALHOST:7411", true),
-            ("127.0.0.1:7411", true),
-            ("[::1]", true),
-            ("[::1]:80", true),
-            ("localhost:", false),
-            ("localhost:99999", false),
-            ("localhost.evil.example", false),
-            ("127.0.0.1.evil.example", false),
-            ("127.0.0.2", false),
-            ("::1", false),
-            ("evil.example:7411", false),
-            ("user@localhost", false),
-            ("", false),
-        ] {
-            assert_eq!(is_allowed(host), allowed, "{host}");
-        }
-    }
 }

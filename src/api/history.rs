@@ -114,6 +114,11 @@ pub trait History: Send + Sync + 'static {
     fn standings(&self, from: Timestamp, to: Timestamp) -> Result<Vec<health::Standing>, HistoryError>;
     /// A series of one target.
     fn series(&self, query: &store::SeriesQuery) -> Result<store::Series, HistoryError>;
+    /// The same, each source by itself in the order of the query.
+    fn series_by_source(
+        &self,
+        query: &store::SeriesQuery,
+    ) -> Result<Vec<(Source, store::Series)>, HistoryError>;
     /// Kept events after a revision, oldest first, at most `limit`. Empty where that revision is past retention.
     fn events_after(&self, revision: u64, limit: usize) -> Result<Vec<KeptEvent>, HistoryError>;
 }
@@ -212,6 +217,13 @@ impl History for Reader {
 
     fn series(&self, query: &store::SeriesQuery) -> Result<store::Series, HistoryError> {
         Ok(Reader::series(self, query)?)
+    }
+
+    fn series_by_source(
+        &self,
+        query: &store::SeriesQuery,
+    ) -> Result<Vec<(Source, store::Series)>, HistoryError> {
+        Ok(Reader::series_by_source(self, query)?)
     }
 
     fn events_after(&self, revision: u64, limit: usize) -> Result<Vec<KeptEvent>, HistoryError> {

@@ -36,7 +36,6 @@ use axum::{
 pub use badge::MAX_LABEL;
 pub use events::{COMMENT_EVERY, MAX_REPLAY, RETRY_MS};
 pub use evidence::gather as evidence_of;
-pub use guard::HOSTS;
 pub use health::MAX_WAIT;
 pub use history::{ChangeQuery, History, HistoryError, IncidentQuery, KeptEvent, Listing, ObservationQuery};
 pub use incidents_feed::MAX_ENTRIES;

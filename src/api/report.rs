@@ -178,16 +178,16 @@ impl Question {
         material: &mut Material,
         attempts: &mut Attempts,
     ) -> Result<(), HistoryError> {
-        for source in [Source::Canary, Source::Long, Source::Report, Source::Tap] {
-            let series = history.series(&SeriesQuery {
-                target: target.clone(),
-                from: self.terms.from(),
-                to: self.terms.until(),
-                step: STEP,
-                spans: vec![Span::Ttft, Span::E2e],
-                outcomes: true,
-                sources: vec![source],
-            })?;
+        let all = history.series_by_source(&SeriesQuery {
+            target: target.clone(),
+            from: self.terms.from(),
+            to: self.terms.until(),
+            step: STEP,
+            spans: vec![Span::Ttft, Span::E2e],
+            outcomes: true,
+            sources: vec![Source::Canary, Source::Long, Source::Report, Source::Tap],
+        })?;
+        for (source, series) in all {
             let seen = match source {
                 Source::Canary => &mut attempts.canary,
                 Source::Long => &mut attempts.long,

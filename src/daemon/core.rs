@@ -27,7 +27,7 @@ use crate::{
 pub(crate) const MAX_INPUTS: usize = 4_096;
 /// Most inputs that are taken in before the feed is told.
 const MAX_BATCH: usize = 256;
-/// Most observations of real traffic that are judged before the feed is told: some 5 ms of work.
+/// Most observations of real traffic that are judged before the feed is told.
 const MAX_REPORTED: usize = 1_024;
 /// How often the detector state is kept.
 const SAVE_EVERY: Duration = Duration::from_secs(30);

@@ -150,7 +150,10 @@ impl Desk {
             }
             self.reporters.insert(name.to_owned(), Known::default());
         }
-        let known = self.reporters.entry(name.to_owned()).or_default();
+        let known = self
+            .reporters
+            .get_mut(name)
+            .expect("it is there, or was put there");
         known.figures.last_at = now;
         known
     }

@@ -20,7 +20,7 @@ use crate::{
     verdict::{Observation, Trust},
 };
 
-/// Most observations that wait to be judged: what takes some 50 ms. Whoever brings more is asked to come again.
+/// Most observations that wait to be judged, twice the most of one body. Whoever brings more is asked to come again.
 pub const MAX_WAITING: usize = 20_000;
 /// Most targets that nobody configured: they are there because reports tell of them.
 pub const MAX_REPORTS_ONLY: usize = 200;
@@ -147,9 +147,10 @@ impl Intake {
         let items = body::items(body, format)?;
         let places = self.places(items.len())?;
         let now = self.0.clock.now();
-        let mut taken = self
-            .desk()
-            .take(items, trust, now, |target| self.guests().admit(target, now));
+        let mut desk = self.desk();
+        let mut guests = self.guests();
+        let mut taken = desk.take(items, trust, now, |target| guests.admit(target, now));
+        drop((desk, guests));
         self.hand_over(std::mem::take(&mut taken.observations), places);
         Ok(taken.receipt)
     }

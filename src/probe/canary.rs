@@ -9,7 +9,7 @@ use crate::{
     clock::Timestamp,
     config::{Answer, CanaryScript, Model, SENTINEL_WORD},
     protocol::{
-        Usage,
+        REQUEST_ID_HEADERS, Usage,
         request::{RequestSpec, ToolSpec, build},
     },
     verdict::{
@@ -23,17 +23,6 @@ pub const TAIL_CHARS: usize = 120;
 
 /// Times the planned input tokens that a provider's count is believed up to: templates of gateways come on top.
 const INPUT_BELIEVED: u64 = 20;
-
-/// Headers that may carry the provider's request id, the surest first (`docs/verdicts.md`).
-const REQUEST_ID_HEADERS: [&str; 7] = [
-    "request-id",
-    "x-request-id",
-    "apim-request-id",
-    "x-amzn-requestid",
-    "x-generation-id",
-    "x-litellm-call-id",
-    "cf-ray",
-];
 
 /// The word drawn for this job: successive seeds take turns, so that a cached answer shows at once.
 fn sentinel<'a>(job: &ProbeJob, script: &'a CanaryScript) -> &'a str {

@@ -190,6 +190,17 @@ pub enum StopClass {
     Unknown,
 }
 
+/// Headers that may carry the provider's request id, the surest first (`docs/verdicts.md`).
+pub const REQUEST_ID_HEADERS: [&str; 7] = [
+    "request-id",
+    "x-request-id",
+    "apim-request-id",
+    "x-amzn-requestid",
+    "x-generation-id",
+    "x-litellm-call-id",
+    "cf-ray",
+];
+
 /// Token counts as the provider reports them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     id::{ModelId, TargetId},
-    protocol::{Decoder, ErrorClass, Limits, Protocol, StreamEvent, decode_body},
+    protocol::{Decoder, ErrorClass, Limits, Protocol, REQUEST_ID_HEADERS, StreamEvent, decode_body},
     verdict::{
         Ending, Expectation, Failure, Judgement, Observation, Source, Timeline, Truncation, Verdict, judge,
     },
@@ -36,16 +36,6 @@ const MAX_HEADERS: usize = 100;
 const MAX_HEADER_BYTES: usize = 1024;
 /// Longest name that a reply gives (model, id, stop reason) and that is kept, in bytes.
 const MAX_NAME_BYTES: usize = 128;
-/// Response headers that carry the provider's id of the request.
-const REQUEST_ID_HEADERS: [&str; 7] = [
-    "request-id",
-    "x-request-id",
-    "apim-request-id",
-    "x-amzn-requestid",
-    "x-generation-id",
-    "x-litellm-call-id",
-    "cf-ray",
-];
 
 /// What came of it.
 pub(super) enum Outcome {

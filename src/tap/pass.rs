@@ -25,11 +25,11 @@ use super::{
     shared::Shared,
     upstream::{ClientError, Upstream, head_fault, is_reset},
 };
-use crate::{clock::Clock, config::Provider, verdict::Ending};
-
-/// Host names that requests may be addressed to, whatever the port. A page of another origin that was rebound to our
-/// address by DNS comes with its own name and is turned away.
-const HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+use crate::{
+    clock::Clock,
+    config::{Provider, is_own_host},
+    verdict::Ending,
+};
 
 /// Passes requests on. One per process.
 pub struct Tap {
@@ -223,18 +223,7 @@ pub(super) fn is_addressed<B>(request: &Request<B>) -> bool {
         (None, _) => return request.version() <= Version::HTTP_10,
         (Some(_), Some(_)) => return false,
     };
-    HOSTS.iter().any(|name| {
-        let rest = host
-            .get(..name.len())
-            .filter(|start| start.eq_ignore_ascii_case(name))
-            .map(|_| &host[name.len()..]);
-        rest.is_some_and(|rest| {
-            rest.is_empty()
-                || rest
-                    .strip_prefix(':')
-                    .is_some_and(|port| port.parse::<u16>().is_ok())
-        })
-    })
+    is_own_host(host)
 }
 
 /// The request as it goes to the provider.

@@ -109,6 +109,13 @@ impl History for Past {
         Err(HistoryError::Unavailable("disk full".to_owned()))
     }
 
+    fn series_by_source(
+        &self,
+        _: &endturn::store::SeriesQuery,
+    ) -> Result<Vec<(Source, endturn::store::Series)>, HistoryError> {
+        Err(HistoryError::Unavailable("disk full".to_owned()))
+    }
+
     fn events_after(&self, revision: u64, limit: usize) -> Result<Vec<KeptEvent>, HistoryError> {
         self.check(&revision, None)?;
         let events = self.events.lock().unwrap();
