@@ -26,7 +26,7 @@ use crate::{
         schedule::Schedule,
     },
     protocol::ErrorClass,
-    verdict::{CanaryKind, Observation, Purpose, Source, Verdict},
+    verdict::{Observation, Purpose, Source, Verdict},
 };
 
 /// Most probes under way at once; beyond it, due ones are skipped and counted.
@@ -209,26 +209,6 @@ impl Brain {
         self.acts(effects, now)
     }
 
-    /// Somebody's real request. A target that nobody configured is taken up with its first one.
-    pub fn reported(&mut self, observation: &Observation, now: Timestamp) -> Vec<Act> {
-        let target = &observation.target;
-        if observation.is_failure() {
-            self.suspects.remove(target);
-        }
-        let mut acts = Vec::new();
-        if let Some(model) = self.models.get(target) {
-            let most = model.canary.as_ref().and_then(|canary| canary.rest_after);
-            if let Some(most) = most {
-                self.traffic.count(observation, most, now);
-            }
-        } else if self.traffic.hear(target, now) {
-            acts = self.resetup(now);
-        }
-        let effects = self.engine.observe(observation, now);
-        acts.extend(self.acts(effects, now));
-        acts
-    }
-
     /// A probe that was launched came back.
     pub fn finished(&mut self, id: u64, observation: &Observation, now: Timestamp) -> Vec<Act> {
         if let Some(flight) = self.flights.remove(&id) {
@@ -298,28 +278,6 @@ impl Brain {
         acts
     }
 
-    /// Whether a short canary that is due rests, because real traffic told enough since the last one.
-    fn rests(&mut self, subject: &Subject, kind: ProbeKind, now: Timestamp) -> bool {
-        let Subject::Model(target, _) = subject else {
-            return false;
-        };
-        let canary = self.models.get(target).and_then(|model| model.canary.as_ref());
-        let Some((canary, n)) = canary.and_then(|canary| Some((canary, canary.rest_after?))) else {
-            return false;
-        };
-        if kind.canary() != Some(CanaryKind::Short) {
-            return false;
-        }
-        let rests = self.traffic.suffices(target, n, canary.every, now);
-        if rests {
-            self.skipped.resting += 1;
-            self.resting.insert(target.clone());
-        } else {
-            self.resting.remove(target);
-        }
-        rests
-    }
-
     /// When [`Brain::wake`] next has something to do.
     pub fn next_wake(&self, now: Timestamp) -> Timestamp {
         let orders = self.orders.first_key_value().map(|((due, _), _)| *due);
@@ -366,19 +324,8 @@ impl Brain {
     /// # Errors
     /// The state is of an unknown version; nothing was taken up then.
     pub fn restore(&mut self, saved: &Saved, now: Timestamp) -> Result<(), String> {
-        for target in saved.reports_only() {
-            if !self.models.contains_key(&target) {
-                self.traffic.hear(&target, now);
-            }
-        }
-        // Nothing is known yet that could have changed.
-        let _ = self.resetup(now);
+        self.take_in(saved, now);
         self.engine.restore(saved, now)
-    }
-
-    /// Targets that are there because reports tell of them, in the order of their names.
-    pub fn reports_only(&self) -> Vec<TargetId> {
-        self.traffic.setups().into_iter().map(|setup| setup.id).collect()
     }
 
     /// Books money that an earlier process spent today.

@@ -10,8 +10,9 @@ use super::{
     packed,
     query::{RawObservation, rows},
     reader::Session,
-    roll::{self, Level, MINUTE_MS, Mark, Parts},
+    roll::{Level, MINUTE_MS, Mark},
     rollup::{Rollup, Span, history_time},
+    row::{self, Parts},
 };
 use crate::{clock::Timestamp, id::TargetId, verdict::Source};
 
@@ -249,7 +250,7 @@ fn closed_days(connection: &Connection, range: (i64, i64), sums: &mut DaySums) -
     let mut found = statement.query(params![range.0, range.1])?;
     while let Some(row) = found.next()? {
         if row.get::<_, u8>(8)? != reach {
-            *sums.entry((row.get(0)?, row.get(1)?)).or_default() += roll::counts(row, 2)?;
+            *sums.entry((row.get(0)?, row.get(1)?)).or_default() += row::counts(row, 2)?;
         }
     }
     Ok(())
@@ -273,7 +274,7 @@ fn open_days(
     let mut found = statement.query(params![range.0, range.1, canary, long, report, tap])?;
     while let Some(row) = found.next()? {
         let key = (row.get(0)?, row.get::<_, i64>(1)?.div_euclid(per_day));
-        *sums.entry(key).or_default() += roll::counts(row, 2)?;
+        *sums.entry(key).or_default() += row::counts(row, 2)?;
     }
     Ok(())
 }
@@ -302,7 +303,7 @@ fn rolled(
             continue;
         }
         let range = (cursor.div_euclid(width), end.div_euclid(width));
-        roll::read(connection, level, (target, source), range, parts, |at, row| {
+        row::read(connection, level, (target, source), range, parts, |at, row| {
             add(at * width, row);
         })?;
         cursor = end;

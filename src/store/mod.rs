@@ -20,6 +20,7 @@ mod retention;
 mod revision;
 mod roll;
 mod rollup;
+mod row;
 mod spells;
 mod spend;
 mod standing;

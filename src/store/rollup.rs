@@ -1,6 +1,6 @@
 //! What one bucket of history holds: counts, outcomes, tokens, money, and histograms that merge.
 
-use super::{Counts, packed, roll::Parts};
+use super::{Counts, packed, row::Parts};
 use crate::{
     clock::Timestamp,
     health::histogram::{BlobError, Histogram},

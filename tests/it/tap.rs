@@ -5,6 +5,7 @@ mod bytes;
 mod crowd;
 mod daemon;
 mod leave;
+mod probe;
 mod process;
 mod ship;
 mod tls;

@@ -5,12 +5,14 @@ use std::{
     time::Duration,
 };
 
+use super::{Act, Brain};
 use crate::{
     clock::Timestamp,
-    health::TargetSetup,
+    health::{Saved, Subject, TargetSetup},
     id::TargetId,
     intake::{FORGOTTEN_AFTER, MAX_REPORTS_ONLY},
-    verdict::{Observation, Trust, Verdict},
+    probe::ProbeKind,
+    verdict::{CanaryKind, Observation, Trust, Verdict},
 };
 
 /// How long a first token of a target may take whose deadlines nobody configured.
@@ -105,5 +107,67 @@ impl Traffic {
             .filter(|whole| whole.len() >= n as usize)
             .and_then(|whole| whole.front())
             .is_some_and(|oldest| now.since(*oldest) < every)
+    }
+}
+
+impl Brain {
+    /// Somebody's real request. A target that nobody configured is taken up with its first one.
+    pub fn reported(&mut self, observation: &Observation, now: Timestamp) -> Vec<Act> {
+        let target = &observation.target;
+        if observation.is_failure() {
+            self.suspects.remove(target);
+        }
+        let mut acts = Vec::new();
+        if let Some(model) = self.models.get(target) {
+            let most = model.canary.as_ref().and_then(|canary| canary.rest_after);
+            if let Some(most) = most {
+                self.traffic.count(observation, most, now);
+            }
+        } else if self.traffic.hear(target, now) {
+            acts = self.resetup(now);
+        }
+        let effects = self.engine.observe(observation, now);
+        acts.extend(self.acts(effects, now));
+        acts
+    }
+
+    /// Whether a short canary that is due rests, because real traffic told enough since the last one.
+    pub(super) fn rests(&mut self, subject: &Subject, kind: ProbeKind, now: Timestamp) -> bool {
+        let Subject::Model(target, _) = subject else {
+            return false;
+        };
+        let canary = self.models.get(target).and_then(|model| model.canary.as_ref());
+        let Some((canary, n)) = canary.and_then(|canary| Some((canary, canary.rest_after?))) else {
+            return false;
+        };
+        if kind.canary() != Some(CanaryKind::Short) {
+            return false;
+        }
+        let rests = self.traffic.suffices(target, n, canary.every, now);
+        if rests {
+            self.skipped.resting += 1;
+            self.resting.insert(target.clone());
+        } else {
+            self.resting.remove(target);
+        }
+        rests
+    }
+
+    /// Targets that an earlier process heard of by reports.
+    pub(super) fn take_in(&mut self, saved: &Saved, now: Timestamp) {
+        let others = saved.reports_only().into_iter();
+        let mut new = false;
+        for target in others.filter(|target| !self.models.contains_key(target)) {
+            new |= self.traffic.hear(&target, now);
+        }
+        if new {
+            // Nothing is known yet that could have changed.
+            let _ = self.resetup(now);
+        }
+    }
+
+    /// Targets that are there because reports tell of them, in the order of their names.
+    pub fn reports_only(&self) -> Vec<TargetId> {
+        self.traffic.setups().into_iter().map(|setup| setup.id).collect()
     }
 }
