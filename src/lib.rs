@@ -33,6 +33,7 @@ pub mod official;
 pub mod probe;
 pub mod protocol;
 pub mod report;
+pub mod route;
 pub mod simulate;
 pub mod store;
 pub mod tap;
