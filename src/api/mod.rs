@@ -46,7 +46,7 @@ pub use past::{MAX_INCIDENT_ID_BYTES, VERDICTS};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use query::{DEFAULT_LIMIT, MAX_CURSOR_BYTES, MAX_LIMIT, MAX_WORD_BYTES};
 pub use ready::SCHEDULER_STALL;
-pub use reliability::{DEFAULT_WINDOW, MAX_PIPELINE};
+pub use reliability::{DEFAULT_WINDOW, MAX_PIPELINE, outlook};
 pub use report::{MAX_REPORTED, REPORT_TIMEOUT};
 pub use reports::{MAX_REPORTS_BYTES, REPORTS_TIMEOUT, SHORT_ANSWER, TOLD_ANYHOW};
 pub use series::{DEFAULT_POINTS, DEFAULT_SPAN, METRICS};

@@ -214,16 +214,10 @@ fn tap(config: &Config, intake: Intake, clock: Clock) -> Arc<Tap> {
 }
 
 /// Everything that answers on our port.
-fn front(
-    shelf: PageShelf,
-    board: Arc<Board>,
-    pulse: Arc<Pulse>,
-    tap: Arc<Tap>,
-    closing: CancellationToken,
-) -> api::Front {
+fn front(shelf: PageShelf, pulse: Arc<Pulse>, tap: Arc<Tap>, closing: CancellationToken) -> api::Front {
     let state = api::ApiState::new(
         Arc::clone(&shelf.hub),
-        board,
+        Arc::clone(&shelf.board),
         Arc::new(shelf.reader.clone()),
         pulse,
         shelf.intake.clone(),
@@ -284,12 +278,13 @@ impl Daemon {
         let config = Arc::new(RwLock::new(Arc::new(config)));
         let shelf = PageShelf {
             hub,
+            board,
             reader,
             config: Arc::clone(&config),
             intake,
             clock,
         };
-        let front = front(shelf, board, pulse, Arc::clone(&tap), closing.clone());
+        let front = front(shelf, pulse, Arc::clone(&tap), closing.clone());
         let server = tokio::spawn(api::serve(
             listener,
             front,
