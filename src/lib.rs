@@ -12,7 +12,7 @@
 //! | anybody's reply to a verdict | [`gate`] | `verdict` and above |
 //! | a month in figures | [`report`] | `health` and above |
 //! | contracts | [`config`], [`feed`] | `health` and above |
-//! | edges | [`probe`], [`intake`], [`tap`], [`official`], [`store`] | contracts and above |
+//! | edges | [`probe`], [`intake`], [`tap`], [`official`], [`store`], [`route`] | contracts and above |
 //! | surfaces | [`api`], [`simulate`] | edges and above |
 //! | assembly | [`daemon`], [`cli`] | everything |
 //!

@@ -6,7 +6,7 @@ use axum::{
     body::Body,
     http::{Method, Request},
 };
-use endturn::api::{PROBLEM_JSON, document, paths};
+use endturn::api::{PROBLEM_JSON, SERVED, document, paths};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
@@ -17,6 +17,30 @@ use crate::{
 
 fn described() -> Value {
     serde_json::to_value(document()).unwrap()
+}
+
+/// The file, a line for each member and no indentation: small, and its changes can be read.
+fn written(document: &impl serde::Serialize) -> String {
+    let mut text = Vec::new();
+    let lines = serde_json::ser::PrettyFormatter::with_indent(b"");
+    document
+        .serialize(&mut serde_json::Serializer::with_formatter(&mut text, lines))
+        .unwrap();
+    String::from_utf8(text).unwrap() + "\n"
+}
+
+#[test]
+fn what_is_served_is_what_the_handlers_say() {
+    let made = written(&document());
+    if std::env::var_os("ENDTURN_WRITE").is_some() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+        std::fs::write(file, &made).unwrap();
+    }
+    let same = made == SERVED;
+    assert!(
+        same,
+        "docs/openapi.json is old: ENDTURN_WRITE=1 cargo test what_is_served, then build again"
+    );
 }
 
 #[test]
