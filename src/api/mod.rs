@@ -3,10 +3,13 @@
 //! [`router`] is everything that answers; [`serve()`] is the loop that accepts. Handlers see the daemon only through
 //! the doors in [`ApiState`].
 
+mod agent;
 mod badge;
 mod body;
 mod events;
 mod evidence;
+#[cfg(test)]
+mod fixture;
 mod guard;
 mod health;
 mod history;
@@ -25,6 +28,7 @@ mod series;
 mod serve;
 mod state;
 mod token;
+mod up;
 mod validate;
 
 use axum::{
@@ -33,6 +37,9 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 
+pub use agent::{
+    AGENT_LINE_TIMEOUT, AgentLimits, MAX_AGENT_CONNECTIONS, MAX_AGENT_LINE, RELEASE_FOR, serve_agent,
+};
 pub use badge::MAX_LABEL;
 pub use events::{COMMENT_EVERY, MAX_REPLAY, RETRY_MS};
 pub use evidence::gather as evidence_of;
@@ -60,7 +67,7 @@ fn routes() -> [(&'static str, MethodRouter<ApiState>); 23] {
     [
         ("/v1/health", get(health::all)),
         ("/v1/health/{*target}", get(health::one)),
-        ("/v1/up/{*target}", get(health::up)),
+        ("/v1/up/{*target}", get(up::up)),
         ("/v1/events", get(events::follow)),
         ("/v1/observations", get(past::observations)),
         ("/v1/series/{*target}", get(series::series)),

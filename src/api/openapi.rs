@@ -23,7 +23,7 @@ use utoipa::{
 
 use super::{
     badge, events, evidence, health, incidents_feed, otlp, past, query, ready, reliability, report, reports,
-    series, validate,
+    series, up, validate,
 };
 use crate::feed;
 
@@ -48,7 +48,7 @@ use crate::feed;
     paths(
         health::all,
         health::one,
-        health::up,
+        up::up,
         events::follow,
         past::observations,
         past::incidents,
@@ -94,7 +94,7 @@ use crate::feed;
         schemas::Worst,
         feed::Time,
         feed::Delta,
-        health::Unknown,
+        up::Unknown,
     )),
     modifiers(&Shared)
 )]
