@@ -27,6 +27,7 @@ mod reports;
 mod series;
 mod serve;
 mod state;
+mod statuspage;
 mod token;
 mod up;
 mod validate;
@@ -60,10 +61,11 @@ pub use serve::{DRAIN, Front, HEAD_TIMEOUT, MAX_CONNECTIONS, ServeLimits, TAP_PA
 pub use state::{
     ApiState, Checks, MAX_BODIES, MAX_READS, MAX_UNREAD, MAX_VALIDATIONS, READ_TIMEOUT, Readiness,
 };
+pub use statuspage::MAX_RECENT;
 pub use validate::{BODY_TIMEOUT, MAX_BODY_BYTES};
 
 /// Every path of this API with what answers it. Those that end in a wildcard take target ids with their slashes.
-fn routes() -> [(&'static str, MethodRouter<ApiState>); 23] {
+fn routes() -> [(&'static str, MethodRouter<ApiState>); 31] {
     [
         ("/v1/health", get(health::all)),
         ("/v1/health/{*target}", get(health::one)),
@@ -84,6 +86,26 @@ fn routes() -> [(&'static str, MethodRouter<ApiState>); 23] {
         ("/v1/metrics", post(otlp::metrics)),
         ("/v1/validate", post(validate::validate)),
         ("/feed.atom", get(incidents_feed::feed)),
+        ("/api/v2/summary.json", get(statuspage::board_summary)),
+        ("/api/v2/status.json", get(statuspage::board_status)),
+        ("/api/v2/components.json", get(statuspage::board_components)),
+        ("/api/v2/incidents.json", get(statuspage::board_incidents)),
+        (
+            "/api/v2/incidents/unresolved.json",
+            get(statuspage::board_unresolved),
+        ),
+        (
+            "/api/v2/scheduled-maintenances.json",
+            get(statuspage::board_maintenances),
+        ),
+        (
+            "/api/v2/scheduled-maintenances/active.json",
+            get(statuspage::board_active),
+        ),
+        (
+            "/api/v2/scheduled-maintenances/upcoming.json",
+            get(statuspage::board_upcoming),
+        ),
         ("/badge/{*target}", get(badge::badge)),
         ("/openapi.json", get(openapi::description)),
         ("/livez", get(ready::live)),

@@ -1,5 +1,9 @@
 //! What load balancers and status boards read, over a socket and in process.
 
+#![expect(clippy::unwrap_used, reason = "a test helper: a failure is the test's")]
+
+mod statuspage;
+
 use std::{sync::Arc, time::Duration};
 
 use endturn::{

@@ -174,6 +174,26 @@ fn questions() -> Vec<Asked> {
         get("/feed.atom", "/feed.atom"),
         get("/badge/{target}.svg", &format!("/badge/{encoded}.svg")),
         get("/badge/{target}.json", &format!("/badge/{first}.json")),
+        get("/api/v2/summary.json", "/api/v2/summary.json"),
+        get("/api/v2/status.json", "/api/v2/status.json"),
+        get("/api/v2/components.json", "/api/v2/components.json"),
+        get("/api/v2/incidents.json", "/api/v2/incidents.json"),
+        get(
+            "/api/v2/incidents/unresolved.json",
+            "/api/v2/incidents/unresolved.json",
+        ),
+        get(
+            "/api/v2/scheduled-maintenances.json",
+            "/api/v2/scheduled-maintenances.json",
+        ),
+        get(
+            "/api/v2/scheduled-maintenances/active.json",
+            "/api/v2/scheduled-maintenances/active.json",
+        ),
+        get(
+            "/api/v2/scheduled-maintenances/upcoming.json",
+            "/api/v2/scheduled-maintenances/upcoming.json",
+        ),
         get("/livez", "/livez"),
         get("/readyz", "/readyz"),
         get("/openapi.json", "/openapi.json"),

@@ -103,7 +103,7 @@ pub(crate) struct World {
     pub(crate) hub: Arc<Hub>,
     pub(crate) past: Arc<Past>,
     pub(super) daemon: Arc<Daemon>,
-    pub(super) clock: Clock,
+    pub(crate) clock: Clock,
     pub(crate) closing: CancellationToken,
     pub(crate) router: Router,
 }
