@@ -12,8 +12,14 @@ use bytes::Bytes;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{ApiState, openapi::schemas, problem::Problem, query};
-use crate::feed::{Known, Snapshot};
+use super::{
+    ApiState,
+    health_json::{self, HealthDraft},
+    openapi::schemas,
+    problem::Problem,
+    query,
+};
+use crate::feed::{Known, Snapshot, v1::TargetHealth};
 
 /// Longest long poll. Heartbeats end one earlier, unless the daemon stands still.
 pub const MAX_WAIT: Duration = Duration::from_secs(60);
@@ -61,9 +67,12 @@ impl From<PollOne> for Poll {
 
 /// The whole feed, at once or as soon as it has moved on.
 #[utoipa::path(get, path = "/v1/health", tag = "now", params(Poll), responses(
-    (status = 200, description = "The feed", body = crate::feed::v1::Health,
+    (status = 200, description = "The feed; by Accept the same for monitors",
+        content((crate::feed::v1::Health = "application/json"), (HealthDraft = "application/health+json")),
         headers(("ETag" = String, description = "Names this revision"))),
     (status = 304, description = "If-None-Match names this revision"),
+    (status = 503, description = "For monitors: no target is to be used", body = HealthDraft,
+        content_type = "application/health+json"),
 ))]
 pub(super) async fn all(
     State(api): State<ApiState>,
@@ -73,6 +82,12 @@ pub(super) async fn all(
     let poll: Poll = query::query(&uri)?;
     let filter = query::targets(poll.targets.as_deref())?;
     let snapshot = polled(&api, &poll).await?;
+    if health_json::is_wanted(&headers) {
+        let wanted = |target: &&TargetHealth| filter.as_ref().is_none_or(|filter| filter.wants(&target.id));
+        let targets: Vec<&TargetHealth> = snapshot.health.targets.iter().filter(wanted).collect();
+        let now = api.clock.now();
+        return Ok(health_json::answer(&headers, &snapshot, &targets, false, now));
+    }
     Ok(cached(&headers, &snapshot, || match &filter {
         Some(filter) => snapshot.json_filtered(filter),
         None => snapshot.json(),
@@ -101,9 +116,12 @@ async fn polled(api: &ApiState, poll: &Poll) -> Result<Arc<Snapshot>, Problem> {
 /// One target's members beside those of the feed's head.
 #[utoipa::path(get, path = "/v1/health/{target}", tag = "now",
     params(("target" = schemas::Target, Path, description = "provider/model"), PollOne), responses(
-    (status = 200, description = "The target", body = crate::feed::v1::OneTarget,
+    (status = 200, description = "The target; by Accept the same for monitors",
+        content((crate::feed::v1::OneTarget = "application/json"), (HealthDraft = "application/health+json")),
         headers(("ETag" = String, description = "Names this revision"))),
     (status = 304, description = "If-None-Match names this revision"),
+    (status = 503, description = "For monitors: it is not to be used", body = HealthDraft,
+        content_type = "application/health+json"),
     schemas::NotFound,
 ))]
 pub(super) async fn one(
@@ -116,6 +134,11 @@ pub(super) async fn one(
     let poll: PollOne = query::query(&uri)?;
     let poll = Poll::from(poll);
     let snapshot = polled(&api, &poll).await?;
+    if health_json::is_wanted(&headers) {
+        let found = query::watched(&snapshot.health, &target)?;
+        let now = api.clock.now();
+        return Ok(health_json::answer(&headers, &snapshot, &[found], true, now));
+    }
     let body = snapshot
         .target_json(&target)
         .ok_or_else(|| Problem::not_found(format!("no target {target} is configured")))?;
@@ -141,5 +164,6 @@ fn cached(headers: &HeaderMap, snapshot: &Snapshot, body: impl FnOnce() -> Bytes
         headers.insert(header::ETAG, tag);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
     response
 }

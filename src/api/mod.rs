@@ -12,6 +12,7 @@ mod evidence;
 mod fixture;
 mod guard;
 mod health;
+mod health_json;
 mod history;
 mod incidents_feed;
 mod openapi;

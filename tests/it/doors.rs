@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test helper: a failure is the test's")]
 
+mod monitors;
 mod statuspage;
 
 use std::{sync::Arc, time::Duration};

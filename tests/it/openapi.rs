@@ -198,6 +198,15 @@ fn questions() -> Vec<Asked> {
         get("/readyz", "/readyz"),
         get("/openapi.json", "/openapi.json"),
     ];
+    for (path, address) in [
+        ("/v1/health", "/v1/health".to_owned()),
+        ("/v1/health/{target}", format!("/v1/health/{first}")),
+    ] {
+        let mut asked = get(path, &address);
+        let accept = "application/health+json".parse().unwrap();
+        asked.request.headers_mut().insert("accept", accept);
+        all.push(asked);
+    }
     for metric in endturn::api::METRICS {
         let address = format!("/v1/series/{first}?metric={metric}&step=1h");
         all.push(get("/v1/series/{target}", &address));
@@ -269,7 +278,7 @@ async fn every_answer_is_as_its_schema_says() {
             "{place}: {status} is not described as {media}"
         );
         *covered.entry(path).or_default() += 1;
-        if !["application/json", PROBLEM_JSON].contains(&media) {
+        if !["application/json", "application/health+json", PROBLEM_JSON].contains(&media) {
             continue;
         }
         let mut schema = content["schema"].clone();

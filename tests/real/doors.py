@@ -138,3 +138,9 @@ class World:
         """How many requests of the client, not of the daemon, have come to that server."""
         log = ask(self.models[number], "/control/log")["entries"]
         return sum(entry["model"] == CLIENT_MODEL for entry in log)
+
+    def last_landing(self, number):
+        """When the client's last request came to that server, on our own clock; 0 if none did."""
+        log = ask(self.models[number], "/control/log")
+        ages = [log["now_us"] - entry["arrival_us"] for entry in log["entries"] if entry["model"] == CLIENT_MODEL]
+        return time.monotonic() - min(ages) / 1e6 if ages else 0.0

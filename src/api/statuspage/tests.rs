@@ -82,40 +82,43 @@ fn board<'a>(health: &'a Health, open: &'a [Incident]) -> Board<'a> {
     }
 }
 
+/// Each state with the words of Statuspage.
+const WORDS: [(State, ComponentStatus, Indicator, &str); 5] = [
+    (
+        State::Operational,
+        ComponentStatus::Operational,
+        Indicator::None,
+        "All Systems Operational",
+    ),
+    (
+        State::Degraded,
+        ComponentStatus::DegradedPerformance,
+        Indicator::Minor,
+        "Partially Degraded Service",
+    ),
+    (
+        State::Partial,
+        ComponentStatus::PartialOutage,
+        Indicator::Major,
+        "Partial System Outage",
+    ),
+    (
+        State::Down,
+        ComponentStatus::MajorOutage,
+        Indicator::Critical,
+        "Major Service Outage",
+    ),
+    (
+        State::Maintenance,
+        ComponentStatus::UnderMaintenance,
+        Indicator::Maintenance,
+        "Service Under Maintenance",
+    ),
+];
+
 #[test]
 fn each_state_has_its_word_and_the_worst_speaks_for_all() {
-    for (state, status, indicator, description) in [
-        (
-            State::Operational,
-            ComponentStatus::Operational,
-            Indicator::None,
-            "All Systems Operational",
-        ),
-        (
-            State::Degraded,
-            ComponentStatus::DegradedPerformance,
-            Indicator::Minor,
-            "Partially Degraded Service",
-        ),
-        (
-            State::Partial,
-            ComponentStatus::PartialOutage,
-            Indicator::Major,
-            "Partial System Outage",
-        ),
-        (
-            State::Down,
-            ComponentStatus::MajorOutage,
-            Indicator::Critical,
-            "Major Service Outage",
-        ),
-        (
-            State::Maintenance,
-            ComponentStatus::UnderMaintenance,
-            Indicator::Maintenance,
-            "Service Under Maintenance",
-        ),
-    ] {
+    for (state, status, indicator, description) in WORDS {
         let health = health([State::Operational, state]);
         let board = board(&health, &[]);
         let overall = board.overall();
