@@ -23,7 +23,7 @@ use utoipa::{
 
 use super::{
     badge, events, evidence, health, incidents_feed, otlp, past, query, ready, reliability, report, reports,
-    routes, series, validate,
+    routes, series, statuspage, up, validate,
 };
 use crate::feed;
 
@@ -42,13 +42,13 @@ use crate::feed;
         (name = "past", description = "What was"),
         (name = "reports", description = "Real traffic in"),
         (name = "gate", description = "Is this reply whole?"),
-        (name = "elsewhere", description = "For feed readers and README files"),
+        (name = "elsewhere", description = "For feed readers, status boards and README files"),
         (name = "endturn itself", description = "Whether the monitor works"),
     ),
     paths(
         health::all,
         health::one,
-        health::up,
+        up::up,
         events::follow,
         routes::routes,
         routes::route,
@@ -69,6 +69,14 @@ use crate::feed;
         badge::svg,
         badge::shield,
         incidents_feed::feed,
+        statuspage::board_summary,
+        statuspage::board_status,
+        statuspage::board_components,
+        statuspage::board_incidents,
+        statuspage::board_unresolved,
+        statuspage::board_maintenances,
+        statuspage::board_active,
+        statuspage::board_upcoming,
         ready::live,
         ready::ready,
         description,
@@ -97,7 +105,7 @@ use crate::feed;
         schemas::Worst,
         feed::Time,
         feed::Delta,
-        health::Unknown,
+        up::Unknown,
     )),
     modifiers(&Shared)
 )]

@@ -198,10 +198,39 @@ fn questions() -> Vec<Asked> {
         get("/feed.atom", "/feed.atom"),
         get("/badge/{target}.svg", &format!("/badge/{encoded}.svg")),
         get("/badge/{target}.json", &format!("/badge/{first}.json")),
+        get("/api/v2/summary.json", "/api/v2/summary.json"),
+        get("/api/v2/status.json", "/api/v2/status.json"),
+        get("/api/v2/components.json", "/api/v2/components.json"),
+        get("/api/v2/incidents.json", "/api/v2/incidents.json"),
+        get(
+            "/api/v2/incidents/unresolved.json",
+            "/api/v2/incidents/unresolved.json",
+        ),
+        get(
+            "/api/v2/scheduled-maintenances.json",
+            "/api/v2/scheduled-maintenances.json",
+        ),
+        get(
+            "/api/v2/scheduled-maintenances/active.json",
+            "/api/v2/scheduled-maintenances/active.json",
+        ),
+        get(
+            "/api/v2/scheduled-maintenances/upcoming.json",
+            "/api/v2/scheduled-maintenances/upcoming.json",
+        ),
         get("/livez", "/livez"),
         get("/readyz", "/readyz"),
         get("/openapi.json", "/openapi.json"),
     ];
+    for (path, address) in [
+        ("/v1/health", "/v1/health".to_owned()),
+        ("/v1/health/{target}", format!("/v1/health/{first}")),
+    ] {
+        let mut asked = get(path, &address);
+        let accept = "application/health+json".parse().unwrap();
+        asked.request.headers_mut().insert("accept", accept);
+        all.push(asked);
+    }
     for metric in endturn::api::METRICS {
         let address = format!("/v1/series/{first}?metric={metric}&step=1h");
         all.push(get("/v1/series/{target}", &address));
@@ -277,7 +306,7 @@ async fn every_answer_is_as_its_schema_says() {
             "{place}: {status} is not described as {media}"
         );
         *covered.entry(path).or_default() += 1;
-        if !["application/json", PROBLEM_JSON].contains(&media) {
+        if !["application/json", "application/health+json", PROBLEM_JSON].contains(&media) {
             continue;
         }
         let mut schema = content["schema"].clone();
