@@ -12,7 +12,9 @@
 //! | anybody's reply to a verdict | [`gate`] | `verdict` and above |
 //! | a month in figures | [`report`] | `health` and above |
 //! | contracts | [`config`], [`feed`] | `health` and above |
-//! | edges | [`probe`], [`intake`], [`tap`], [`official`], [`store`] | contracts and above |
+//! | the way to a daemon | [`link`] | contracts and above |
+//! | for routers | [`client`] | `link` and above |
+//! | edges | [`probe`], [`intake`], [`tap`], [`official`], [`store`] | `link` and above |
 //! | surfaces | [`api`], [`simulate`] | edges and above |
 //! | assembly | [`daemon`], [`cli`] | everything |
 //!
@@ -21,6 +23,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod daemon;
@@ -29,6 +32,7 @@ pub mod gate;
 pub mod health;
 pub mod id;
 pub mod intake;
+pub mod link;
 pub mod official;
 pub mod probe;
 pub mod protocol;

@@ -7,9 +7,6 @@ pub mod check;
 mod completions;
 mod demo;
 mod exit;
-#[cfg(test)]
-mod fixture;
-mod follow;
 mod history;
 mod man;
 mod official;
@@ -32,6 +29,8 @@ pub use args::Cli;
 use args::{CheckArgs, Command, LogFormat};
 pub use exit::Exit;
 
+#[cfg(test)]
+use crate::feed::fixture;
 use crate::{clock::Clock, config};
 
 /// Text from a provider for a terminal: control characters are shown, never obeyed.

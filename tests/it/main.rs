@@ -10,6 +10,7 @@
 mod api;
 mod bad_input;
 mod cli;
+mod client;
 mod config;
 mod connections;
 mod daemon;
