@@ -33,6 +33,7 @@ pub mod health;
 pub mod id;
 pub mod intake;
 pub mod link;
+pub mod mcp;
 pub mod official;
 pub mod probe;
 pub mod protocol;
