@@ -38,6 +38,7 @@ pub mod official;
 pub mod probe;
 pub mod protocol;
 pub mod report;
+pub mod route;
 pub mod simulate;
 pub mod store;
 pub mod tap;

@@ -21,6 +21,7 @@ mod ready;
 mod reliability;
 mod report;
 mod reports;
+mod routes;
 mod series;
 mod serve;
 mod state;
@@ -56,12 +57,14 @@ pub use state::{
 pub use validate::{BODY_TIMEOUT, MAX_BODY_BYTES};
 
 /// Every path of this API with what answers it. Those that end in a wildcard take target ids with their slashes.
-fn routes() -> [(&'static str, MethodRouter<ApiState>); 23] {
+fn paths_and_answers() -> [(&'static str, MethodRouter<ApiState>); 25] {
     [
         ("/v1/health", get(health::all)),
         ("/v1/health/{*target}", get(health::one)),
         ("/v1/up/{*target}", get(health::up)),
         ("/v1/events", get(events::follow)),
+        ("/v1/routes", get(routes::routes)),
+        ("/v1/routes/{name}", get(routes::route)),
         ("/v1/observations", get(past::observations)),
         ("/v1/series/{*target}", get(series::series)),
         ("/v1/reliability", get(reliability::reliability)),
@@ -86,12 +89,12 @@ fn routes() -> [(&'static str, MethodRouter<ApiState>); 23] {
 
 /// The paths that [`router`] answers, pages left out.
 pub fn paths() -> Vec<&'static str> {
-    routes().into_iter().map(|(path, _)| path).collect()
+    paths_and_answers().into_iter().map(|(path, _)| path).collect()
 }
 
 /// Every path of this API. `pages` are further routes that share its guard: `page::routes().with_state(shelf)`.
 pub fn router(state: ApiState, pages: Router<ApiState>) -> Router {
-    routes()
+    paths_and_answers()
         .into_iter()
         .fold(Router::new(), |router, (path, answers)| {
             router.route(path, answers)

@@ -23,7 +23,7 @@ use utoipa::{
 
 use super::{
     badge, events, evidence, health, incidents_feed, otlp, past, query, ready, reliability, report, reports,
-    series, validate,
+    routes, series, validate,
 };
 use crate::feed;
 
@@ -50,6 +50,8 @@ use crate::feed;
         health::one,
         health::up,
         events::follow,
+        routes::routes,
+        routes::route,
         past::observations,
         past::incidents,
         past::incident,
@@ -83,6 +85,7 @@ use crate::feed;
         schemas::ProblemDocument,
         schemas::Protocols,
         schemas::Provider,
+        schemas::RouteName,
         schemas::Reasons,
         schemas::SourceName,
         schemas::Sources,

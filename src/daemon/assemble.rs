@@ -30,6 +30,7 @@ use crate::{
     intake::Intake,
     official::{self, Fetcher},
     probe::{ClientError, Prober},
+    route::Board,
     store::{IncidentQuery, MAX_LIMIT, Options, Reader, Store, StoreError, Writer},
     tap::Tap,
     verdict::Observation,
@@ -212,6 +213,29 @@ fn tap(config: &Config, intake: Intake, clock: Clock) -> Arc<Tap> {
     ))
 }
 
+/// Everything that answers on our port.
+fn front(
+    shelf: PageShelf,
+    board: Arc<Board>,
+    pulse: Arc<Pulse>,
+    tap: Arc<Tap>,
+    closing: CancellationToken,
+) -> api::Front {
+    let state = api::ApiState::new(
+        Arc::clone(&shelf.hub),
+        board,
+        Arc::new(shelf.reader.clone()),
+        pulse,
+        shelf.intake.clone(),
+        shelf.clock.clone(),
+        closing,
+    );
+    api::Front {
+        router: api::router(state, api::page::routes().with_state(shelf)),
+        tap: Some(tap),
+    }
+}
+
 impl Daemon {
     /// Binds, opens the store, starts the loop and the HTTP surface.
     ///
@@ -240,6 +264,7 @@ impl Daemon {
         let pulse = Arc::new(Pulse::new(writer.clone(), clock.now()));
         let (stop, closing) = (CancellationToken::new(), CancellationToken::new());
         let (intake, reported) = Intake::new(&config, &brain.reports_only(), clock.clone());
+        let board = Arc::new(Board::new(&config.routes, &hub.snapshot()));
         let doors = Doors {
             hub: Arc::clone(&hub),
             writer: writer.clone(),
@@ -250,6 +275,7 @@ impl Daemon {
             fetcher,
             intake: intake.clone(),
             reported,
+            board: Arc::clone(&board),
             seed,
         };
         let core = Core::new(brain, doors, &config, stop.clone());
@@ -257,17 +283,13 @@ impl Daemon {
         let tap = tap(&config, intake.clone(), clock.clone());
         let config = Arc::new(RwLock::new(Arc::new(config)));
         let shelf = PageShelf {
-            hub: Arc::clone(&hub),
-            reader: reader.clone(),
+            hub,
+            reader,
             config: Arc::clone(&config),
-            intake: intake.clone(),
-            clock: clock.clone(),
+            intake,
+            clock,
         };
-        let state = api::ApiState::new(hub, Arc::new(reader), pulse, intake, clock, closing.clone());
-        let front = api::Front {
-            router: api::router(state, api::page::routes().with_state(shelf)),
-            tap: Some(Arc::clone(&tap)),
-        };
+        let front = front(shelf, board, pulse, Arc::clone(&tap), closing.clone());
         let server = tokio::spawn(api::serve(
             listener,
             front,

@@ -207,6 +207,10 @@ fn questions() -> Vec<Asked> {
         post("/v1/logs", "text/plain", "{}"),
         post("/v1/metrics", "application/json", "{}"),
         post("/v1/metrics", "application/x-protobuf", "x"),
+        get("/v1/routes", "/v1/routes"),
+        get("/v1/routes", "/v1/routes?since=x"),
+        get("/v1/routes/{name}", "/v1/routes/coding"),
+        get("/v1/routes/{name}", "/v1/routes/none"),
         get("/v1/reporters", "/v1/reporters"),
         get("/v1/reporters", "/v1/reporters?of=me"),
         get("/v1/evidence/{target}", &format!("/v1/evidence/{first}")),
@@ -281,7 +285,8 @@ async fn parameters_of_the_document_are_those_that_are_taken() {
         };
         let address = path
             .replace("{target}", "anthropic%2Fclaude-haiku-4-5")
-            .replace("{id}", "i-cut");
+            .replace("{id}", "i-cut")
+            .replace("{name}", "coding");
         let takes_query = operation["parameters"]
             .as_array()
             .is_some_and(|all| all.iter().any(|parameter| parameter["in"] == "query"));

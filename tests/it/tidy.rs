@@ -24,6 +24,7 @@ const RANKS: &[(&str, u8)] = &[
     ("intake", 7),
     ("official", 7),
     ("probe", 7),
+    ("route", 7),
     ("store", 7),
     ("tap", 7),
     ("api", 8),
