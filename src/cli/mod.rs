@@ -9,6 +9,7 @@ mod demo;
 mod exit;
 mod history;
 mod man;
+mod mcp;
 mod official;
 mod outage;
 mod probe;
@@ -122,6 +123,7 @@ async fn dispatch(command: Command, clock: Clock) -> Exit {
         Command::Simulate(args) => simulate::run(&args, clock).await,
         Command::Tap(args) => tap::run(&args, clock).await,
         Command::Validate(args) => validate::run(&args),
+        Command::Mcp(args) => mcp::run(&args, clock).await,
         Command::Backup(args) => backup::run(&args, &clock),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
@@ -177,6 +179,8 @@ fn logging(cli: &Cli) -> Result<(), String> {
         Command::Top(_) if io::stderr().is_terminal() => "off",
         // It says on stdout what the daemon would log, outages as warnings.
         Command::Demo(_) => cli.log.as_deref().unwrap_or("error"),
+        // Whoever started it shows its stderr, or keeps it as errors.
+        Command::Mcp(_) => cli.log.as_deref().unwrap_or("warn"),
         _ => cli.log.as_deref().unwrap_or("info"),
     };
     let filter = match log.parse::<tracing::Level>() {

@@ -9,16 +9,19 @@ use super::{
     follow::{Patience, Source},
     handle::Client,
     keep::{Shared, State},
+    routes::Asked,
 };
 use crate::{
     clock::Clock,
-    config::Secret,
+    config::{MAX_ROUTE_NAME_BYTES, Secret},
     feed::{Filter, FilterError, v1::FRESH_FOR},
     link::{ClientError, Shipper, http_client},
 };
 
 /// Longest name of a reporter, in bytes: what a daemon takes.
 const MAX_REPORTER_BYTES: usize = 128;
+/// Most routes of which copies are kept; each holds a connection.
+pub const MAX_ROUTES: usize = 16;
 /// The name of whoever gives none.
 const NAMELESS: &str = "endturn-client";
 
@@ -38,6 +41,11 @@ pub enum BuildError {
     /// The reporter's name is empty, too long or holds control characters.
     #[error("a reporter's name has 1 to {MAX_REPORTER_BYTES} bytes without control characters")]
     Reporter,
+    /// Not the name of a route, or too many of them.
+    #[error(
+        "a route's name has 1 to {MAX_ROUTE_NAME_BYTES} of the characters a-z, 0-9, '.', '_' and '-'; at most {MAX_ROUTES} are kept"
+    )]
+    Routes,
     /// There is no HTTP client.
     #[error("{0}")]
     Http(#[from] ClientError),
@@ -53,6 +61,7 @@ pub struct Builder {
     url: String,
     token: Option<Secret>,
     targets: Vec<String>,
+    routes: Vec<String>,
     reporter: String,
     own_keys: bool,
     clock: Option<Clock>,
@@ -65,6 +74,7 @@ impl Builder {
             url: url.to_owned(),
             token: None,
             targets: Vec::new(),
+            routes: Vec::new(),
             reporter: NAMELESS.to_owned(),
             own_keys: false,
             clock: None,
@@ -82,6 +92,13 @@ impl Builder {
     /// all are followed.
     pub fn targets<T: Into<String>>(mut self, patterns: impl IntoIterator<Item = T>) -> Self {
         self.targets = patterns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Keeps copies of these routes of the daemon (`[[route]]`), at most [`MAX_ROUTES`], for
+    /// [`Client::route`].
+    pub fn routes<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+        self.routes = names.into_iter().map(Into::into).collect();
         self
     }
 
@@ -139,6 +156,17 @@ impl Builder {
         if let Some(targets) = &targets {
             Filter::parse(targets)?;
         }
+        let fits = |name: &String| {
+            (1..=MAX_ROUTE_NAME_BYTES).contains(&name.len())
+                // A path means something else by these.
+                && ![".", ".."].contains(&name.as_str())
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
+        };
+        if self.routes.len() > MAX_ROUTES || !self.routes.iter().all(fits) {
+            return Err(BuildError::Routes);
+        }
         let http = http_client()?;
         let clock = self.clock.unwrap_or_else(Clock::system);
         let shipper = Shipper::new(http.clone(), &base, token.clone(), &reporter);
@@ -148,6 +176,11 @@ impl Builder {
             shipper,
             self.own_keys,
         ));
+        let routes = Asked {
+            http: http.clone(),
+            base: base.clone(),
+            token: token.clone(),
+        };
         let source = Source {
             base,
             targets,
@@ -156,6 +189,6 @@ impl Builder {
             // What is older is not believed: what was missed meanwhile helps nobody.
             forget: Some((clock, FRESH_FOR)),
         };
-        Ok(Client::start(shared, source, self.patience))
+        Ok(Client::start(shared, source, self.routes, &routes, self.patience))
     }
 }

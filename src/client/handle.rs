@@ -12,11 +12,13 @@ use super::{
     keep::{self, Shared, State},
     known::Feed,
     order::{self, Order},
+    routes::{self, Asked},
 };
 use crate::{
     clock::Clock,
     feed::{
         outcome::Outcome,
+        route::Route,
         v1::{Head, TargetHealth},
     },
     link::ShipperView,
@@ -61,6 +63,8 @@ pub struct Status {
     pub age: Option<Duration>,
     /// Why there is no connection; `None` while there is one, and before the first attempt has failed.
     pub trouble: Option<Arc<str>>,
+    /// Routes that can't be had, and why.
+    pub routes: Vec<(String, Arc<str>)>,
     /// The way of the reports.
     pub reports: ShipperView,
 }
@@ -71,12 +75,28 @@ impl Client {
         Builder::new(url)
     }
 
-    pub(super) fn start(shared: Arc<Shared>, source: Source, patience: Patience) -> Self {
+    pub(super) fn start(
+        shared: Arc<Shared>,
+        source: Source,
+        routes: Vec<String>,
+        asked: &Asked,
+        patience: Patience,
+    ) -> Self {
         let closing = CancellationToken::new();
         let tasks = TaskTracker::new();
         let feed = keep::feed(Arc::clone(&shared), source, patience, closing.clone());
         tasks.spawn(feed);
         tasks.spawn(keep::reports(Arc::clone(&shared), closing.clone(), FLUSH_LIMIT));
+        for name in routes {
+            let shared = Arc::clone(&shared);
+            tasks.spawn(routes::keep(
+                shared,
+                name,
+                asked.clone(),
+                patience,
+                closing.clone(),
+            ));
+        }
         tasks.close();
         Self {
             inner: Arc::new(Inner {
@@ -132,6 +152,14 @@ impl Client {
         )
     }
 
+    /// A route of the daemon's, as it was decided there last; `None` while nothing is known, or if it was not asked for
+    /// ([`Builder::routes`]). Take its `target`, or spread requests over its candidates by their `share`; at
+    /// `fail_closed` nobody should be asked. Without it behave as without endturn: your own order.
+    pub fn route(&self, name: &str) -> Option<Arc<Route>> {
+        let kept = self.inner.shared.state.borrow().route(name)?.kept.clone()?;
+        kept.left(self.clock()).map(|_| Arc::clone(&kept.route))
+    }
+
     /// Tells what became of a request. Returns at once: reports go out in batches, in the background. At most 20,000
     /// wait; beyond them the oldest goes, and is counted. `false`: this one was too long
     /// ([`MAX_REPORT_BYTES`](super::MAX_REPORT_BYTES)), or the client is closed.
@@ -146,10 +174,15 @@ impl Client {
     pub fn status(&self) -> Status {
         let state = self.inner.shared.state.borrow().clone();
         Status {
-            fresh: state.left(self.clock()).is_some(),
+            fresh: self.feed().is_some(),
             head: state.feed.as_ref().map(|feed| feed.head().clone()),
             age: state.feed.as_ref().map(|feed| feed.age(self.clock())),
             trouble: state.trouble,
+            routes: state
+                .routes
+                .into_iter()
+                .filter_map(|(name, copy)| Some((name, copy.trouble?)))
+                .collect(),
             reports: self.inner.shared.shipper.view(),
         }
     }
@@ -174,11 +207,11 @@ impl Client {
     /// Changes from now on.
     pub fn changes(&self) -> Changes {
         let mut state = self.inner.shared.state.subscribe();
-        let known = state.borrow_and_update().left(self.clock()).is_some();
+        let (believed, _) = state.borrow_and_update().believed(self.clock());
         Changes {
             state,
             clock: self.clock().clone(),
-            known,
+            believed,
         }
     }
 
@@ -196,8 +229,8 @@ impl Client {
 pub struct Changes {
     state: watch::Receiver<State>,
     clock: Clock,
-    /// Something was known when we looked last.
-    known: bool,
+    /// How many things were believed when we looked last.
+    believed: usize,
 }
 
 impl Changes {
@@ -205,12 +238,14 @@ impl Changes {
     /// ever.
     pub async fn next(&mut self) {
         loop {
-            let left = self.state.borrow().left(&self.clock);
-            let known = std::mem::replace(&mut self.known, left.is_some());
+            let (believed, left) = self.state.borrow().believed(&self.clock);
+            let before = std::mem::replace(&mut self.believed, believed);
+            if believed < before {
+                return;
+            }
             let run_out = async {
                 match left {
                     Some(left) => tokio::time::sleep(left).await,
-                    None if known => {}
                     None => std::future::pending().await,
                 }
             };
@@ -218,12 +253,12 @@ impl Changes {
                 biased;
                 news = self.state.changed() => match news {
                     Ok(()) => {
-                        self.known = self.state.borrow().left(&self.clock).is_some();
+                        self.believed = self.state.borrow().believed(&self.clock).0;
                         return;
                     }
                     Err(_) => std::future::pending().await,
                 },
-                () = run_out => if left.is_none() { return },
+                () = run_out => {}
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Keeps the local copy: news of the follower in, a state that anybody reads out.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     follow::{Follower, News, Patience, Source},
     known::Feed,
+    routes,
 };
 use crate::{clock::Clock, link::Shipper};
 
@@ -19,12 +20,22 @@ pub(super) struct State {
     pub(super) feed: Option<Arc<Feed>>,
     /// Why there is no connection; `None` while there is one, and before the first attempt has failed.
     pub(super) trouble: Option<Arc<str>>,
+    /// Routes that were asked for, by name.
+    pub(super) routes: HashMap<String, routes::Copy>,
 }
 
 impl State {
-    /// How long something in it may still be believed.
-    pub(super) fn left(&self, clock: &Clock) -> Option<Duration> {
-        self.feed.as_ref()?.left(clock)
+    /// How many things in it are believed, and when the first of them runs out.
+    pub(super) fn believed(&self, clock: &Clock) -> (usize, Option<Duration>) {
+        let feed = self.feed.iter().filter_map(|feed| feed.left(clock));
+        let routes = self.routes.values().filter_map(|copy| copy.kept.as_ref());
+        let left: Vec<_> = feed.chain(routes.filter_map(|kept| kept.left(clock))).collect();
+        (left.len(), left.into_iter().min())
+    }
+
+    /// What is known of a route that was asked for.
+    pub(super) fn route(&self, name: &str) -> Option<&routes::Copy> {
+        self.routes.get(name)
     }
 }
 
@@ -68,7 +79,7 @@ impl Shared {
     }
 
     /// Changes what nobody waits for.
-    fn quietly(&self, change: impl FnOnce(&mut State)) {
+    pub(super) fn quietly(&self, change: impl FnOnce(&mut State)) {
         self.state.send_if_modified(|state| {
             change(state);
             false

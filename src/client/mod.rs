@@ -43,8 +43,9 @@ mod handle;
 mod keep;
 mod known;
 mod order;
+mod routes;
 
-pub use builder::{BuildError, Builder};
+pub use builder::{BuildError, Builder, MAX_ROUTES};
 pub use handle::{Changes, Client, FLUSH_LIMIT, Status};
 pub use known::{Feed, MAX_FRESH};
 pub use order::{Basis, Order};

@@ -2,7 +2,10 @@
 
 use std::cmp::Ordering;
 
-use crate::{feed::v1::TargetHealth, health::Hint};
+use crate::{
+    feed::v1::TargetHealth,
+    health::{Hint, State},
+};
 
 /// What an [`Order`] rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,15 +61,23 @@ impl<'a> Order<'a> {
     }
 }
 
-/// A candidate's place; those below [`Rank::Limited`] are eligible.
+/// From this failure rate on a target in state `partial` is out, where its hint speaks of a key instead
+/// (`docs/detection.md`).
+const PARTIAL_OUT: f64 = 0.3;
+
+/// A candidate's place, as a route of the daemon's has it; those below [`Rank::Limited`] are eligible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    /// It serves, or nothing speaks against it.
+    /// It serves, or it was drawn although it serves in part or comes back by degrees.
     Good,
-    /// Something speaks against it, not yet enough.
+    /// Something has just failed there.
     Suspect,
-    /// It has had its share: it comes back by degrees, or serves in part.
-    HadItsShare,
+    /// It serves in part, and has had its share.
+    Impaired,
+    /// It comes back by degrees, and has had its share.
+    Ramping,
+    /// Nobody knows: no reason to keep away, but others are known to serve.
+    Unknown,
     /// The key is limited or refused there.
     Limited,
     /// It fails.
@@ -76,16 +87,32 @@ enum Rank {
 impl Rank {
     /// `draw` is uniform from 0 to 1.
     fn of(target: &TargetHealth, own_keys: bool, mut draw: impl FnMut() -> f64) -> Self {
+        let weight = target.routing.weight;
+        let mut drawn = |usual: f64| draw() < weight.unwrap_or(usual);
         match target.routing.hint {
             Hint::Avoid => Self::Avoid,
-            Hint::Throttle | Hint::Blocked if !own_keys => Self::Limited,
-            // The key is another one: of the target nothing is said.
-            Hint::Throttle | Hint::Blocked | Hint::NoOpinion => Self::Good,
             Hint::Suspect => Self::Suspect,
-            Hint::Allow | Hint::Ramp => match target.routing.weight {
-                Some(weight) if weight < 1.0 && draw() >= weight => Self::HadItsShare,
-                _ => Self::Good,
-            },
+            Hint::NoOpinion => Self::Unknown,
+            Hint::Throttle | Hint::Blocked if own_keys => Self::by_state(target, || drawn(0.5)),
+            Hint::Throttle | Hint::Blocked => Self::Limited,
+            Hint::Allow if weight.is_none_or(|weight| weight >= 1.0) => Self::Good,
+            Hint::Allow if drawn(1.0) => Self::Good,
+            Hint::Allow => Self::Impaired,
+            Hint::Ramp if drawn(1.0) => Self::Good,
+            Hint::Ramp => Self::Ramping,
+        }
+    }
+
+    /// Where the hint speaks of endturn's key and the caller's is another one, the state speaks.
+    fn by_state(target: &TargetHealth, mut drawn: impl FnMut() -> bool) -> Self {
+        let failing = target.failure_rate.value.unwrap_or(1.0);
+        match target.state {
+            State::Operational => Self::Good,
+            State::Unknown => Self::Unknown,
+            State::Down | State::Maintenance => Self::Avoid,
+            State::Partial if failing >= PARTIAL_OUT => Self::Avoid,
+            State::Degraded | State::Partial if drawn() => Self::Good,
+            State::Degraded | State::Partial => Self::Impaired,
         }
     }
 
@@ -121,7 +148,7 @@ pub(super) fn arrange<'a, 'f, T: AsRef<str>>(
         .map(|candidate| {
             let id = candidate.as_ref();
             let target = known(id);
-            let rank = target.map_or(Rank::Good, |target| Rank::of(target, own_keys, &mut draw));
+            let rank = target.map_or(Rank::Unknown, |target| Rank::of(target, own_keys, &mut draw));
             // Among those who fail, whoever fails least.
             let failing = target.filter(|_| rank == Rank::Avoid);
             let failing = failing
@@ -182,9 +209,10 @@ mod tests {
             (&[], false, 0.0, "|"),
             (&[(Allow, one, 0), (Allow, one, 0)], false, 0.0, "01|"),
             (&[(Avoid, Some(0.0), 9), (Allow, one, 0)], false, 0.0, "1|0"),
-            // Unknown passes, in its place.
-            (&[(NoOpinion, None, 0), (Allow, one, 0)], false, 0.9, "01|"),
-            (&[(Suspect, one, 0), (NoOpinion, None, 0)], false, 0.0, "10|"),
+            // Unknown passes, behind whoever is known to serve.
+            (&[(NoOpinion, None, 0), (Allow, one, 0)], false, 0.9, "10|"),
+            (&[(NoOpinion, None, 0), (Suspect, one, 0)], false, 0.0, "10|"),
+            (&[(NoOpinion, None, 0), (Avoid, Some(0.0), 9)], false, 0.0, "0|1"),
             // Coming back: its share of the draws, and behind a suspect for the rest.
             (&[(Ramp, Some(0.25), 0), (Allow, one, 0)], false, 0.24, "01|"),
             (&[(Ramp, Some(0.25), 0), (Allow, one, 0)], false, 0.25, "10|"),

@@ -109,6 +109,95 @@ async fn changes_are_news_and_the_end_of_what_was_known() {
     }
 }
 
+/// A server that answers each poll in turn and keeps what was asked; then none.
+async fn polled(answers: Vec<(u16, String)>) -> Server {
+    let whole = |(status, body): (u16, String)| {
+        format!(
+            "HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    Server::playing(answers.into_iter().map(whole).collect()).await
+}
+
+fn coding(instance: &str, revision: u64, target: &str) -> (u16, String) {
+    let route = serde_json::json!({
+        "schema": "endturn.routes.v1", "instance": instance, "vantage": "fra-1", "revision": revision,
+        "generated_at": "2026-06-20T13:05:00Z", "stale_after": "2026-06-20T13:05:15Z", "network": "online",
+        "name": "coding", "decision": "use", "target": target, "reason": {"code": "first", "text": "it serves"},
+        "prefer": "order", "on_exhausted": "fail_closed", "max_ttft_ms": null, "same_key": true, "requires": [],
+        "candidates": [],
+    });
+    (200, route.to_string())
+}
+
+/// The task of one route alone: what it learns, and what it asked.
+#[tokio::test]
+async fn a_route_is_polled_from_where_it_was_and_renewed_by_news_only() {
+    let server = polled(vec![
+        (404, String::new()),
+        coding("i-1", 7, "p0/m"),
+        coding("i-1", 7, "p9/m"),
+        coding("i-1", 8, "p1/m"),
+        coding("i-2", 1, "p2/m"),
+    ])
+    .await;
+    let clock = Clock::manual(NOW);
+    let http = crate::link::http_client().unwrap();
+    let shipper = crate::link::Shipper::new(http.clone(), &server.url, None, "it");
+    let shared = std::sync::Arc::new(keep::Shared::new(
+        keep::State::default(),
+        clock.clone(),
+        shipper,
+        false,
+    ));
+    let asked = routes::Asked {
+        http,
+        base: server.url.trim_end_matches('/').to_owned(),
+        token: None,
+    };
+    let mut news = shared.state.subscribe();
+    let closing = tokio_util::sync::CancellationToken::new();
+    let task = tokio::spawn(routes::keep(
+        std::sync::Arc::clone(&shared),
+        "coding".to_owned(),
+        asked,
+        QUICK,
+        closing.clone(),
+    ));
+    let mut told = Vec::new();
+    within(async {
+        while told.last().is_none_or(|target| target != "p2/m") {
+            news.changed().await.unwrap();
+            let state = shared.state.borrow();
+            let kept = state.route("coding").unwrap().kept.clone().unwrap();
+            told.extend(kept.route.target.as_ref().map(ToString::to_string));
+        }
+    })
+    .await;
+    closing.cancel();
+    within(task).await.unwrap();
+    assert!(
+        !told.contains(&"p9/m".to_owned()),
+        "the same revision renews nothing: {told:?}"
+    );
+    let asked = server.asked();
+    let line = |at: usize| asked[at].lines().next().unwrap_or_default().to_owned();
+    assert_eq!(line(0), "get /v1/routes/coding http/1.1");
+    assert_eq!(line(1), line(0));
+    for (at, revision, instance) in [(2, 7, "i-1"), (3, 7, "i-1"), (4, 8, "i-1")] {
+        assert_eq!(
+            line(at),
+            format!("get /v1/routes/coding?since={revision}&wait=10s&instance={instance} http/1.1")
+        );
+    }
+    let state = shared.state.borrow().clone();
+    let kept = state.route("coding").unwrap().kept.clone().unwrap();
+    assert_eq!(kept.left(&clock), Some(Duration::from_secs(15)));
+    clock.advance(Duration::from_secs(15));
+    assert_eq!((kept.left(&clock), state.believed(&clock).0), (None, 0));
+}
+
 #[tokio::test]
 async fn without_a_daemon_everything_passes() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -165,6 +254,11 @@ async fn mistakes_are_told_before_anything_begins() {
     }
     assert!(say(at().token("two words")).contains("characters"));
     assert!(say(at().targets(["a*b"])).contains("before its end"));
+    for name in ["", "..", "UP", "a/b", &"x".repeat(65)] {
+        assert!(say(at().routes([name])).contains("route's name"), "{name}");
+    }
+    assert!(say(at().routes(vec!["a"; MAX_ROUTES + 1])).contains("at most 16"));
+    assert!(at().routes(["coding-2.x_y"]).build().is_ok());
     for name in ["", "a\nb", &"x".repeat(129)] {
         assert!(say(at().reporter(name)).contains("1 to 128 bytes"));
     }

@@ -8,6 +8,7 @@ use crate::{
     clock::Timestamp,
     feed::{
         record::Observation,
+        route::OneRoute,
         v1::{Head, TargetHealth},
     },
     id::TargetId,
@@ -21,6 +22,15 @@ pub struct Seen {
     /// Its targets, in configured order.
     pub targets: Vec<Arc<TargetHealth>>,
     /// It may be believed: it is not stale, and the daemon's network is online.
+    pub fresh: bool,
+}
+
+/// One route, and whether it may be believed.
+#[derive(Debug, Clone)]
+pub struct SeenRoute {
+    /// The route, with the head of what it follows from.
+    pub one: OneRoute,
+    /// It may be believed.
     pub fresh: bool,
 }
 
@@ -58,12 +68,30 @@ pub enum Closed {
     Unavailable(String),
 }
 
+impl Closed {
+    /// There is no route of the name that was asked for; there are these.
+    pub fn no_route<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        let names: Vec<&str> = names.collect();
+        Self::NotFound(if names.is_empty() {
+            "no route is configured: add a [[route]] to endturn's configuration, or ask provider_health"
+                .to_owned()
+        } else {
+            format!(
+                "no route of that name is configured; there are: {}",
+                names.join(", ")
+            )
+        })
+    }
+}
+
 /// The daemon, from inside or over HTTP.
 pub trait Door: Send + Sync + 'static {
     /// The time where the answer is given.
     fn now(&self) -> Timestamp;
     /// The feed.
     fn health(&self) -> BoxFuture<'_, Result<Seen, Closed>>;
+    /// One route.
+    fn route<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<SeenRoute, Closed>>;
     /// Recent observations.
     fn failures(&self, wanted: Failures) -> BoxFuture<'_, Result<Vec<Observation>, Closed>>;
 }

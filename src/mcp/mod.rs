@@ -8,13 +8,14 @@ mod answer;
 mod door;
 mod failures;
 mod health;
+mod route;
 mod server;
 #[cfg(test)]
 mod tests;
 mod tools;
 mod validate;
 
-pub use door::{Closed, Door, Failures, Seen};
+pub use door::{Closed, Door, Failures, Seen, SeenRoute};
 pub use server::{MAX_MESSAGE_BYTES, PATH, StdioError, routes, stdio};
 pub use tools::{
     DEFAULT_FAILURES, DEFAULT_TARGETS, MAX_FAILURES, MAX_FOREIGN_CHARS, MAX_PATTERNS, MAX_REPLY_BYTES,

@@ -10,9 +10,9 @@ use tokio::sync::Semaphore;
 use super::{
     answer::Answer,
     door::{Closed, Door},
-    failures, health, validate,
+    failures, health, route, validate,
 };
-use crate::{feed::MAX_PATTERN_BYTES, gate::Expect, protocol::Wire};
+use crate::{config::MAX_ROUTE_NAME_BYTES, feed::MAX_PATTERN_BYTES, gate::Expect, protocol::Wire};
 
 /// Targets that are told where none is named; the ill ones come first.
 pub const DEFAULT_TARGETS: usize = 40;
@@ -79,6 +79,13 @@ impl Tools {
                 }
                 Err(wrong) => Called::Wrong(wrong),
             },
+            "route" => match parsed(arguments).and_then(route::name) {
+                Ok(name) => {
+                    let seen = self.door.route(&name).await;
+                    seen.map(|seen| route::answer(&seen)).into()
+                }
+                Err(wrong) => Called::Wrong(wrong),
+            },
             "recent_failures" => match parsed(arguments).and_then(failures::wanted) {
                 Ok(wanted) => failures::answer(self.door.as_ref(), wanted).await.into(),
                 Err(wrong) => Called::Wrong(wrong),
@@ -116,7 +123,7 @@ fn parsed<T: DeserializeOwned>(arguments: JsonObject) -> Result<T, String> {
 
 /// All of them.
 pub(super) static ALL: LazyLock<Vec<Tool>> =
-    LazyLock::new(|| vec![provider_health(), recent_failures(), validate_reply()]);
+    LazyLock::new(|| vec![provider_health(), route(), recent_failures(), validate_reply()]);
 
 fn tool(name: &'static str, title: &str, description: &'static str, properties: Value) -> Tool {
     let schema = json!({"type": "object", "properties": properties, "additionalProperties": false});
@@ -147,6 +154,23 @@ fn provider_health() -> Tool {
             "description": "ids as provider/model, each may end in * (anthropic/*); all, if left out",
         }}),
     )
+}
+
+fn route() -> Tool {
+    let mut tool = tool(
+        "route",
+        "Who should serve now?",
+        "The decision of a configured route: which of several interchangeable models should serve now, or that none should, \
+         and for each candidate why.",
+        json!({"name": {
+            "type": "string", "minLength": 1, "maxLength": MAX_ROUTE_NAME_BYTES,
+            "description": "the route's name; a wrong one is answered with those that there are",
+        }}),
+    );
+    let mut schema = JsonObject::clone(&tool.input_schema);
+    schema.insert("required".to_owned(), json!(["name"]));
+    tool.input_schema = Arc::new(schema);
+    tool
 }
 
 fn recent_failures() -> Tool {
