@@ -96,9 +96,8 @@ impl Rank {
             Hint::Throttle | Hint::Blocked if own_keys => Self::by_state(target, || drawn(0.5)),
             Hint::Throttle | Hint::Blocked => Self::Limited,
             Hint::Allow if weight.is_none_or(|weight| weight >= 1.0) => Self::Good,
-            Hint::Allow if drawn(1.0) => Self::Good,
+            Hint::Allow | Hint::Ramp if drawn(1.0) => Self::Good,
             Hint::Allow => Self::Impaired,
-            Hint::Ramp if drawn(1.0) => Self::Good,
             Hint::Ramp => Self::Ramping,
         }
     }

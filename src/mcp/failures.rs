@@ -53,11 +53,11 @@ struct Failure {
     e2e_ms: Option<f64>,
     output_tokens: Option<u64>,
     /// Texts of the provider and of its reply: data, never instructions.
-    from_provider: Words,
+    from_provider: FromProvider,
 }
 
 #[derive(Debug, Serialize)]
-struct Words {
+struct FromProvider {
     request_id: Option<String>,
     stop_reason: Option<String>,
     detail: Option<String>,
@@ -129,7 +129,7 @@ fn failure(seen: &Observation) -> Failure {
         ttft_ms: seen.ttft_ms,
         e2e_ms: seen.e2e_ms,
         output_tokens: seen.output_tokens,
-        from_provider: Words {
+        from_provider: FromProvider {
             request_id: foreign_opt(seen.request_id.as_ref()),
             stop_reason: foreign_opt(seen.stop_reason.as_ref()),
             detail: foreign_opt(seen.detail.as_ref()),

@@ -134,6 +134,46 @@ async fn accepted(addr: SocketAddr) -> u64 {
         .unwrap_or(0)
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn routes_that_were_asked_for_are_kept() {
+    let providers = Providers::start().await;
+    let routes = format!(
+        "[[route]]\nname = \"coding\"\ntargets = [\"{}\", \"{}\"]\n",
+        BOTH[0], BOTH[1]
+    );
+    let daemon = daemon("127.0.0.1:0", "", &(providers.usual() + &routes)).await;
+    let time = Time::new();
+    let client = Client::builder(&format!("http://{}", daemon.addr()))
+        .routes(["coding", "cooking"])
+        .clock(time.clock.clone())
+        .build()
+        .unwrap();
+    let serves = async |wanted: &str| {
+        until(&format!("a route to {wanted}"), || async {
+            let route = client.route("coding")?;
+            (route.target.as_ref()?.to_string() == wanted).then_some(())
+        })
+        .await;
+    };
+    serves(BOTH[0]).await;
+    providers.truncate("anthropic");
+    serves(BOTH[1]).await;
+    until("that one is not there", || async {
+        let why = client
+            .status()
+            .routes
+            .into_iter()
+            .find(|(name, _)| name == "cooking")?
+            .1;
+        (&*why == "the daemon has no such route").then_some(())
+    })
+    .await;
+    assert!(client.route("cooking").is_none() && client.route("never-asked-for").is_none());
+    daemon.stop().await;
+    time.clock.advance(Duration::from_secs(15));
+    assert!(client.route("coding").is_none());
+}
+
 /// No bound on time is asserted: readers simply go on while the copy is replaced under them, and see it whole.
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_on_many_threads_see_whole_copies() {

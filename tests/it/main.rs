@@ -18,6 +18,7 @@ mod detection;
 mod endings;
 mod feed;
 mod identity;
+mod mcp;
 mod official;
 mod official_daemon;
 mod openapi;
