@@ -20,6 +20,7 @@ use super::{
     annotate::Annotator,
     brain::Brain,
     core::{Core, Doors, Handle, Input, store_status},
+    mcp::Inside,
     pulse::Pulse,
     shelf::PageShelf,
 };
@@ -29,6 +30,7 @@ use crate::{
     config::Config,
     feed::{Hub, v1},
     intake::Intake,
+    mcp,
     official::{self, Fetcher},
     probe::{ClientError, Prober},
     route::Board,
@@ -224,10 +226,12 @@ fn front(shelf: PageShelf, pulse: Arc<Pulse>, tap: Arc<Tap>, closing: Cancellati
         pulse,
         shelf.intake.clone(),
         shelf.clock.clone(),
-        closing,
+        closing.clone(),
     );
+    let tools = mcp::routes(Arc::new(Inside(state.clone())), closing);
+    let pages = api::page::routes().with_state(shelf);
     api::Front {
-        router: api::router(state, api::page::routes().with_state(shelf)),
+        router: api::router(state, pages.merge(tools)),
         tap: Some(tap),
     }
 }
