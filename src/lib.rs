@@ -12,7 +12,7 @@
 //! | anybody's reply to a verdict | [`gate`] | `verdict` and above |
 //! | a month in figures | [`report`] | `health` and above |
 //! | contracts | [`config`], [`feed`] | `health` and above |
-//! | edges | [`probe`], [`intake`], [`tap`], [`official`], [`store`] | contracts and above |
+//! | edges | [`probe`], [`intake`], [`tap`], [`official`], [`store`], [`telemetry`] | contracts and above |
 //! | surfaces | [`api`], [`simulate`] | edges and above |
 //! | assembly | [`daemon`], [`cli`] | everything |
 //!
@@ -36,6 +36,7 @@ pub mod report;
 pub mod simulate;
 pub mod store;
 pub mod tap;
+pub mod telemetry;
 pub mod verdict;
 
 pub use gate::validate;

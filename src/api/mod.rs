@@ -11,6 +11,7 @@ mod guard;
 mod health;
 mod history;
 mod incidents_feed;
+mod metrics;
 mod openapi;
 mod otlp;
 pub mod page;
@@ -39,6 +40,7 @@ pub use evidence::gather as evidence_of;
 pub use health::MAX_WAIT;
 pub use history::{ChangeQuery, History, HistoryError, IncidentQuery, KeptEvent, Listing, ObservationQuery};
 pub use incidents_feed::MAX_ENTRIES;
+pub use metrics::MAX_SCRAPES;
 pub use openapi::document;
 pub use otlp::{EXPORT_TIMEOUT, MAX_EXPORT_BYTES, MAX_EXPORTS, MAX_INFLATED_BYTES};
 pub use past::{MAX_INCIDENT_ID_BYTES, VERDICTS};
@@ -56,7 +58,7 @@ pub use state::{
 pub use validate::{BODY_TIMEOUT, MAX_BODY_BYTES};
 
 /// Every path of this API with what answers it. Those that end in a wildcard take target ids with their slashes.
-fn routes() -> [(&'static str, MethodRouter<ApiState>); 23] {
+fn routes() -> [(&'static str, MethodRouter<ApiState>); 24] {
     [
         ("/v1/health", get(health::all)),
         ("/v1/health/{*target}", get(health::one)),
@@ -78,6 +80,7 @@ fn routes() -> [(&'static str, MethodRouter<ApiState>); 23] {
         ("/v1/validate", post(validate::validate)),
         ("/feed.atom", get(incidents_feed::feed)),
         ("/badge/{*target}", get(badge::badge)),
+        ("/metrics", get(metrics::scrape)),
         ("/openapi.json", get(openapi::description)),
         ("/livez", get(ready::live)),
         ("/readyz", get(ready::ready)),

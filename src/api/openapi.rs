@@ -22,8 +22,8 @@ use utoipa::{
 };
 
 use super::{
-    badge, events, evidence, health, incidents_feed, otlp, past, query, ready, reliability, report, reports,
-    series, validate,
+    badge, events, evidence, health, incidents_feed, metrics, otlp, past, query, ready, reliability, report,
+    reports, series, validate,
 };
 use crate::feed;
 
@@ -67,6 +67,7 @@ use crate::feed;
         badge::svg,
         badge::shield,
         incidents_feed::feed,
+        metrics::scrape,
         ready::live,
         ready::ready,
         description,

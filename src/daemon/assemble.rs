@@ -19,6 +19,7 @@ use super::{
     annotate::Annotator,
     brain::Brain,
     core::{Core, Doors, Handle, Input, store_status},
+    own::Condition,
     pulse::Pulse,
     shelf::PageShelf,
 };
@@ -32,6 +33,7 @@ use crate::{
     probe::{ClientError, Prober},
     store::{IncidentQuery, MAX_LIMIT, Options, Reader, Store, StoreError, Writer},
     tap::Tap,
+    telemetry::{Exposition, Outlet},
     verdict::Observation,
 };
 
@@ -239,6 +241,7 @@ impl Daemon {
         let hub = publisher(&mut brain, &writer, config.vantage.clone(), &clock);
         let pulse = Arc::new(Pulse::new(writer.clone(), clock.now()));
         let (stop, closing) = (CancellationToken::new(), CancellationToken::new());
+        let outlet = Arc::new(Outlet::default());
         let (intake, reported) = Intake::new(&config, &brain.reports_only(), clock.clone());
         let doors = Doors {
             hub: Arc::clone(&hub),
@@ -250,12 +253,21 @@ impl Daemon {
             fetcher,
             intake: intake.clone(),
             reported,
+            outlet: Arc::clone(&outlet),
             seed,
         };
         let core = Core::new(brain, doors, &config, stop.clone());
         let handle = core.handle();
         let tap = tap(&config, intake.clone(), clock.clone());
         let config = Arc::new(RwLock::new(Arc::new(config)));
+        let condition = Condition {
+            started: clock.wall(),
+            writer: writer.clone(),
+            intake: intake.clone(),
+            tap: Arc::clone(&tap),
+            config: Arc::clone(&config),
+        };
+        let exposition = Exposition::new(Arc::clone(&hub), outlet.ledger(), condition);
         let shelf = PageShelf {
             hub: Arc::clone(&hub),
             reader: reader.clone(),
@@ -263,7 +275,8 @@ impl Daemon {
             intake: intake.clone(),
             clock: clock.clone(),
         };
-        let state = api::ApiState::new(hub, Arc::new(reader), pulse, intake, clock, closing.clone());
+        let state = api::ApiState::new(hub, Arc::new(reader), pulse, intake, clock, closing.clone())
+            .with_metrics(exposition);
         let front = api::Front {
             router: api::router(state, api::page::routes().with_state(shelf)),
             tap: Some(Arc::clone(&tap)),

@@ -174,6 +174,8 @@ fn questions() -> Vec<Asked> {
         get("/feed.atom", "/feed.atom"),
         get("/badge/{target}.svg", &format!("/badge/{encoded}.svg")),
         get("/badge/{target}.json", &format!("/badge/{first}.json")),
+        get("/metrics", "/metrics"),
+        get("/metrics", "/metrics?x=1"),
         get("/livez", "/livez"),
         get("/readyz", "/readyz"),
         get("/openapi.json", "/openapi.json"),

@@ -24,6 +24,7 @@ const RANKS: &[(&str, u8)] = &[
     ("probe", 6),
     ("store", 6),
     ("tap", 6),
+    ("telemetry", 6),
     ("api", 7),
     ("simulate", 7),
     ("daemon", 8),

@@ -1,0 +1,1 @@
+//! Names of OTLP: metrics, spans, log records, attributes.
