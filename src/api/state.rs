@@ -88,7 +88,7 @@ impl ApiState {
         clock: Clock,
         closing: CancellationToken,
     ) -> Self {
-        let exposition = Exposition::new(Arc::clone(&hub), Arc::new(Ledger::default()), Nobody);
+        let exposition = Exposition::new(Arc::clone(&hub), Arc::new(Ledger::default()), Arc::new(Nobody));
         Self {
             exposition: Arc::new(exposition),
             scrapes: Arc::new(Semaphore::new(MAX_SCRAPES)),

@@ -25,6 +25,7 @@ mod preset_file;
 mod provider;
 mod resolve;
 mod secret;
+mod telemetry;
 mod token;
 mod types;
 
@@ -47,6 +48,10 @@ pub use preset_file::{MAX_USD_PER_MTOK, MAX_USD_PER_REQUEST};
 pub use provider::{DEADLINES, FREE_EVERY, PAID_EVERY};
 pub use resolve::{MAX_ANCHORS, MAX_PROVIDERS, MAX_TARGETS, MAX_USD_PER_DAY, MAX_VANTAGE_BYTES, STORE_BYTES};
 pub use secret::Secret;
+pub use telemetry::{
+    Conventions, MAX_OTLP_HEADERS, OTLP_INTERVAL, OTLP_INTERVAL_DEFAULT, OTLP_TIMEOUT, OTLP_TIMEOUT_DEFAULT,
+    Otlp, OtlpProtocol, OtlpRoute, OtlpSignal, Telemetry,
+};
 pub use token::{MAX_TOKENS_CONFIGURED, MIN_TOKEN_BYTES, Token};
 pub use types::*;
 

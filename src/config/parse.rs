@@ -15,11 +15,10 @@ use super::{
 };
 
 /// Keys of the contract that this version doesn't know yet. Silently ignoring one would promise what isn't kept.
-const NOT_YET: [&str; 9] = [
+const NOT_YET: [&str; 8] = [
     "route",
     "channel",
     "alert",
-    "telemetry",
     "proxy",
     "ca",
     "tokens",

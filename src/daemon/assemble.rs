@@ -30,10 +30,10 @@ use crate::{
     feed::{Hub, v1},
     intake::Intake,
     official::{self, Fetcher},
-    probe::{ClientError, Prober},
+    probe::{ClientError, Prober, outward_client},
     store::{IncidentQuery, MAX_LIMIT, Options, Reader, Store, StoreError, Writer},
     tap::Tap,
-    telemetry::{Exposition, Outlet},
+    telemetry::{Exposition, Outlet, Owner},
     verdict::Observation,
 };
 
@@ -91,6 +91,7 @@ pub struct Daemon {
     server: JoinHandle<()>,
     tap: Arc<Tap>,
     writer: Writer,
+    outlet: Arc<Outlet>,
 }
 
 /// Where history goes.
@@ -214,6 +215,15 @@ fn tap(config: &Config, intake: Intake, clock: Clock) -> Arc<Tap> {
     ))
 }
 
+/// What is shown to those who collect figures; what is told to them begins to go out.
+fn figures(outlet: &Outlet, hub: &Arc<Hub>, condition: Condition) -> Exposition {
+    let config = condition.in_force();
+    let owner: Arc<dyn Owner> = Arc::new(condition);
+    let client = || outward_client().map_err(|error| error.to_string());
+    outlet.start(&config, client, Arc::clone(hub), Arc::clone(&owner));
+    Exposition::new(Arc::clone(hub), outlet.ledger(), owner)
+}
+
 impl Daemon {
     /// Binds, opens the store, starts the loop and the HTTP surface.
     ///
@@ -241,7 +251,7 @@ impl Daemon {
         let hub = publisher(&mut brain, &writer, config.vantage.clone(), &clock);
         let pulse = Arc::new(Pulse::new(writer.clone(), clock.now()));
         let (stop, closing) = (CancellationToken::new(), CancellationToken::new());
-        let outlet = Arc::new(Outlet::default());
+        let outlet = Arc::new(Outlet::new(clock.clone()));
         let (intake, reported) = Intake::new(&config, &brain.reports_only(), clock.clone());
         let doors = Doors {
             hub: Arc::clone(&hub),
@@ -266,8 +276,9 @@ impl Daemon {
             intake: intake.clone(),
             tap: Arc::clone(&tap),
             config: Arc::clone(&config),
+            exports: outlet.exports(),
         };
-        let exposition = Exposition::new(Arc::clone(&hub), outlet.ledger(), condition);
+        let exposition = figures(&outlet, &hub, condition);
         let shelf = PageShelf {
             hub: Arc::clone(&hub),
             reader: reader.clone(),
@@ -301,6 +312,7 @@ impl Daemon {
             server,
             tap,
             writer,
+            outlet,
         })
     }
 
@@ -347,6 +359,7 @@ impl Daemon {
             && in_force.await.is_ok()
         {
             self.tap.set_providers(&config.providers);
+            self.outlet.reconfigure(&config);
             *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         }
     }
@@ -372,9 +385,12 @@ impl Daemon {
         self.closing.cancel();
         let writer = self.writer;
         let closed = tokio::task::spawn_blocking(move || writer.close(CLOSE));
+        let outlet = self.outlet;
+        let told = tokio::spawn(async move { outlet.stop().await });
         if !self.server.is_finished() {
             let _ = self.server.await;
         }
+        let _ = told.await;
         if !closed.await.unwrap_or(false) {
             tracing::warn!("the store could not write all that was queued");
         }

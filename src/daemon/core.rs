@@ -386,18 +386,22 @@ impl Core {
     fn act(&mut self, news: News) {
         for transition in news.transitions {
             log_transition(&transition);
+            self.outlet.transition(&transition);
             self.writer.send(Record::Transition(transition));
         }
         for (phase, incident) in news.incidents {
             log_incident(phase, &incident);
+            self.outlet.incident(phase, &incident);
             self.writer.send(Record::Incident(incident));
         }
         for change in news.changes {
             log_change(&change);
+            self.outlet.change(&change);
             self.writer.send(Record::Change(change));
         }
         if let Some(network) = news.network {
             tracing::warn!(network = network.as_str(), "own network");
+            self.outlet.network(network, self.clock.now());
         }
         for launch in news.launches {
             self.launch(launch);

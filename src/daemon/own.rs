@@ -8,7 +8,7 @@ use crate::{
     intake::{Intake, MAX_WAITING},
     store::{RecordKind, Writer},
     tap::Tap,
-    telemetry::{Own, OwnIntake, OwnStore, OwnTap, Owner},
+    telemetry::{Exports, Own, OwnIntake, OwnStore, OwnTap, Owner},
     verdict::Source,
 };
 
@@ -19,9 +19,15 @@ pub(super) struct Condition {
     pub(super) intake: Intake,
     pub(super) tap: Arc<Tap>,
     pub(super) config: Arc<RwLock<Arc<Config>>>,
+    pub(super) exports: Exports,
 }
 
 impl Condition {
+    /// The configuration in force.
+    pub(super) fn in_force(&self) -> Arc<Config> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn store(&self) -> OwnStore {
         let status = self.writer.status();
         OwnStore {
@@ -74,7 +80,7 @@ fn intervals(config: &Config, own: &mut Own) {
 
 impl Owner for Condition {
     fn own(&self) -> Own {
-        let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));
+        let config = self.in_force();
         let mut own = Own {
             started: self.started,
             store: Some(self.store()),
@@ -85,6 +91,7 @@ impl Owner for Condition {
             }),
             tap: Some(self.tap()),
             budget_usd: config.usd_per_day,
+            exports: self.exports.own(),
             ..Own::default()
         };
         for provider in &config.providers {

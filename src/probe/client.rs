@@ -87,6 +87,12 @@ pub fn http_client() -> Result<reqwest::Client, ClientError> {
     side_client(false)
 }
 
+/// A client for what goes out beside probes, to a collector of telemetry: through the proxy that the environment names,
+/// no redirects, no retries.
+pub fn outward_client() -> Result<reqwest::Client, ClientError> {
+    side_client(true)
+}
+
 /// A client for requests that are no probes; `proxied`: through the proxy that the environment names.
 pub(super) fn side_client(proxied: bool) -> Result<reqwest::Client, ClientError> {
     let builder = reqwest::Client::builder()

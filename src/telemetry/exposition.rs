@@ -64,7 +64,7 @@ impl Format {
 pub struct Exposition {
     hub: Arc<Hub>,
     ledger: Arc<Ledger>,
-    owner: Box<dyn Owner>,
+    owner: Arc<dyn Owner>,
 }
 
 impl std::fmt::Debug for Exposition {
@@ -75,12 +75,8 @@ impl std::fmt::Debug for Exposition {
 
 impl Exposition {
     /// What is published, what was counted, and what the daemon knows of itself.
-    pub fn new(hub: Arc<Hub>, ledger: Arc<Ledger>, owner: impl Owner) -> Self {
-        Self {
-            hub,
-            ledger,
-            owner: Box::new(owner),
-        }
+    pub fn new(hub: Arc<Hub>, ledger: Arc<Ledger>, owner: Arc<dyn Owner>) -> Self {
+        Self { hub, ledger, owner }
     }
 
     /// The text as of now. Takes time in proportion to the number of series: some milliseconds for a hundred targets.

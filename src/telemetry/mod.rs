@@ -9,10 +9,12 @@ mod exposition;
 mod histogram;
 mod ledger;
 pub mod names;
+mod otlp;
 mod outlet;
 mod own;
 
 pub use exposition::{Exposition, Format};
 pub use ledger::{Ledger, NotSent};
-pub use outlet::Outlet;
+pub use otlp::{MAX_BATCHED, MAX_REPLY_BYTES, MAX_TOLD, MakeClient, SHUTDOWN};
+pub use outlet::{Exports, Outlet};
 pub use own::{Nobody, Own, OwnExport, OwnIntake, OwnStore, OwnTap, Owner};

@@ -108,7 +108,7 @@ fn exposition() -> Exposition {
     ledger.add(&seen("p/m", Source::Reach, Verdict::Complete));
     ledger.round(NOW, Some(Duration::from_millis(2)));
     ledger.probes(1, NotSent::default());
-    Exposition::new(hub(&["p/m"]), ledger, All)
+    Exposition::new(hub(&["p/m"]), ledger, Arc::new(All))
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn samples_have_the_labels_and_values_of_what_was_seen() {
 
 #[test]
 fn whoever_knows_nothing_of_the_daemon_shows_no_zeros_for_it() {
-    let text = Exposition::new(hub(&[]), Arc::default(), Nobody).text(Format::OpenMetrics);
+    let text = Exposition::new(hub(&[]), Arc::default(), Arc::new(Nobody)).text(Format::OpenMetrics);
     for absent in [
         "store",
         "intake",
@@ -302,7 +302,7 @@ proptest! {
         };
         let identity = v1::Identity { instance: flag.clone(), vantage: vantage.clone() };
         let hub = Hub::new(identity, || 1, &view, &v1::StoreStatus::default());
-        let text = Exposition::new(Arc::new(hub), Arc::default(), Nobody).text(Format::Classic);
+        let text = Exposition::new(Arc::new(hub), Arc::default(), Arc::new(Nobody)).text(Format::Classic);
         let lines: Vec<&str> = text.split('\n').filter(|line| line.starts_with("endturn_vantage_info")).collect();
         prop_assert_eq!(lines.len(), 1, "{}", text);
         let inner = lines[0].strip_prefix("endturn_vantage_info{").unwrap().strip_suffix("} 1").unwrap();
