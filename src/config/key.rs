@@ -110,7 +110,7 @@ fn from_file(path: &Path, checked: Check) -> Result<Secret, KeyError> {
 /// A key must fit into a header: visible ASCII, not empty, bounded.
 fn checked(text: &str, whence: &str) -> Result<Secret, KeyError> {
     let help = "a key is one line of visible ASCII characters";
-    fitting(text, whence, help, |b| b.is_ascii_graphic())
+    fitting(text, whence, help, u8::is_ascii_graphic)
 }
 
 /// The same with spaces inside.

@@ -215,6 +215,24 @@ fn tap(config: &Config, intake: Intake, clock: Clock) -> Arc<Tap> {
     ))
 }
 
+/// The HTTP surface on its own task.
+fn serve(
+    listener: TcpListener,
+    router: axum::Router,
+    tap: Arc<Tap>,
+    closing: CancellationToken,
+) -> JoinHandle<()> {
+    let front = api::Front {
+        router,
+        tap: Some(tap),
+    };
+    let limits = api::ServeLimits {
+        drain: SERVER_DRAIN,
+        ..api::ServeLimits::default()
+    };
+    tokio::spawn(api::serve(listener, front, closing, limits))
+}
+
 /// What is shown to those who collect figures; what is told to them begins to go out.
 fn figures(outlet: &Outlet, hub: &Arc<Hub>, condition: Condition) -> Exposition {
     let config = condition.in_force();
@@ -288,19 +306,8 @@ impl Daemon {
         };
         let state = api::ApiState::new(hub, Arc::new(reader), pulse, intake, clock, closing.clone())
             .with_metrics(exposition);
-        let front = api::Front {
-            router: api::router(state, api::page::routes().with_state(shelf)),
-            tap: Some(Arc::clone(&tap)),
-        };
-        let server = tokio::spawn(api::serve(
-            listener,
-            front,
-            closing.clone(),
-            api::ServeLimits {
-                drain: SERVER_DRAIN,
-                ..api::ServeLimits::default()
-            },
-        ));
+        let router = api::router(state, api::page::routes().with_state(shelf));
+        let server = serve(listener, router, Arc::clone(&tap), closing.clone());
         let core = tokio::spawn(core.run());
         Ok(Self {
             addr,

@@ -107,6 +107,12 @@ fn sample(encoder: &mut MetricEncoder<'_>, value: Value<'_>) -> fmt::Result {
     }
 }
 
+/// Words with their places in a list of counts.
+type Words = Vec<(usize, &'static str)>;
+
+/// Finds a histogram in a cell.
+type Pick = fn(&Cell) -> &Histogram;
+
 /// Samples of one family: label values and a value each.
 type Samples<'a> = Vec<(Vec<&'a str>, Value<'a>)>;
 
@@ -192,15 +198,15 @@ impl Page {
     /// Of reachability only what did hold: no reply was asked for.
     fn split<'a>(
         &'a self,
-        words: impl Iterator<Item = (usize, &'static str)> + Clone,
+        words: &[(usize, &'static str)],
         counts: impl Fn(&'a Cell) -> &'a [u64],
     ) -> Samples<'a> {
         let mut samples = Vec::new();
         for seen in &self.seen {
-            for (index, word) in words.clone() {
-                let n = &counts(&seen.cell)[index];
+            for (index, word) in words {
+                let n = &counts(&seen.cell)[*index];
                 if *n > 0 || seen.source != Source::Reach {
-                    let labels = seen.labels().into_iter().chain([word]).collect();
+                    let labels = seen.labels().into_iter().chain([*word]).collect();
                     samples.push((labels, Value::Count(*n)));
                 }
             }
@@ -209,8 +215,12 @@ impl Page {
     }
 
     fn observations(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let outcomes = OUTCOMES.into_iter().enumerate();
-        let kinds = Truncation::ALL.map(Truncation::as_str).into_iter().enumerate();
+        let outcomes: Words = OUTCOMES.into_iter().enumerate().collect();
+        let kinds: Words = Truncation::ALL
+            .map(Truncation::as_str)
+            .into_iter()
+            .enumerate()
+            .collect();
         let theirs = classes(false);
         let own = classes(true);
         // What asks for no reply is no attempt: it has no such series at all.
@@ -220,25 +230,17 @@ impl Page {
         write(
             out,
             &names::OBSERVATIONS,
-            self.split(outcomes, |cell| &cell.outcomes),
+            self.split(&outcomes, |cell| &cell.outcomes),
         )?;
         write(out, &names::ATTEMPTS, count(|cell| cell.counts.attempts))?;
         write(out, &names::BEGAN, count(|cell| cell.counts.began))?;
-        write(
-            out,
-            &names::ERRORS,
-            self.split(theirs.into_iter(), |cell| &cell.errors),
-        )?;
+        write(out, &names::ERRORS, self.split(&theirs, |cell| &cell.errors))?;
         write(
             out,
             &names::TRUNCATIONS,
-            self.split(kinds, |cell| &cell.truncations),
+            self.split(&kinds, |cell| &cell.truncations),
         )?;
-        write(
-            out,
-            &names::OWN_FAILURES,
-            self.split(own.into_iter(), |cell| &cell.own),
-        )?;
+        write(out, &names::OWN_FAILURES, self.split(&own, |cell| &cell.own))?;
         write(out, &names::INPUT_TOKENS, count(|cell| cell.input_tokens))?;
         write(out, &names::OUTPUT_TOKENS, count(|cell| cell.output_tokens))?;
         write(out, &names::REASONING_TOKENS, count(|cell| cell.reasoning_tokens))?;
@@ -247,7 +249,7 @@ impl Page {
             generates.then_some(Value::Sum(seen.cell.cost_usd))
         });
         write(out, &names::COST, cost)?;
-        let histograms: [(&Metric, fn(&Cell) -> &Histogram); 4] = [
+        let histograms: [(&Metric, Pick); 4] = [
             (&names::TTFT, |cell| &cell.ttft),
             (&names::TTFO, |cell| &cell.ttfo),
             (&names::ITL, |cell| &cell.itl),
@@ -445,7 +447,7 @@ impl Page {
 }
 
 /// Classes of errors that count as our own doing, or as the provider's.
-fn classes(own: bool) -> Vec<(usize, &'static str)> {
+fn classes(own: bool) -> Words {
     let all = ErrorClass::ALL.into_iter().enumerate();
     let is_own = |class| {
         let failure = Failure {

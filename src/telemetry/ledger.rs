@@ -130,12 +130,16 @@ impl Cell {
                 (&mut self.e2e, seen.e2e()),
             ];
             for (histogram, span) in figures {
-                span.into_iter().for_each(|span| histogram.add(span));
+                if let Some(span) = span {
+                    histogram.add(span);
+                }
             }
         }
         if seen.source.is_probe() {
             for (histogram, length) in self.phases.iter_mut().zip(phase_lengths(&seen.phases)) {
-                length.into_iter().for_each(|length| histogram.add(length));
+                if let Some(length) = length {
+                    histogram.add(length);
+                }
             }
         }
         self.last = self.last.max(seen.at);

@@ -185,8 +185,8 @@ id = "gpt-5.4-nano"
 prise = 1
 [[route]]
 name = "x"
-[telemetry.otlp]
-endpoint = "http://127.0.0.1:4318"
+[[channel]]
+name = "oncall"
 "#;
 
 const WRONG_TYPES: &str = r#"vantage = 7

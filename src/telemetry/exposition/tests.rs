@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a test that can't go on should say where")]
-
 use std::{collections::BTreeMap, time::Duration};
 
 use proptest::prelude::*;

@@ -1,10 +1,9 @@
-#![expect(clippy::unwrap_used, reason = "a test that can't go on should say where")]
-
 use proptest::prelude::*;
 
 use super::*;
 use crate::verdict::{FailedAt, Failure, OffScript};
 
+#[expect(clippy::unnecessary_wraps, reason = "phases are optional")]
 fn ms(n: u64) -> Option<Duration> {
     Some(Duration::from_millis(n))
 }

@@ -11,7 +11,7 @@ use opentelemetry_sdk::{
     logs::{LogBatch, LogExporter},
     metrics::{
         Temporality,
-        data::{AggregatedMetrics, MetricData, ResourceMetrics},
+        data::{AggregatedMetrics, MetricData, ResourceMetrics, ScopeMetrics},
         exporter::PushMetricExporter,
     },
     trace::{SpanData, SpanExporter},
@@ -107,9 +107,11 @@ impl<E> Counted<E> {
 
     fn end(&self, items: u64, outcome: OTelSdkResult) -> OTelSdkResult {
         if self.books.end(items) {
-            let told = outcome.as_ref().map(|()| ());
-            let told = told.map_err(|error| error as &dyn std::fmt::Display);
-            self.tally.ended(self.signal, items, told);
+            let error = outcome
+                .as_ref()
+                .err()
+                .map(|error| error as &dyn std::fmt::Display);
+            self.tally.ended(self.signal, items, error);
         }
         outcome
     }
@@ -160,7 +162,7 @@ fn data_points<T>(data: &MetricData<T>) -> usize {
 
 impl<E: PushMetricExporter> PushMetricExporter for Counted<E> {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
-        let each = metrics.scope_metrics().flat_map(|scope| scope.metrics());
+        let each = metrics.scope_metrics().flat_map(ScopeMetrics::metrics);
         let items = each
             .map(|metric| match metric.data() {
                 AggregatedMetrics::F64(data) => data_points(data),

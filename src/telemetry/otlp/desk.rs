@@ -117,11 +117,11 @@ fn stream(instrument: &Instrument, forced: Option<&str>) -> Option<Stream> {
     };
     let aggregation = match (metric.kind, forced) {
         (Kind::Counter | Kind::Gauge, _) => return builder.build().ok(),
-        (Kind::Histogram(_), Some("base2_exponential_bucket_histogram")) => exponential,
         (Kind::Histogram(Buckets::Exponential), Some("explicit_bucket_histogram")) => {
             explicit(names::LATENCY_BOUNDS)
         }
-        (Kind::Histogram(Buckets::Exponential), _) => exponential,
+        (Kind::Histogram(Buckets::Exponential), _)
+        | (Kind::Histogram(_), Some("base2_exponential_bucket_histogram")) => exponential,
         (Kind::Histogram(Buckets::GenAiSeconds), _) => explicit(&names::otlp::GENAI_SECONDS),
         (Kind::Histogram(Buckets::GenAiTokens), _) => explicit(&names::otlp::GENAI_TOKENS),
     };

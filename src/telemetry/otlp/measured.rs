@@ -129,9 +129,9 @@ impl Measured {
         ] {
             if let Some(at) = at {
                 let span = (at + connecting(seen)).as_secs_f64();
-                histograms
-                    .iter()
-                    .for_each(|histogram| histogram.record(span, &attributes));
+                for histogram in histograms {
+                    histogram.record(span, &attributes);
+                }
             }
         }
         let tokens = [seen.usage.input, seen.usage.output];

@@ -76,12 +76,12 @@ impl Tally {
         self.of(signal).lost[why as usize].fetch_add(n, Ordering::Relaxed);
     }
 
-    /// An export came to an end with that many items. The first failure and the end of a failure are told in the log.
-    pub(super) fn ended(&self, signal: OtlpSignal, n: u64, outcome: Result<(), &dyn std::fmt::Display>) {
+    /// An export came to an end with that many items; `error`: it failed. The first failure and the end of a failure are told in the log.
+    pub(super) fn ended(&self, signal: OtlpSignal, n: u64, error: Option<&dyn std::fmt::Display>) {
         let of = self.of(signal);
         let name = signal.as_str();
-        match outcome {
-            Ok(()) => {
+        match error {
+            None => {
                 of.taken.fetch_add(n, Ordering::Relaxed);
                 let mut last = of.last_success.lock().unwrap_or_else(PoisonError::into_inner);
                 *last = Some(self.clock.wall());
@@ -90,7 +90,7 @@ impl Tally {
                     tracing::info!(signal = name, "the collector takes exports again");
                 }
             }
-            Err(error) => {
+            Some(error) => {
                 self.lost(signal, Lost::Failed, n);
                 if of.failing.fetch_add(1, Ordering::Relaxed) == 0 {
                     tracing::warn!(signal = name, %error, items = n, "an export failed; what was in it is lost");

@@ -31,13 +31,23 @@ struct Shot {
     own: Own,
 }
 
+impl Shot {
+    fn take(hub: &Hub, ledger: &Ledger, owner: &dyn Owner) -> Self {
+        Self {
+            cells: ledger.cells(),
+            snapshot: hub.snapshot(),
+            own: owner.own(),
+        }
+    }
+}
+
 /// Where it is read.
 pub(super) struct Watched {
     hub: Arc<Hub>,
     ledger: Arc<Ledger>,
     owner: Arc<dyn Owner>,
     places: Arc<RwLock<Arc<Places>>>,
-    shot: Mutex<Option<Arc<Shot>>>,
+    shot: Mutex<Arc<Shot>>,
 }
 
 /// One value with its attributes.
@@ -50,22 +60,23 @@ impl Watched {
             ledger: Arc::clone(&context.ledger),
             owner: Arc::clone(&context.owner),
             places: Arc::clone(&context.places),
-            shot: Mutex::default(),
+            shot: Mutex::new(Arc::new(Shot::take(
+                &context.hub,
+                &context.ledger,
+                &*context.owner,
+            ))),
         }
     }
 
     /// Looks anew: the first of the metrics does, the others follow it.
-    fn look(&self) {
-        let shot = Shot {
-            cells: self.ledger.cells(),
-            snapshot: self.hub.snapshot(),
-            own: self.owner.own(),
-        };
-        *self.shot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(shot));
+    fn look(&self) -> Arc<Shot> {
+        let shot = Arc::new(Shot::take(&self.hub, &self.ledger, &*self.owner));
+        *self.shot.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&shot);
+        shot
     }
 
-    fn shot(&self) -> Option<Arc<Shot>> {
-        self.shot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn shot(&self) -> Arc<Shot> {
+        Arc::clone(&self.shot.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn target(&self, target: &TargetId) -> Vec<KeyValue> {
@@ -128,8 +139,8 @@ fn zip<const N: usize>(words: [&'static str; N], counts: [u64; N]) -> [(&'static
     std::array::from_fn(|index| (words[index], counts[index]))
 }
 
-fn flag(on: bool) -> Option<f64> {
-    Some(f64::from(u8::from(on)))
+fn flag(on: bool) -> f64 {
+    f64::from(u8::from(on))
 }
 
 /// Registers a sum.
@@ -174,12 +185,7 @@ fn gauge(
 
 /// A callback that panics would end the reader for good.
 fn safely<T>(watched: &Watched, points: &impl Fn(&Watched, &Shot) -> Points<T>) -> Points<T> {
-    let read = || {
-        watched
-            .shot()
-            .map(|shot| points(watched, &shot))
-            .unwrap_or_default()
-    };
+    let read = || points(watched, &watched.shot());
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
         tracing::error!("a metric can't be read; please report this");
         Vec::new()
@@ -190,10 +196,7 @@ fn safely<T>(watched: &Watched, points: &impl Fn(&Watched, &Shot) -> Points<T>) 
 pub(super) fn register(meter: &Meter, watched: &Arc<Watched>) {
     let outcomes: [&'static str; OUTCOMES.len() - 1] = std::array::from_fn(|index| OUTCOMES[index]);
     counter(meter, &otlp::ATTEMPTS, watched, move |watched, _| {
-        watched.look();
-        let Some(shot) = watched.shot() else {
-            return Vec::new();
-        };
+        let shot = watched.look();
         watched.counts(&shot, Some(attribute::OUTCOME), |cell| {
             zip(outcomes, std::array::from_fn(|index| cell.outcomes[index]))
         })
@@ -226,30 +229,27 @@ pub(super) fn register(meter: &Meter, watched: &Arc<Watched>) {
 fn states(meter: &Meter, watched: &Arc<Watched>) {
     gauge(meter, &otlp::STATE, watched, |watched, shot| {
         watched.gauges(shot, Some(attribute::STATE), |target| {
-            State::ALL.map(|state| (state.as_str(), flag(state == target.state)))
+            State::ALL.map(|state| (state.as_str(), Some(flag(state == target.state))))
         })
     });
     gauge(meter, &otlp::BREAKER, watched, |watched, shot| {
         watched.gauges(shot, Some(attribute::BREAKER), |target| {
             let all = [Breaker::Closed, Breaker::Open, Breaker::HalfOpen];
-            all.map(|breaker| (breaker.as_str(), flag(breaker == target.routing.breaker)))
+            all.map(|breaker| (breaker.as_str(), Some(flag(breaker == target.routing.breaker))))
         })
     });
     gauge(meter, &otlp::WEIGHT, watched, |watched, shot| {
         watched.gauges(shot, None, |target| [("", target.routing.weight)])
     });
     gauge(meter, &otlp::INCIDENT, watched, |watched, shot| {
-        watched.gauges(shot, None, |target| [("", flag(target.incident.is_some()))])
+        watched.gauges(shot, None, |target| [("", Some(flag(target.incident.is_some())))])
     });
 }
 
 fn itself(meter: &Meter, watched: &Arc<Watched>) {
     gauge(meter, &otlp::ONLINE, watched, |_, shot| {
         let online = shot.snapshot.health.head.network == Network::Online;
-        flag(online)
-            .map(|value| (value, Vec::new()))
-            .into_iter()
-            .collect()
+        vec![(flag(online), Vec::new())]
     });
     counter(meter, &otlp::STORE_DROPPED, watched, |_, shot| {
         let dropped = shot.own.store.iter().flat_map(|store| &store.dropped);
