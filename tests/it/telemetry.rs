@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod collector;
+mod dashboards;
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
