@@ -15,6 +15,7 @@ use crate::{
     clock::{Clock, Timestamp},
     feed::{Hub, v1::StoreStatus},
     intake::{Intake, otlp::Receiver},
+    route::Board,
     telemetry::{Exposition, Ledger, Nobody},
 };
 
@@ -51,6 +52,8 @@ pub trait Readiness: Send + Sync + 'static {
 pub struct ApiState {
     /// The published health.
     pub hub: Arc<Hub>,
+    /// What follows from it for every route.
+    pub board: Arc<Board>,
     /// The past.
     pub history: Arc<dyn History>,
     /// The daemon's own condition.
@@ -82,6 +85,7 @@ impl ApiState {
     /// Joins the parts.
     pub fn new(
         hub: Arc<Hub>,
+        board: Arc<Board>,
         history: Arc<dyn History>,
         status: Arc<dyn Readiness>,
         intake: Intake,
@@ -93,6 +97,7 @@ impl ApiState {
             exposition: Arc::new(exposition),
             scrapes: Arc::new(Semaphore::new(MAX_SCRAPES)),
             hub,
+            board,
             history,
             status,
             intake,

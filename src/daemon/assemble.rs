@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::OptionFuture;
 use tokio::{
     net::TcpListener,
     sync::{broadcast, oneshot},
@@ -19,6 +20,7 @@ use super::{
     annotate::Annotator,
     brain::Brain,
     core::{Core, Doors, Handle, Input, store_status},
+    mcp::Inside,
     own::Condition,
     pulse::Pulse,
     shelf::PageShelf,
@@ -29,8 +31,10 @@ use crate::{
     config::Config,
     feed::{Hub, v1},
     intake::Intake,
+    mcp,
     official::{self, Fetcher},
-    probe::{ClientError, Prober, outward_client},
+    probe::{ClientError, Prober},
+    route::Board,
     store::{IncidentQuery, MAX_LIMIT, Options, Reader, Store, StoreError, Writer},
     tap::Tap,
     telemetry::{Exposition, Outlet, Owner},
@@ -83,6 +87,7 @@ pub enum StartError {
 /// A daemon that runs. Dropping it does not stop it; [`Daemon::stop`] does.
 pub struct Daemon {
     addr: SocketAddr,
+    agent: Option<SocketAddr>,
     handle: Handle,
     config: Arc<RwLock<Arc<Config>>>,
     stop: CancellationToken,
@@ -215,31 +220,48 @@ fn tap(config: &Config, intake: Intake, clock: Clock) -> Arc<Tap> {
     ))
 }
 
-/// The HTTP surface on its own task.
-fn serve(
-    listener: TcpListener,
-    router: axum::Router,
-    tap: Arc<Tap>,
-    closing: CancellationToken,
-) -> JoinHandle<()> {
-    let front = api::Front {
-        router,
-        tap: Some(tap),
-    };
-    let limits = api::ServeLimits {
-        drain: SERVER_DRAIN,
-        ..api::ServeLimits::default()
-    };
-    tokio::spawn(api::serve(listener, front, closing, limits))
-}
-
 /// What is shown to those who collect figures; what is told to them begins to go out.
 fn figures(outlet: &Outlet, hub: &Arc<Hub>, condition: Condition) -> Exposition {
     let config = condition.in_force();
     let owner: Arc<dyn Owner> = Arc::new(condition);
-    let client = || outward_client().map_err(|error| error.to_string());
-    outlet.start(&config, client, Arc::clone(hub), Arc::clone(&owner));
+    outlet.start(&config, Arc::clone(hub), Arc::clone(&owner));
     Exposition::new(Arc::clone(hub), outlet.ledger(), owner)
+}
+
+/// Everything that answers on our port.
+fn front(
+    shelf: PageShelf,
+    pulse: Arc<Pulse>,
+    tap: Arc<Tap>,
+    exposition: Exposition,
+    closing: CancellationToken,
+) -> api::Front {
+    let state = api::ApiState::new(
+        Arc::clone(&shelf.hub),
+        Arc::clone(&shelf.board),
+        Arc::new(shelf.reader.clone()),
+        pulse,
+        shelf.intake.clone(),
+        shelf.clock.clone(),
+        closing.clone(),
+    )
+    .with_metrics(exposition);
+    let tools = mcp::routes(Arc::new(Inside(state.clone())), closing);
+    let pages = api::page::routes().with_state(shelf);
+    api::Front {
+        router: api::router(state, pages.merge(tools)),
+        tap: Some(tap),
+    }
+}
+
+async fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listener = TcpListener::bind(addr).await;
+    listener
+        .and_then(|listener| {
+            let bound = listener.local_addr()?;
+            Ok((listener, bound))
+        })
+        .map_err(|source| StartError::Bind { addr, source })
 }
 
 impl Daemon {
@@ -253,12 +275,10 @@ impl Daemon {
         seed: u64,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let bind = |source| StartError::Bind {
-            addr: config.server.listen,
-            source,
-        };
-        let listener = TcpListener::bind(config.server.listen).await.map_err(bind)?;
-        let addr = listener.local_addr().map_err(bind)?;
+        let (listener, addr) = bind(config.server.listen).await?;
+        let agent = OptionFuture::from(config.server.agent.map(bind))
+            .await
+            .transpose()?;
         let prober = Arc::new(Prober::new(clock.clone())?);
         let fetcher = Fetcher::new(official::TIMEOUT)?;
         let (writer, reader) = open_store(&config, place, &clock)?;
@@ -271,6 +291,7 @@ impl Daemon {
         let (stop, closing) = (CancellationToken::new(), CancellationToken::new());
         let outlet = Arc::new(Outlet::new(clock.clone()));
         let (intake, reported) = Intake::new(&config, &brain.reports_only(), clock.clone());
+        let board = Arc::new(Board::new(&config.routes, &hub.snapshot()));
         let doors = Doors {
             hub: Arc::clone(&hub),
             writer: writer.clone(),
@@ -282,6 +303,7 @@ impl Daemon {
             intake: intake.clone(),
             reported,
             outlet: Arc::clone(&outlet),
+            board: Arc::clone(&board),
             seed,
         };
         let core = Core::new(brain, doors, &config, stop.clone());
@@ -298,19 +320,32 @@ impl Daemon {
         };
         let exposition = figures(&outlet, &hub, condition);
         let shelf = PageShelf {
-            hub: Arc::clone(&hub),
-            reader: reader.clone(),
+            hub,
+            board,
+            reader,
             config: Arc::clone(&config),
-            intake: intake.clone(),
+            intake,
             clock: clock.clone(),
         };
-        let state = api::ApiState::new(hub, Arc::new(reader), pulse, intake, clock, closing.clone())
-            .with_metrics(exposition);
-        let router = api::router(state, api::page::routes().with_state(shelf));
-        let server = serve(listener, router, Arc::clone(&tap), closing.clone());
+        let (agent, agent_addr) = agent.unzip();
+        let answering = agent.map(|listener| {
+            // Told of the end first, it takes back what it said while the rest ends.
+            let limits = api::AgentLimits::default();
+            api::serve_agent(listener, Arc::clone(&shelf.hub), clock, stop.clone(), limits)
+        });
+        let front = front(shelf, pulse, Arc::clone(&tap), exposition, closing.clone());
+        let limits = api::ServeLimits {
+            drain: SERVER_DRAIN,
+            ..api::ServeLimits::default()
+        };
+        let serving = api::serve(listener, front, closing.clone(), limits);
+        let server = tokio::spawn(async move {
+            tokio::join!(serving, OptionFuture::from(answering));
+        });
         let core = tokio::spawn(core.run());
         Ok(Self {
             addr,
+            agent: agent_addr,
             handle,
             config,
             stop,
@@ -328,6 +363,11 @@ impl Daemon {
         self.addr
     }
 
+    /// Where HAProxy's agent checks are answered, if they are.
+    pub fn agent_addr(&self) -> Option<SocketAddr> {
+        self.agent
+    }
+
     /// Every observation from now on; one who lags loses the oldest.
     pub fn observations(&self) -> broadcast::Receiver<Arc<Observation>> {
         self.handle.observations.subscribe()
@@ -342,7 +382,7 @@ impl Daemon {
     pub async fn reload(&self, config: Config) {
         let old = self.config();
         for (what, differs) in [
-            ("server.listen", old.server != config.server),
+            ("server", old.server != config.server),
             ("store", old.store != config.store),
             ("vantage", old.vantage != config.vantage),
         ] {

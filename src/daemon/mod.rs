@@ -7,6 +7,7 @@ pub mod annotate;
 mod assemble;
 pub mod brain;
 mod core;
+mod mcp;
 mod own;
 mod pulse;
 mod shelf;

@@ -3,6 +3,8 @@
 mod delta;
 pub mod evidence;
 mod filter;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod frame;
 mod hub;
 pub mod outcome;
@@ -11,6 +13,7 @@ pub mod record;
 pub mod reliability;
 pub mod report;
 pub mod reports;
+pub mod route;
 pub mod series;
 mod subscription;
 pub mod v1;

@@ -25,7 +25,7 @@ mod wire;
 pub use anchor::{ANCHOR_LIMIT, Anchors, MAX_NAMES};
 pub use budget::Budget;
 pub use canary::TAIL_CHARS;
-pub use client::{ClientError, ReqwestTransport, http_client, outward_client};
+pub use client::{ClientError, ReqwestTransport, http_client};
 pub use marks::{Marks, Seen};
 pub use plan::Plan;
 pub use run::{CONNECT_EVERY, ProbeJob, ProbeKind, ProbeReport, Prober};

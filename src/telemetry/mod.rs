@@ -15,6 +15,6 @@ mod own;
 
 pub use exposition::{Exposition, Format};
 pub use ledger::{Ledger, NotSent};
-pub use otlp::{MAX_BATCHED, MAX_REPLY_BYTES, MAX_TOLD, MakeClient, SHUTDOWN};
+pub use otlp::{MAX_BATCHED, MAX_REPLY_BYTES, MAX_TOLD, SHUTDOWN};
 pub use outlet::{Exports, Outlet};
 pub use own::{Nobody, Own, OwnExport, OwnIntake, OwnStore, OwnTap, Owner};

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use super::{
     Ledger, NotSent, OwnExport, Owner,
-    otlp::{Context, Exporter, MakeClient, Places, Tally, Told},
+    otlp::{Context, Exporter, Places, Tally, Told},
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -69,10 +69,9 @@ impl Outlet {
         Exports(Arc::clone(&self.tally))
     }
 
-    /// Begins to export what the configuration asks for, on the runtime of the caller. `client` carries it.
-    pub fn start(&self, config: &Config, client: MakeClient, hub: Arc<Hub>, owner: Arc<dyn Owner>) {
+    /// Begins to export what the configuration asks for, on the runtime of the caller.
+    pub fn start(&self, config: &Config, hub: Arc<Hub>, owner: Arc<dyn Owner>) {
         let context = Context {
-            client,
             runtime: Handle::current(),
             hub,
             ledger: self.ledger(),

@@ -10,13 +10,16 @@
 mod api;
 mod bad_input;
 mod cli;
+mod client;
 mod config;
 mod connections;
 mod daemon;
 mod detection;
+mod doors;
 mod endings;
 mod feed;
 mod identity;
+mod mcp;
 mod official;
 mod official_daemon;
 mod openapi;

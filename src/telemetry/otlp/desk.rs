@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     config::{Conventions, MAX_TARGETS, Otlp, OtlpRoute, OtlpSignal},
+    link::side_client,
     telemetry::names::{
         self,
         otlp::{Buckets, Kind, attribute},
@@ -149,7 +150,7 @@ fn room(variable: &str) -> usize {
 impl Desk {
     /// Opens the ways to the collectors.
     pub(super) fn open(otlp: &Otlp, conventions: Conventions, context: &Context) -> Result<Self, StartError> {
-        let client = (context.client)().map_err(StartError::Client)?;
+        let client = side_client(true)?;
         let head = &context.hub.snapshot().health.head;
         let resource = resource(&head.instance, &head.vantage);
         let means = Means {

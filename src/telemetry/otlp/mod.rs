@@ -40,6 +40,7 @@ use crate::{
     config::{Conventions, Otlp, OtlpSignal},
     feed::Hub,
     health::{Change, Incident, IncidentPhase, Network, Transition},
+    link::ClientError,
     verdict::Observation,
 };
 
@@ -55,7 +56,7 @@ pub const SHUTDOWN: Duration = Duration::from_secs(3);
 pub(super) enum StartError {
     /// No HTTP client.
     #[error("the client for telemetry can't be made: {0}")]
-    Client(String),
+    Client(#[from] ClientError),
     /// An exporter refused its settings.
     #[error("the exporter can't be made: {0}")]
     Exporter(#[from] ExporterBuildError),
@@ -92,14 +93,9 @@ impl Told {
     }
 }
 
-/// Makes an HTTP client, or says why there is none.
-pub type MakeClient = fn() -> Result<reqwest::Client, String>;
-
 /// What an exporter looks at and works with.
 #[derive(Clone)]
 pub(super) struct Context {
-    /// Makes the client that carries exports: only where some are to be carried, for it reads the system's roots.
-    pub(super) client: MakeClient,
     pub(super) runtime: Handle,
     pub(super) hub: Arc<Hub>,
     pub(super) ledger: Arc<Ledger>,

@@ -13,21 +13,6 @@ use crate::{
     verdict::{FailedAt, Failure, Source, Truncation, Verdict},
 };
 
-/// A client that trusts nobody: only plain HTTP is asked here.
-fn plain_client() -> Result<reqwest::Client, String> {
-    let ring = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(ring).with_safe_default_protocol_versions();
-    let tls = tls
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .tls_backend_preconfigured(tls)
-        .build();
-    client.map_err(|error| error.to_string())
-}
-
 fn context(tally: &Arc<Tally>) -> Context {
     let view = View {
         at: Timestamp::from_millis(1_000),
@@ -40,7 +25,6 @@ fn context(tally: &Arc<Tally>) -> Context {
         vantage: "v".to_owned(),
     };
     Context {
-        client: plain_client,
         runtime: Handle::current(),
         hub: Arc::new(Hub::new(identity, || 1, &view, &v1::StoreStatus::default())),
         ledger: Arc::default(),
@@ -160,19 +144,4 @@ fn an_error_has_the_type_of_the_conventions() {
     ] {
         assert_eq!(error_type(verdict).as_deref(), expected, "{verdict}");
     }
-}
-
-#[tokio::test]
-async fn a_client_that_cannot_be_made_is_told() {
-    let tally = Arc::new(Tally::new(Clock::system()));
-    let mut context = context(&tally);
-    context.client = || Err("no roots".to_owned());
-    let way = to(SocketAddr::from(([127, 0, 0, 1], 1)), &[OtlpSignal::Logs]);
-    let Err(error) = Exporter::start(&way, Conventions::V1_41, &context) else {
-        panic!("it started");
-    };
-    assert_eq!(
-        error.to_string(),
-        "the client for telemetry can't be made: no roots"
-    );
 }
