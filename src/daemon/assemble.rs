@@ -221,11 +221,19 @@ fn tap(config: &Config, intake: Intake, clock: Clock) -> Arc<Tap> {
 }
 
 /// What is shown to those who collect figures; what is told to them begins to go out.
-fn figures(outlet: &Outlet, hub: &Arc<Hub>, condition: Condition) -> Exposition {
+fn figures(outlet: &Outlet, shelf: &PageShelf, tap: &Arc<Tap>, writer: &Writer) -> Exposition {
+    let condition = Condition {
+        started: shelf.clock.wall(),
+        writer: writer.clone(),
+        intake: shelf.intake.clone(),
+        tap: Arc::clone(tap),
+        config: Arc::clone(&shelf.config),
+        exports: outlet.exports(),
+    };
     let config = condition.in_force();
     let owner: Arc<dyn Owner> = Arc::new(condition);
-    outlet.start(&config, Arc::clone(hub), Arc::clone(&owner));
-    Exposition::new(Arc::clone(hub), outlet.ledger(), owner)
+    outlet.start(&config, Arc::clone(&shelf.hub), Arc::clone(&owner));
+    Exposition::new(Arc::clone(&shelf.hub), outlet.ledger(), owner)
 }
 
 /// Everything that answers on our port.
@@ -251,6 +259,13 @@ fn front(
     api::Front {
         router: api::router(state, pages.merge(tools)),
         tap: Some(tap),
+    }
+}
+
+fn limits() -> api::ServeLimits {
+    api::ServeLimits {
+        drain: SERVER_DRAIN,
+        ..api::ServeLimits::default()
     }
 }
 
@@ -310,15 +325,6 @@ impl Daemon {
         let handle = core.handle();
         let tap = tap(&config, intake.clone(), clock.clone());
         let config = Arc::new(RwLock::new(Arc::new(config)));
-        let condition = Condition {
-            started: clock.wall(),
-            writer: writer.clone(),
-            intake: intake.clone(),
-            tap: Arc::clone(&tap),
-            config: Arc::clone(&config),
-            exports: outlet.exports(),
-        };
-        let exposition = figures(&outlet, &hub, condition);
         let shelf = PageShelf {
             hub,
             board,
@@ -333,12 +339,9 @@ impl Daemon {
             let limits = api::AgentLimits::default();
             api::serve_agent(listener, Arc::clone(&shelf.hub), clock, stop.clone(), limits)
         });
+        let exposition = figures(&outlet, &shelf, &tap, &writer);
         let front = front(shelf, pulse, Arc::clone(&tap), exposition, closing.clone());
-        let limits = api::ServeLimits {
-            drain: SERVER_DRAIN,
-            ..api::ServeLimits::default()
-        };
-        let serving = api::serve(listener, front, closing.clone(), limits);
+        let serving = api::serve(listener, front, closing.clone(), limits());
         let server = tokio::spawn(async move {
             tokio::join!(serving, OptionFuture::from(answering));
         });
