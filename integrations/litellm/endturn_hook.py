@@ -15,13 +15,9 @@ import random
 from datetime import datetime
 from typing import Any
 
-from endturn_feed import Feed
+from endturn_feed import Feed, failure
 from litellm.integrations.custom_logger import CustomLogger
 
-# Broken after the response head, and never connected, by the names of httpx, aiohttp and the SDKs.
-BROKEN = {"ReadError", "RemoteProtocolError", "ClientPayloadError", "JSONDecodeError"}
-UNCONNECTED = {"ConnectError", "ConnectTimeout", "ClientConnectorError", "PoolTimeout"}
-LATE = {"Timeout", "APITimeoutError", "ReadTimeout", "TimeoutException", "ServerTimeoutError"}
 VERDICTS = {"stop": "complete", "tool_calls": "complete", "function_call": "complete", "length": "limited",
             "content_filter": "refused"}
 # Left in the dict that LiteLLM hands from a call's stream to its log: the provider sent a stop reason.
@@ -52,17 +48,21 @@ class EndturnHook(CustomLogger):
             provider = self.bases.get(str(base).rstrip("/"), "")
         return f"{provider}/{model}" if provider else None
 
-    def passes(self, deployment: dict[str, Any]) -> bool:
-        """Whether it takes part in this request. One that comes back takes part in its share of them."""
+    def share(self, deployment: dict[str, Any]) -> float:
+        """The share of requests that it takes part in: all, none, or while it comes back some."""
         target = self.target(deployment)
-        return target is None or self.feed.share(target) > random.random()
+        return 1.0 if target is None else self.feed.share(target)
 
     async def async_filter_deployments(
         self, model: str, healthy_deployments: list, messages: Any, request_kwargs: Any = None,
         parent_otel_span: Any = None,
     ) -> list:
-        kept = [deployment for deployment in healthy_deployments if self.passes(deployment)]
-        # Nobody left: LiteLLM's own choice stands, or its "no deployments available".
+        shares = [(self.share(deployment), deployment) for deployment in healthy_deployments]
+        drawn = random.random()
+        kept = [deployment for share, deployment in shares if share > drawn]
+        # Who comes back is better than nobody. If nobody is left, LiteLLM's own choice stands, or it says "no
+        # deployments available".
+        kept = kept or [deployment for share, deployment in shares if share > 0]
         return kept if kept or self.fail_closed else healthy_deployments
 
     # What became of it. LiteLLM calls these one attempt at a time, and each only once.
@@ -96,33 +96,15 @@ class EndturnHook(CustomLogger):
     ) -> None:
         """Streams that broke after their first chunk; what failed before is told below."""
         target, first = self.target(deployment_of(kwargs)), kwargs.get("completion_start_time")
-        if target and first and kwargs.get("stream"):
-            facts = {"ttft_ms": milliseconds(start_time, first), "e2e_ms": milliseconds(start_time, end_time)}
-            self.tell(target, kwargs.get("exception"), True, facts)
+        if target and first and kwargs.get("stream") and (facts := failure(kwargs.get("exception"), streaming=True)):
+            facts |= {"ttft_ms": milliseconds(start_time, first), "e2e_ms": milliseconds(start_time, end_time)}
+            self.feed.report(target, **facts)
 
     async def async_post_call_failure_deployment_hook(
         self, request_data: Any, exception: Exception, call_type: Any, fallback_depth: int | None = None
     ) -> None:
-        if target := self.target(deployment_of(dict(request_data))):
-            self.tell(target, exception, False, {})
-
-    def tell(self, target: str, exception: Any, streaming: bool, facts: dict[str, Any]) -> None:
-        links = chain(exception)
-        names = {type(link).__name__ for link in links}
-        status = answered(links)
-        if names & UNCONNECTED:
-            self.feed.report(target, "errored", error="connect", **facts)  # LiteLLM says 500, but nobody answered.
-        elif status is not None:
-            self.feed.report(target, "errored", http_status=status, **facts)
-        elif names & BROKEN:
-            self.feed.report(target, "truncated", kind="cut", http_status=200, **facts)
-        elif names & LATE:
-            self.feed.report(target, "errored", error="timeout", **facts)
-        elif streaming:
-            word = "overloaded" if "overloaded" in str(exception).lower() else "server_error"
-            self.feed.report(target, "errored", error=word, http_status=200, **facts)
-        elif isinstance(said := getattr(exception, "status_code", None), int) and 400 <= said <= 599:
-            self.feed.report(target, "errored", http_status=said)
+        if (target := self.target(deployment_of(dict(request_data)))) and (facts := failure(exception)):
+            self.feed.report(target, **facts)
 
 
 def deployment_of(kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -134,23 +116,6 @@ def deployment_of(kwargs: dict[str, Any]) -> dict[str, Any]:
     if provider and not model.startswith(f"{provider}/"):
         model = f"{provider}/{model}"
     return {"model_info": info, "litellm_params": {"model": model, "api_base": base}}
-
-
-def chain(exception: Any) -> list[Any]:
-    """An exception with its causes, as far as that is bounded."""
-    links: list[Any] = []
-    while exception is not None and len(links) < 16:
-        links.append(exception)
-        exception = exception.__cause__ or exception.__context__ or getattr(exception, "original_exception", None)
-    return links
-
-
-def answered(links: list[Any]) -> int | None:
-    """The status that the provider really sent: LiteLLM makes 500 of many, so the innermost one counts."""
-    statuses = [getattr(getattr(link, "response", None), "status_code", None) for link in links]
-    if any(type(link).__name__.endswith("HTTPStatusError") for link in links):
-        return next((status for status in reversed(statuses) if isinstance(status, int) and status >= 400), None)
-    return None
 
 
 def milliseconds(start: Any, end: Any) -> float | None:

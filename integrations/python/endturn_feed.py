@@ -35,6 +35,15 @@ MAX_WAITING, MAX_BODY, MAX_AGE_S = 10_000, 1_000, 30.0
 # What is tried first. Words of a later version count as no opinion; `throttle` and `blocked` speak of endturn's own key.
 RANK = {"allow": 0, "no_opinion": 0, "ramp": 0, "suspect": 1, "throttle": 2, "blocked": 3, "avoid": 4}
 
+# What went wrong, by the names that httpx, aiohttp, requests and the vendors' SDKs have for it.
+UNCONNECTED = {"ConnectError", "ConnectTimeout", "ClientConnectorError", "PoolTimeout", "NewConnectionError"}
+BROKEN = {"ReadError", "RemoteProtocolError", "ClientPayloadError", "IncompleteRead", "JSONDecodeError", "Truncated"}
+LATE = {"Timeout", "APITimeoutError", "ReadTimeout", "TimeoutException", "TimeoutError", "ServerTimeoutError"}
+
+
+class Truncated(Exception):
+    """A reply that ended without a stop reason, for who finds one: `failure` knows it."""
+
 
 class Feed:
     """Follows one endturn. Make one a process, after any fork; threads are daemons, so it needs no closing."""
@@ -167,6 +176,33 @@ class Feed:
                 return answer.status == 202
         except Exception:  # noqa: BLE001. As above.
             return False
+
+
+def failure(error: BaseException | None, streaming: bool = False) -> dict[str, Any] | None:
+    """Verdict and facts of an exception, for `report`: `feed.report(target, **failure(error))`. `streaming`: a part of
+    the reply had come. None: it isn't one that tells of the provider."""
+    links: list[BaseException] = []
+    link = error
+    while link is not None and len(links) < 16:
+        links.append(link)
+        link = link.__cause__ or link.__context__ or getattr(link, "original_exception", None)
+    names = {kind.__name__ for link in links for kind in type(link).__mro__}
+    if names & UNCONNECTED:
+        return {"verdict": "errored", "error": "connect"}
+    if any(name.endswith(("HTTPStatusError", "APIStatusError")) for name in names):
+        # The innermost: routers make 500 of many a status.
+        statuses = [getattr(getattr(link, "response", None), "status_code", None) for link in reversed(links)]
+        if status := next((status for status in statuses if isinstance(status, int) and status >= 400), None):
+            return {"verdict": "errored", "http_status": status}
+    if names & LATE:
+        return {"verdict": "errored", "error": "timeout"}
+    if names & BROKEN:
+        return {"verdict": "truncated", "kind": "cut", "http_status": 200}
+    if streaming:
+        word = "overloaded" if "overloaded" in str(error).lower() else "server_error"
+        return {"verdict": "errored", "error": word, "http_status": 200}
+    said = getattr(error, "status_code", None)
+    return {"verdict": "errored", "http_status": said} if isinstance(said, int) and 400 <= said <= 599 else None
 
 
 def _routing(routing: dict[str, Any]) -> tuple[str, float]:

@@ -94,7 +94,8 @@ async def both_out(one: World, hook: EndturnHook) -> None:
     check("all out, fail_closed: no request", await words(chat), -1)
     hook.fail_closed = False
     one.heal(SECOND.partition("/")[0])
-    await asyncio.to_thread(one.until, SECOND, "allow")
+    # Coming back it is better than the first, which is out.
+    await asyncio.to_thread(one.until, SECOND, "ramp")
 
 
 async def killed(one: World, hook: EndturnHook) -> None:

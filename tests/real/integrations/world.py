@@ -51,7 +51,7 @@ def free_port() -> int:
 class World:
     """Both, on ports of their own."""
 
-    def __init__(self, binary: str, work: pathlib.Path, canary: str = "300ms", seed: int = 7) -> None:
+    def __init__(self, binary: str, work: pathlib.Path, canary: str, seed: int) -> None:
         self.binary, self.work, self.canary, self.seed = binary, work, canary, seed
         self.sim, self.url = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
         self.daemon: Any = None
@@ -95,6 +95,10 @@ class World:
             time.sleep(0.05)
         return hint
 
+    def ready(self) -> None:
+        for target in (FIRST, SECOND):
+            self.until(target, "allow", seconds=90)
+
     def config(self) -> str:
         host = self.url.removeprefix("http://")
         text = f'[server]\nlisten = "{host}"\n[store]\npath = "{self.work}/endturn.db"\n[network]\nanchors = []\n'
@@ -103,23 +107,28 @@ class World:
             text += (
                 f'[[provider]]\nid = "{provider}"\nbase_url = "{self.base(target)}"\napi_key = {{ env = "KEY" }}\n'
                 f'free = true\nofficial = false\nmodels = ["{model}"]\nreach = {{ every = "1s" }}\nlong = false\n'
-                f'canary = {{ every = "{self.canary}", rest_after = 0 }}\n'
+                f"canary = {{ {self.canary} }}\n"
             )
         return text
 
 
 @contextlib.contextmanager
-def world(**options: Any) -> Iterator[World]:
-    """Up, and with a verdict on both targets."""
+def world(
+    canary: str | None = 'every = "300ms", rest_after = 0', seed: int = 7, ready: bool = True
+) -> Iterator[World]:
+    """Up and, if so wished, with a verdict on both targets. Without a canary: without endturn."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        one = World(sys.argv[1], pathlib.Path(folder), **options)
+        one = World(sys.argv[1], pathlib.Path(folder), canary or "", seed)
         (one.work / "endturn.toml").write_text(one.config(), encoding="utf-8")
         simulate = [one.binary, "simulate", "--listen", one.sim.removeprefix("http://"), "--seed", str(one.seed)]
         stack.enter_context(support.serving(simulate, one.work / "sim.log", f"{one.sim}/control/faults", 20))
+        if canary is None:
+            yield one
+            return
         run = [one.binary, "run", "-c", str(one.work / "endturn.toml")]
         one.daemon = stack.enter_context(
             support.serving(run, one.work / "run.log", f"{one.url}/livez", 20, {"KEY": "k"})
         )
-        for target in (FIRST, SECOND):
-            one.until(target, "allow")
+        if ready:
+            one.ready()
         yield one
