@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from endturn_feed import Feed, Truncated, failure
+from endturn_feed import Endings, Feed, Truncated, failure
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
 from langchain_core.language_models import BaseChatModel
 
@@ -25,7 +25,7 @@ class HealthOrdered(AgentMiddleware):
     def __init__(self, feed: Feed, models: Mapping[str, BaseChatModel], fail_closed: bool = False) -> None:
         super().__init__()
         self.feed, self.models, self.fail_closed = feed, dict(models), fail_closed
-        self.ending: set[str] = set()  # of which a stop reason was seen
+        self.endings = Endings()
 
     def wrap_model_call(self, request: ModelRequest, handler: Callable[[ModelRequest], ModelResponse]) -> ModelResponse:
         last: Exception = RuntimeError("every target is to be avoided")
@@ -51,16 +51,15 @@ class HealthOrdered(AgentMiddleware):
 
     def whole(self, target: str, response: ModelResponse, start: float) -> ModelResponse:
         stop = stop_reason(response.result[-1])
-        if stop is None and target in self.ending:
+        if self.endings.cut(target, stop):
             raise Truncated("the message has no stop reason")
-        if stop is not None:
-            self.ending.add(target)
+        if stop:
             e2e_ms = (time.monotonic() - start) * 1000
             self.feed.report(target, VERDICTS.get(stop, "complete"), stop_reason=stop, e2e_ms=e2e_ms)
         return response
 
     def failed(self, target: str, error: Exception) -> Exception:
-        if facts := failure(error):
+        if (facts := failure(error)) and self.endings.tell(target):
             self.feed.report(target, **facts)
         return error
 

@@ -15,7 +15,7 @@ import random
 from datetime import datetime
 from typing import Any
 
-from endturn_feed import Feed, failure
+from endturn_feed import Endings, Feed, failure
 from litellm.integrations.custom_logger import CustomLogger
 
 VERDICTS = {"stop": "complete", "tool_calls": "complete", "function_call": "complete", "length": "limited",
@@ -31,8 +31,8 @@ class EndturnHook(CustomLogger):
         super().__init__()
         self.feed, self.fail_closed = feed, fail_closed
         self.bases = {base.rstrip("/"): provider for base, provider in (bases or {}).items()}
-        # Targets of which a stop reason was seen: only of these its absence means something.
-        self.ending: set[str] = set()
+        # Of a body that just ends LiteLLM says `stop`; which providers' streams tell better is found out here.
+        self.endings = Endings()
 
     def target(self, deployment: dict[str, Any]) -> str | None:
         """endturn's id of a deployment: `model_info.endturn_target`, else `model_info.id` if it looks like one, else
@@ -79,32 +79,34 @@ class EndturnHook(CustomLogger):
         target, choices = self.target(deployment_of(kwargs)), getattr(response_obj, "choices", None)
         if not target or not choices or kwargs.get("cache_hit"):
             return
-        verdict = VERDICTS.get(choices[0].finish_reason, "unknown")
-        facts: dict[str, Any] = {"stop_reason": choices[0].finish_reason}
+        reason, ttft_ms = choices[0].finish_reason, None
+        verdict, kind = VERDICTS.get(reason, "unknown"), None
         if kwargs.get("stream"):
-            if kwargs.get(ENDED):
-                self.ending.add(target)
-            else:
-                # Of a body that just ends LiteLLM says `stop`. Some of its providers never tell: then nobody knows.
-                known = target in self.ending
-                verdict, facts = ("truncated", {"kind": "cut"}) if known else ("unknown", {})
-            facts["ttft_ms"] = milliseconds(start_time, kwargs.get("completion_start_time"))
-        self.feed.report(target, verdict, e2e_ms=milliseconds(start_time, end_time), **facts)
+            if self.endings.cut(target, reason if kwargs.get(ENDED) else None):
+                verdict, kind, reason = "truncated", "cut", None
+            if not self.endings.tell(target):
+                return
+            ttft_ms = milliseconds(start_time, kwargs.get("completion_start_time"))
+        e2e_ms = milliseconds(start_time, end_time)
+        self.feed.report(target, verdict, kind=kind, stop_reason=reason, ttft_ms=ttft_ms, e2e_ms=e2e_ms)
 
     async def async_log_failure_event(
         self, kwargs: dict, response_obj: Any, start_time: datetime, end_time: datetime
     ) -> None:
         """Streams that broke after their first chunk; what failed before is told below."""
-        target, first = self.target(deployment_of(kwargs)), kwargs.get("completion_start_time")
-        if target and first and kwargs.get("stream") and (facts := failure(kwargs.get("exception"), streaming=True)):
-            facts |= {"ttft_ms": milliseconds(start_time, first), "e2e_ms": milliseconds(start_time, end_time)}
-            self.feed.report(target, **facts)
+        if first := kwargs.get("completion_start_time"):
+            times = {"ttft_ms": milliseconds(start_time, first), "e2e_ms": milliseconds(start_time, end_time)}
+            self.failed(kwargs, kwargs.get("exception"), bool(kwargs.get("stream")), times)
 
     async def async_post_call_failure_deployment_hook(
         self, request_data: Any, exception: Exception, call_type: Any, fallback_depth: int | None = None
     ) -> None:
-        if (target := self.target(deployment_of(dict(request_data)))) and (facts := failure(exception)):
-            self.feed.report(target, **facts)
+        self.failed(dict(request_data), exception, False, {})
+
+    def failed(self, kwargs: dict[str, Any], error: Any, streaming: bool, times: dict[str, Any]) -> None:
+        target, facts = self.target(deployment_of(kwargs)), failure(error, streaming)
+        if target and facts and (self.endings.tell(target) or not kwargs.get("stream")):
+            self.feed.report(target, **facts, **times)
 
 
 def deployment_of(kwargs: dict[str, Any]) -> dict[str, Any]:

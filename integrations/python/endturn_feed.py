@@ -178,6 +178,28 @@ class Feed:
             return False
 
 
+class Endings:
+    """Whether a missing stop reason means a cut: only at a target that has shown one before. Some libraries hand none
+    on; of those targets nothing is reported, for failures without the successes beside them look like an outage."""
+
+    def __init__(self) -> None:
+        self._shown: set[str] = set()
+        self._hidden: set[str] = set()
+
+    def cut(self, target: str, stop: str | None) -> bool:
+        """Takes note of how a reply ended that raised nothing; whether it was cut."""
+        if stop:
+            self._shown.add(target)
+            self._hidden.discard(target)
+        elif target not in self._shown:
+            self._hidden.add(target)
+        return not stop and target in self._shown
+
+    def tell(self, target: str) -> bool:
+        """Whether its replies tell how they end, as far as is known."""
+        return target not in self._hidden
+
+
 def failure(error: BaseException | None, streaming: bool = False) -> dict[str, Any] | None:
     """Verdict and facts of an exception, for `report`: `feed.report(target, **failure(error))`. `streaming`: a part of
     the reply had come. None: it isn't one that tells of the provider."""

@@ -113,6 +113,52 @@ class Rules(unittest.TestCase):
         self.assertEqual((len(self.feed._waiting), self.feed.dropped), (endturn_feed.MAX_WAITING, 3))
 
 
+class Outcomes(unittest.TestCase):
+    def test_a_missing_stop_reason_is_a_cut_where_one_was_shown(self) -> None:
+        endings = endturn_feed.Endings()
+        steps = [("a", "stop", False, True), ("a", None, True, True), ("b", None, False, False), ("b", None, False, False),
+                 ("b", "stop", False, True), ("b", "", True, True)]
+        for number, (target, stop, cut, tells) in enumerate(steps):
+            self.assertEqual((endings.cut(target, stop), endings.tell(target)), (cut, tells), number)
+        self.assertTrue(endings.tell("never seen"))
+
+    def test_failures(self) -> None:
+        def named(name: str, base: type[Exception] = Exception, **members: Any) -> Exception:
+            error = type(name, (base,), {})("it says overloaded_error")
+            for member, value in members.items():
+                setattr(error, member, value)
+            return error
+
+        def caused(error: Exception, *causes: Exception) -> Exception:
+            link: BaseException = error
+            for cause in causes:
+                link.__cause__ = cause
+                link = cause
+            return error
+
+        answer = lambda status: mock.Mock(status_code=status)  # noqa: E731
+        made_up = named("InternalServerError", status_code=500, response=answer(500))
+        rows: list[tuple[Exception, bool, dict[str, Any] | None]] = [
+            (caused(made_up, named("HTTPStatusError", response=answer(529))), False, {"http_status": 529}),
+            (caused(named("X", status_code=500), named("ConnectError")), False, {"error": "connect"}),
+            (caused(named("X"), named("ReadTimeout")), False, {"error": "timeout"}),
+            (caused(named("X", status_code=500), named("JSONDecodeError")), False, {"kind": "cut", "http_status": 200}),
+            (endturn_feed.Truncated("no stop reason"), True, {"kind": "cut", "http_status": 200}),
+            (named("APIError"), True, {"error": "overloaded", "http_status": 200}),
+            (named("RateLimitError", status_code=429), False, {"http_status": 429}),
+            (named("ValueError"), False, None),
+        ]
+        for error, streaming, wanted in rows:
+            verdict = "truncated" if wanted and "kind" in wanted else "errored"
+            expected = wanted and {"verdict": verdict, **wanted}
+            self.assertEqual(endturn_feed.failure(error, streaming), expected, repr(error))
+
+    def test_a_ring_of_causes_ends(self) -> None:
+        error = ValueError()
+        error.__cause__ = error
+        self.assertIsNone(endturn_feed.failure(error))
+
+
 class Slow(io.BytesIO):
     """A stream whose lines come 3 s apart."""
 
