@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::OptionFuture;
 use tokio::{
     net::TcpListener,
     sync::{broadcast, oneshot},
@@ -30,6 +31,7 @@ use crate::{
     intake::Intake,
     official::{self, Fetcher},
     probe::{ClientError, Prober},
+    route::Board,
     store::{IncidentQuery, MAX_LIMIT, Options, Reader, Store, StoreError, Writer},
     tap::Tap,
     verdict::Observation,
@@ -81,6 +83,7 @@ pub enum StartError {
 /// A daemon that runs. Dropping it does not stop it; [`Daemon::stop`] does.
 pub struct Daemon {
     addr: SocketAddr,
+    agent: Option<SocketAddr>,
     handle: Handle,
     config: Arc<RwLock<Arc<Config>>>,
     stop: CancellationToken,
@@ -212,6 +215,33 @@ fn tap(config: &Config, intake: Intake, clock: Clock) -> Arc<Tap> {
     ))
 }
 
+/// Everything that answers on our port.
+fn front(shelf: PageShelf, pulse: Arc<Pulse>, tap: Arc<Tap>, closing: CancellationToken) -> api::Front {
+    let state = api::ApiState::new(
+        Arc::clone(&shelf.hub),
+        Arc::clone(&shelf.board),
+        Arc::new(shelf.reader.clone()),
+        pulse,
+        shelf.intake.clone(),
+        shelf.clock.clone(),
+        closing,
+    );
+    api::Front {
+        router: api::router(state, api::page::routes().with_state(shelf)),
+        tap: Some(tap),
+    }
+}
+
+async fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listener = TcpListener::bind(addr).await;
+    listener
+        .and_then(|listener| {
+            let bound = listener.local_addr()?;
+            Ok((listener, bound))
+        })
+        .map_err(|source| StartError::Bind { addr, source })
+}
+
 impl Daemon {
     /// Binds, opens the store, starts the loop and the HTTP surface.
     ///
@@ -223,12 +253,10 @@ impl Daemon {
         seed: u64,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let bind = |source| StartError::Bind {
-            addr: config.server.listen,
-            source,
-        };
-        let listener = TcpListener::bind(config.server.listen).await.map_err(bind)?;
-        let addr = listener.local_addr().map_err(bind)?;
+        let (listener, addr) = bind(config.server.listen).await?;
+        let agent = OptionFuture::from(config.server.agent.map(bind))
+            .await
+            .transpose()?;
         let prober = Arc::new(Prober::new(clock.clone())?);
         let fetcher = Fetcher::new(official::TIMEOUT)?;
         let (writer, reader) = open_store(&config, place, &clock)?;
@@ -240,6 +268,7 @@ impl Daemon {
         let pulse = Arc::new(Pulse::new(writer.clone(), clock.now()));
         let (stop, closing) = (CancellationToken::new(), CancellationToken::new());
         let (intake, reported) = Intake::new(&config, &brain.reports_only(), clock.clone());
+        let board = Arc::new(Board::new(&config.routes, &hub.snapshot()));
         let doors = Doors {
             hub: Arc::clone(&hub),
             writer: writer.clone(),
@@ -250,6 +279,7 @@ impl Daemon {
             fetcher,
             intake: intake.clone(),
             reported,
+            board: Arc::clone(&board),
             seed,
         };
         let core = Core::new(brain, doors, &config, stop.clone());
@@ -257,29 +287,32 @@ impl Daemon {
         let tap = tap(&config, intake.clone(), clock.clone());
         let config = Arc::new(RwLock::new(Arc::new(config)));
         let shelf = PageShelf {
-            hub: Arc::clone(&hub),
-            reader: reader.clone(),
+            hub,
+            board,
+            reader,
             config: Arc::clone(&config),
-            intake: intake.clone(),
+            intake,
             clock: clock.clone(),
         };
-        let state = api::ApiState::new(hub, Arc::new(reader), pulse, intake, clock, closing.clone());
-        let front = api::Front {
-            router: api::router(state, api::page::routes().with_state(shelf)),
-            tap: Some(Arc::clone(&tap)),
+        let (agent, agent_addr) = agent.unzip();
+        let answering = agent.map(|listener| {
+            // Told of the end first, it takes back what it said while the rest ends.
+            let limits = api::AgentLimits::default();
+            api::serve_agent(listener, Arc::clone(&shelf.hub), clock, stop.clone(), limits)
+        });
+        let front = front(shelf, pulse, Arc::clone(&tap), closing.clone());
+        let limits = api::ServeLimits {
+            drain: SERVER_DRAIN,
+            ..api::ServeLimits::default()
         };
-        let server = tokio::spawn(api::serve(
-            listener,
-            front,
-            closing.clone(),
-            api::ServeLimits {
-                drain: SERVER_DRAIN,
-                ..api::ServeLimits::default()
-            },
-        ));
+        let serving = api::serve(listener, front, closing.clone(), limits);
+        let server = tokio::spawn(async move {
+            tokio::join!(serving, OptionFuture::from(answering));
+        });
         let core = tokio::spawn(core.run());
         Ok(Self {
             addr,
+            agent: agent_addr,
             handle,
             config,
             stop,
@@ -296,6 +329,11 @@ impl Daemon {
         self.addr
     }
 
+    /// Where HAProxy's agent checks are answered, if they are.
+    pub fn agent_addr(&self) -> Option<SocketAddr> {
+        self.agent
+    }
+
     /// Every observation from now on; one who lags loses the oldest.
     pub fn observations(&self) -> broadcast::Receiver<Arc<Observation>> {
         self.handle.observations.subscribe()
@@ -310,7 +348,7 @@ impl Daemon {
     pub async fn reload(&self, config: Config) {
         let old = self.config();
         for (what, differs) in [
-            ("server.listen", old.server != config.server),
+            ("server", old.server != config.server),
             ("store", old.store != config.store),
             ("vantage", old.vantage != config.vantage),
         ] {

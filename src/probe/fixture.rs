@@ -18,6 +18,7 @@ pub(super) fn config(models: usize, every: Duration) -> Config {
         vantage: "test".to_owned(),
         server: Server {
             listen: ([127, 0, 0, 1], 0).into(),
+            agent: None,
             tokens: Vec::new(),
         },
         store: StoreConfig {
@@ -33,6 +34,7 @@ pub(super) fn config(models: usize, every: Duration) -> Config {
         anchors: Vec::new(),
         usd_per_day: None,
         official: OfficialPages::default(),
+        routes: Vec::new(),
         providers: vec![Provider {
             models: (0..models).map(|n| model(&format!("p/m{n}"), every)).collect(),
             id,

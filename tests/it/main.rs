@@ -14,6 +14,7 @@ mod config;
 mod connections;
 mod daemon;
 mod detection;
+mod doors;
 mod endings;
 mod feed;
 mod identity;
