@@ -6,7 +6,9 @@ Usage: frameworks.py BINARY crewai|autogen
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -87,7 +89,9 @@ def autogen(one: World, feed: Feed) -> None:
 
 
 def main() -> None:
-    with world() as one:
+    with tempfile.TemporaryDirectory() as home, world() as one:
+        # CrewAI keeps things at home.
+        os.environ |= {"HOME": home, "XDG_CONFIG_HOME": home, "XDG_DATA_HOME": home}
         feed = Feed(one.url, reporter=sys.argv[2])
         check("the feed came", feed.wait(10), True)
         {"crewai": crewai, "autogen": autogen}[sys.argv[2]](one, feed)

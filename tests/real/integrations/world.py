@@ -109,7 +109,7 @@ class World:
                 f'free = true\nofficial = false\nmodels = ["{model}"]\nreach = {{ every = "1s" }}\nlong = false\n'
                 f"canary = {{ {self.canary} }}\n"
             )
-        return text
+        return text + f'[[route]]\nname = "chat"\ntargets = ["{FIRST}", "{SECOND}"]\n'
 
 
 @contextlib.contextmanager
