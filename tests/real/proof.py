@@ -94,24 +94,32 @@ def wilson(good: int, n: int) -> str:
     return f"{low:.1f} to {high:.1f} %"
 
 
-def measured(name: str, results: list[dict[str, Any]], one: World) -> str:
-    whole = [result for result in results if result["text"] == full_text() and not result["error"]]
-    lost = [result for result in results if result not in whole]
-    parts = []
+def measured(results: list[dict[str, Any]], one: World) -> dict[str, str]:
+    """The cells of a row."""
+    lost = [result for result in results if result["text"] != full_text() or result["error"]]
+    whole = len(results) - len(lost)
     bounds = [*PHASES.values(), SECONDS]
-    for (phase, begin), end in zip(PHASES.items(), bounds[1:]):
-        parts.append(f"{sum(begin <= result['at'] < end for result in lost)}")
-    silent = sum(not result["error"] for result in lost)
+    parts = [sum(begin <= result["at"] < end for result in lost) for begin, end in zip(bounds, bounds[1:])]
     seconds = sorted(result["seconds"] for result in results)
+    middle, late = (seconds[len(seconds) * share // 100] for share in (50, 95))
+    # The client's first request, before the clock started, is not counted.
     asked = [sum(entry["model"] == model for entry in one.log()["entries"]) - (model == MODELS[0]) for model in MODELS]
-    return (
-        f"| {name} | {len(whole)} ({wilson(len(whole), len(results))}) | {' + '.join(parts)} | {silent} | "
-        f"{seconds[len(seconds) // 2]:.1f} / {seconds[len(seconds) * 95 // 100]:.1f} / {seconds[-1]:.1f} s | "
-        f"{asked[0]} / {asked[1]} |"
-    )
+    last = max((result["at"] for result in lost), default=None)
+    return {
+        "whole": f"**{whole}** ({wilson(whole, len(results))})",
+        "lost in each part": " + ".join(map(str, parts)),
+        "the last one lost was sent": "none was" if last is None else f"{last - PHASES['60 % cut']:.1f} s after the onset",
+        "lost without an error": str(sum(not result["error"] for result in lost)),
+        "time, p50 / p95": f"{middle:.1f} / {late:.1f} s",
+        "requests to the first / second": f"{asked[0]} / {asked[1]}",
+    }
 
 
-def round_of(cut: dict[str, Any]) -> list[str]:
+def table(head: list[str], rows: list[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+
+
+def round_of(cut: dict[str, Any]) -> list[dict[str, str]]:
     with contextlib.ExitStack() as stack:
         worlds = [stack.enter_context(world(canary, SEED, ready=False)) for _, _, canary, _ in ROWS]
         for one, (_, _, canary, _) in zip(worlds, ROWS):
@@ -130,22 +138,29 @@ def round_of(cut: dict[str, Any]) -> list[str]:
         finally:
             for child in children:
                 child.kill()
-        lines = []
+        cells = []
         for one, answer, (name, *_) in zip(worlds, answers, ROWS):
             results = [json.loads(line) for line in answer.splitlines()]
             support.check(f"{name}: requests answered", len(results), REQUESTS)
-            lines.append(measured(name, results, one))
-        return lines
+            cells.append(measured(results, one))
+        return cells
 
 
 def main() -> None:
-    head = ["steered by", f"whole of {REQUESTS:,} (95 % interval)", f"lost while {' + '.join(PHASES)}",
-            "lost without an error", "time p50 / p95 / longest", "requests to first / second provider"]
-    tables = []
-    for cut, fault in CUTS.items():
-        lines = round_of(fault)
-        tables.append(f"Replies are cut so that {cut}:\n\n| {' | '.join(head)} |\n{'|---' * len(head)}|\n" + "\n".join(lines))
-    print("\n" + "\n\n".join(tables), flush=True)
+    rounds = {cut: round_of(fault) for cut, fault in CUTS.items()}
+    names = [name for name, *_ in ROWS]
+    print(f"\n{REQUESTS:,} requests in {SECONDS} s: {', '.join(f'{phase} from {at} s' for phase, at in PHASES.items())}\n")
+    head = ["steered by", *(f"whole of {REQUESTS:,} when {cut}" for cut in CUTS), "lost without an error"]
+    rows = [
+        [name, *(cells[number]["whole"] for cells in rounds.values()),
+         " / ".join(cells[number]["lost without an error"] for cells in rounds.values())]
+        for number, name in enumerate(names)
+    ]
+    print(table(head, rows))
+    for cut, cells in rounds.items():
+        rest = [key for key in cells[0] if key not in ("whole", "lost without an error")]
+        print(f"\nWhen {cut}:\n")
+        print(table(["steered by", *rest], [[name, *(row[key] for key in rest)] for name, row in zip(names, cells)]))
     support.finish()
 
 
