@@ -81,9 +81,12 @@ def row(one: World, client: str, canary: str | None, reports: bool, start: float
         "prompt": PROMPT,
     }
     python = PYTHONS["litellm" if client == "litellm" else "langchain"]
-    argv = [python, "-B", str(support.HERE / "integrations" / "proof_client.py"), json.dumps(plan)]
+    argv = [python, "-B", str(support.HERE / "integrations" / "proof_client.py")]
     with open(one.work / "client.log", "w", encoding="utf-8") as log:
-        return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, text=True)
+        child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
+    child.stdin.write(json.dumps(plan) + "\n")
+    child.stdin.flush()
+    return child
 
 
 def wilson(good: int, n: int) -> str:

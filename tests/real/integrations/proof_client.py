@@ -1,7 +1,7 @@
 """One client of the proof: sends its requests at their times and prints what came of each, a JSON line.
 
-Usage: proof_client.py PLAN. The plan is JSON: `client`, `start` (of the monotonic clock), `times`, `bases`, `models`,
-`feed`, `reports`, `prompt`.
+The plan comes on stdin, a line of JSON: `client`, `start` (of the monotonic clock), `times`, `targets`, `bases`, `models`,
+`feed` (none: without endturn), `reports`, `prompt`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import world  # noqa: F401. Environment and paths.
 
-PLAN = json.loads(sys.argv[1])
+PLAN = json.loads(sys.stdin.readline())
 TARGETS, BASES, MODELS = PLAN["targets"], PLAN["bases"], PLAN["models"]
 MESSAGES = [{"role": "user", "content": PLAN["prompt"]}]
 # Requests at a time; more wait, and their waiting counts.
