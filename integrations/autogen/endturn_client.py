@@ -1,7 +1,8 @@
-"""An AutoGen model client that is whichever of yours can finish a reply: `AssistantAgent("a", HealthOrdered(feed, {..}))`.
+"""An AutoGen model client that is whichever of yours can finish a reply: `AssistantAgent("a", HealthOrdered(feed, ..))`.
 
-`create` asks the clients in the feed's order and goes on to the next if one fails or gives no finish reason. A stream goes
-on to the next only before its first piece, since what was handed out can't be taken back; if it breaks later, it raises.
+`create` asks the clients in the feed's order and goes on to the next if one fails or gives no finish reason. A stream
+goes on to the next only before its first piece, since what was handed out can't be taken back; if it breaks later, it
+raises.
 Copy endturn_feed.py beside this file.
 """
 
@@ -90,6 +91,6 @@ class HealthOrdered(ChatCompletionClient):
 
 
 def total(usages: Any) -> RequestUsage:
-    both = list(usages)
-    prompt, completion = (sum(getattr(usage, name) for usage in both) for name in ("prompt_tokens", "completion_tokens"))
-    return RequestUsage(prompt_tokens=prompt, completion_tokens=completion)
+    each = list(usages)
+    prompt = sum(usage.prompt_tokens for usage in each)
+    return RequestUsage(prompt_tokens=prompt, completion_tokens=sum(usage.completion_tokens for usage in each))

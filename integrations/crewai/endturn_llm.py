@@ -1,4 +1,4 @@
-"""A CrewAI model that is whichever of yours can finish a reply: `Agent(llm=HealthOrdered(feed, {"openai/..": LLM(..)}))`.
+"""A CrewAI model that is whichever of yours can finish a reply: `Agent(llm=HealthOrdered(feed, {..}), ..)`.
 
 Every call asks the models in the feed's order and goes on to the next if one fails. CrewAI hands on text alone, so that
 what became of a streamed reply isn't known here: outcomes are reported of models that don't stream.

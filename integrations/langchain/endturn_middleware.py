@@ -1,8 +1,8 @@
 """LangChain agents on whoever can finish a reply: `create_agent(model=.., middleware=[HealthOrdered(feed, models)])`.
 
-LangChain's own ModelFallbackMiddleware asks the primary first, every time, and waits for it to fail. This one orders the
-models by endturn's feed before the call, and goes on to the next if one fails after all. A message without a stop reason
-counts as failed once that model is known to send one: LangChain hands on such a message as if it were whole.
+LangChain's own ModelFallbackMiddleware asks the primary first, every time, and waits for it to fail. This one orders
+the models by endturn's feed before the call, and goes on to the next if one fails after all. A message without a stop
+reason counts as failed once that model is known to send one: LangChain hands on such a message as if it were whole.
 Copy endturn_feed.py beside this file.
 """
 
@@ -20,7 +20,7 @@ VERDICTS = {"length": "limited", "max_tokens": "limited", "content_filter": "ref
 
 
 class HealthOrdered(AgentMiddleware):
-    """`models`: by target, in order of preference. The agent's own model is used only if none is given here."""
+    """`models`: by target, in order of preference. The agent's own model isn't asked unless it is among them."""
 
     def __init__(self, feed: Feed, models: Mapping[str, BaseChatModel], fail_closed: bool = False) -> None:
         super().__init__()

@@ -78,7 +78,7 @@ def resume(graph: CompiledStateGraph, config: RunnableConfig, lost: list[str]) -
     """Goes on after the last finished step, elsewhere than with `lost` if there is another."""
     config = {**config, "configurable": {**config["configurable"], "lost": lost}}
     # As if `choose` had just run: its edge is decided again.
-    config = graph.update_state(config, None, as_node="choose") | {"configurable": {**config["configurable"]}}
+    graph.update_state(config, None, as_node="choose")
     return graph.invoke(None, config)
 
 

@@ -3,9 +3,9 @@
     body = provider_preferences(feed, {"anthropic/claude-haiku-4-5": "anthropic", "bedrock/..": "amazon-bedrock"})
     client.chat.completions.create(model="anthropic/claude-haiku-4.5", messages=.., extra_body=body)
 
-OpenRouter names a model's providers by slugs, which are not endturn's ids: the mapping is yours. Give each slug the target
-that is the same model at that provider, asked directly; a provider that endturn can't ask directly isn't ignored by
-this. Copy endturn_feed.py beside this file.
+OpenRouter names a model's providers by slugs, which are not endturn's ids: the mapping is yours. Give each slug the
+target that is the same model at that provider, asked directly; a provider that endturn can't ask directly isn't ignored
+by this. Copy endturn_feed.py beside this file.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def slug(target: str) -> str:
 
 
 def provider_preferences(feed: Feed, slugs: Mapping[str, str], **more: Any) -> dict[str, Any]:
-    """`extra_body` of a request: to ignore are those all of whose targets are to be avoided. If that would leave none of
-    them, none is ignored: OpenRouter's own routing decides. `more`: further members of `provider`, `sort` or `only`."""
+    """`extra_body` of a request: to ignore are those all of whose targets are to be avoided. If that would leave none
+    of them, none is ignored: OpenRouter's own routing decides. `more`: further members of `provider`, as `sort`."""
     named = set(slugs.values())
     allowed = {name for target, name in slugs.items() if feed.allows(target)}
     ignore = sorted(named - allowed) if allowed else []

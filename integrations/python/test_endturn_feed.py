@@ -79,7 +79,8 @@ class Rules(unittest.TestCase):
         self.assertFalse(self.feed.allows("a"))
 
     def test_changes_are_merged_and_a_snapshot_replaces(self) -> None:
-        self.read(event("snapshot", {"a": "avoid", "b": "allow"}), event("health", {"b": "avoid"}), event("heartbeat", {}))
+        snapshot = event("snapshot", {"a": "avoid", "b": "allow"})
+        self.read(snapshot, event("health", {"b": "avoid"}), event("heartbeat", {}))
         self.assertEqual([self.feed.allows("a"), self.feed.allows("b")], [False, False])
         self.read(event("snapshot", {"b": "avoid"}))
         self.assertEqual([self.feed.allows("a"), self.feed.allows("b")], [True, False])
@@ -116,8 +117,8 @@ class Rules(unittest.TestCase):
 class Outcomes(unittest.TestCase):
     def test_a_missing_stop_reason_is_a_cut_where_one_was_shown(self) -> None:
         endings = endturn_feed.Endings()
-        steps = [("a", "stop", False, True), ("a", None, True, True), ("b", None, False, False), ("b", None, False, False),
-                 ("b", "stop", False, True), ("b", "", True, True)]
+        steps = [("a", "stop", False, True), ("a", None, True, True), ("b", None, False, False),
+                 ("b", None, False, False), ("b", "stop", False, True), ("b", "", True, True)]
         for number, (target, stop, cut, tells) in enumerate(steps):
             self.assertEqual((endings.cut(target, stop), endings.tell(target)), (cut, tells), number)
         self.assertTrue(endings.tell("never seen"))

@@ -11,12 +11,12 @@ from world import CUT, FIRST, FULL_WORDS, SECOND, World, world
 
 from support import check, finish
 
-from endturn_feed import Feed  # noqa: E402
-from endturn_graph import build, run  # noqa: E402
-from endturn_middleware import HealthOrdered  # noqa: E402
-from langchain.agents import create_agent  # noqa: E402
-from langchain_openai import ChatOpenAI  # noqa: E402
-from langgraph.checkpoint.memory import InMemorySaver  # noqa: E402
+from endturn_feed import Feed
+from endturn_graph import build, run
+from endturn_middleware import HealthOrdered
+from langchain.agents import create_agent
+from langchain_openai import ChatOpenAI
+from langgraph.checkpoint.memory import InMemorySaver
 
 # Ours on the simulator, so that its log tells them from endturn's canaries.
 CLIENT = {FIRST: "gpt-5.2-client", SECOND: "gpt-oss-20b-client"}
@@ -83,7 +83,8 @@ def langgraph(one: World, feed: Feed) -> None:
     saver = InMemorySaver()
     config: Any = {"configurable": {"thread_id": "thread-2"}}
     first = build(feed, both, saver)
-    for _ in first.stream({"todo": ["a", "b", "c"], "done": []}, config, stream_mode="values", interrupt_after=[SECOND]):
+    todo: Any = {"todo": ["a", "b", "c"], "done": []}
+    for _ in first.stream(todo, config, stream_mode="values", interrupt_after=[SECOND]):
         pass
     check("LangGraph: stopped after a step", len(first.get_state(config).values["done"]), 1)
     check("LangGraph: taken up by another graph", len(build(feed, both, saver).invoke(None, config)["done"]), 3)

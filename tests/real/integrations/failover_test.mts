@@ -1,5 +1,5 @@
-// Asks by integrations/plain/failover.ts, one request a line of stdin: how many words came. `hint`: what is known of the
-// first. Usage: failover_test.mts FEED CHOICES, the latter as JSON.
+// Asks by integrations/plain/failover.ts, one request a line of stdin: how many words came. `hint`: what is known of
+// the first. Usage: failover_test.mts FEED CHOICES, the latter as JSON.
 
 import { createInterface } from "node:readline";
 

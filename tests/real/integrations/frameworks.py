@@ -17,7 +17,7 @@ from world import CUT, FIRST, FULL_WORDS, SECOND, World, world
 
 from support import check, finish
 
-from endturn_feed import Feed  # noqa: E402
+from endturn_feed import Feed
 
 # Ours on the simulator, so that its log tells them from endturn's canaries.
 CLIENT = {FIRST: "gpt-5.2-client", SECOND: "gpt-oss-20b-client"}
@@ -64,7 +64,8 @@ def autogen(one: World, feed: Feed) -> None:
     from endturn_client import HealthOrdered
 
     print(f"autogen-agentchat {version('autogen-agentchat')}, autogen-ext {version('autogen-ext')}", flush=True)
-    info = {"vision": False, "function_calling": True, "json_output": False, "family": "unknown", "structured_output": False}
+    info = {"family": "unknown", "function_calling": True}
+    info |= dict.fromkeys(("vision", "json_output", "structured_output"), False)
     clients = {
         target: OpenAIChatCompletionClient(
             model=model, base_url=one.base(target), api_key="k", max_retries=0, model_info=info

@@ -13,9 +13,9 @@ from world import CUT, FIRST, FULL_WORDS, SECOND, World, world
 
 from support import check, finish
 
-import litellm  # noqa: E402
-from endturn_feed import Feed  # noqa: E402
-from endturn_hook import EndturnHook  # noqa: E402
+import litellm
+from endturn_feed import Feed
+from endturn_hook import EndturnHook
 
 # Ours on the simulator, so that its log tells them from endturn's canaries.
 CLIENT = {FIRST: "gpt-5.2-client", SECOND: "gpt-oss-20b-client"}

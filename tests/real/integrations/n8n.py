@@ -54,7 +54,8 @@ def main() -> None:
         text = text.replace("http://127.0.0.1:7411", one.url)
         for vendor, target in VENDORS.items():
             model = target.partition("/")[2]
-            text = text.replace(vendor, one.base(target)).replace(f'\\"model\\": \\"{model}\\"', f'\\"model\\": \\"{CLIENT[target]}\\"')
+            named = '\\"model\\": \\"{}\\"'
+            text = text.replace(vendor, one.base(target)).replace(named.format(model), named.format(CLIENT[target]))
         workflow = json.loads(text)
         (one.work / "workflow.json").write_text(text, encoding="utf-8")
         keys = [

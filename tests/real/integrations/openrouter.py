@@ -14,9 +14,9 @@ from world import CUT, FIRST, SECOND, world
 
 from support import check, finish
 
-from endturn_feed import Feed  # noqa: E402
-from endturn_openrouter import provider_preferences, slug  # noqa: E402
-from openai import OpenAI  # noqa: E402
+from endturn_feed import Feed
+from endturn_openrouter import provider_preferences, slug
+from openai import OpenAI
 
 
 class Bodies(BaseHTTPRequestHandler):

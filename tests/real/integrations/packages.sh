@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034,SC2154 # its variables are those of who sources it
 # The packages of others that the integrations are held against, for those who source this after setting $cache: each
 # function installs what is missing and says where it is. Pinned: a newer one is a change of its own. Seen working in
 # November 2026.

@@ -16,9 +16,9 @@ from world import CUT, FIRST, FULL_WORDS, HERE, SECOND, World, world
 
 from support import check, finish
 
-from endturn_feed import Feed  # noqa: E402
-from failover import answer  # noqa: E402
-from openai import OpenAI  # noqa: E402
+from endturn_feed import Feed
+from failover import answer
+from openai import OpenAI
 
 NODE = sys.argv[2:]
 # Ours on the simulator, so that its log tells them from endturn's canaries.
