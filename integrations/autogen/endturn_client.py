@@ -1,4 +1,4 @@
-"""An AutoGen model client that is whichever of yours can finish a reply: `AssistantAgent("a", HealthOrdered(feed, ..))`.
+"""An AutoGen model client that is whichever of yours can finish a reply: `AssistantAgent("a", HealthOrdered(..))`.
 
 `create` asks the clients in the feed's order and goes on to the next if one fails or gives no finish reason. A stream
 goes on to the next only before its first piece, since what was handed out can't be taken back; if it breaks later, it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unittest
+from typing import Any
 
 from endturn_openrouter import provider_preferences, slug
 
@@ -34,7 +35,8 @@ class Preferences(unittest.TestCase):
             (("anthropic/m",), {"ignore": ["x"]}, {"provider": {"ignore": ["x", "anthropic"]}}),
         ]
         for avoided, more, wanted in rows:
-            self.assertEqual(provider_preferences(Hints(*avoided), SLUGS, **more), wanted, avoided)  # type: ignore[arg-type]
+            hints: Any = Hints(*avoided)
+            self.assertEqual(provider_preferences(hints, SLUGS, **more), wanted, avoided)
 
     def test_slugs(self) -> None:
         self.assertEqual([slug("bedrock/m"), slug("groq/m/n")], ["amazon-bedrock", "groq"])

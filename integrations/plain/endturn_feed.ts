@@ -1,6 +1,6 @@
 // endturn's feed in TypeScript, without a dependency; runs in Node.js 20 or later. The rules are those of
-// endturn_feed.py: a local snapshot, no request at request time, what is known holds for 15 s after it came, and without
-// a feed all goes on as before.
+// endturn_feed.py: a local snapshot, no request at request time, what is known holds for 15 s after it came, and
+// without a feed all goes on as before.
 
 type Routing = { hint: string; weight: number | null };
 type Named = { id: string; routing: Routing };

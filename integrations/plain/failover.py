@@ -1,7 +1,7 @@
 """Failover in plain Python with the OpenAI SDK: the feed's order, each reply's ending checked, every outcome reported.
 
-The SDK returns a stream that just ends as if it were whole; only the missing stop reason tells. A reply is handed on when
-it is whole, so a broken one costs time and nothing else. Copy endturn_feed.py beside this file.
+The SDK returns a stream that just ends as if it were whole; only the missing stop reason tells. A reply is handed on
+when it is whole, so a broken one costs time and nothing else. Copy endturn_feed.py beside this file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ VERDICTS = {"length": "limited", "content_filter": "refused"}
 
 
 def answer(feed: Feed, clients: dict[str, tuple[OpenAI, str]], messages: list[Any]) -> str:
-    """The reply of the first target that finishes one. `clients`: by target, in order of preference, client and model."""
+    """The reply of the first target that finishes one. `clients`: by target, the preferred one first."""
     last: Exception = RuntimeError("no target")
     for target in feed.usable(clients):
         client, model = clients[target]
@@ -45,7 +45,7 @@ if __name__ == "__main__":
         Feed(),
         {
             "openai/gpt-5.2": (OpenAI(max_retries=0), "gpt-5.2"),
-            "ollama/llama3.2": (OpenAI(base_url="http://127.0.0.1:11434/v1", api_key="none", max_retries=0), "llama3.2"),
+            "groq/gpt-oss-20b": (OpenAI(base_url="https://api.groq.com/openai/v1", max_retries=0), "gpt-oss-20b"),
         },
         [{"role": "user", "content": "Say hello."}],
     ))

@@ -32,7 +32,7 @@ MAX_LINE = 16 << 20
 # Reports that wait, reports in a body, and how long one may wait: an older one would tell of the past as of now.
 MAX_WAITING, MAX_BODY, MAX_AGE_S = 10_000, 1_000, 30.0
 
-# What is tried first. Words of a later version count as no opinion; `throttle` and `blocked` speak of endturn's own key.
+# What is tried first. Words of a later version count as no opinion; `throttle` and `blocked` speak of endturn's key.
 RANK = {"allow": 0, "no_opinion": 0, "ramp": 0, "suspect": 1, "throttle": 2, "blocked": 3, "avoid": 4}
 
 # What went wrong, by the names that httpx, aiohttp, requests and the vendors' SDKs have for it.
@@ -129,13 +129,14 @@ class Feed:
                 request = urllib.request.Request(self._base + "/v1/events", headers=self._headers)
                 with self._open(request, timeout=SILENCE_S) as stream:
                     self._read(stream)
-            except Exception:  # noqa: BLE001, S110. Whatever came: what is known holds until it is stale, and this goes on.
-                pass
+            except Exception:
+                pass  # Whatever came: what is known holds until it is stale, and this goes on.
             self._closed.wait(random.uniform(*RETRY_S))
 
     def _read(self, stream: Any) -> None:
         """Events until the stream ends. Each connection begins with a snapshot, since it asks for no revision."""
-        event, hints = "", None
+        event = ""
+        hints: dict[str, tuple[str, float]] | None = None
         while (line := stream.readline(MAX_LINE)) and not self._closed.is_set():
             if line.startswith(b"event:"):
                 event = line[6:].strip().decode()
@@ -173,8 +174,8 @@ class Feed:
         try:
             request = urllib.request.Request(self._base + "/v1/reports", "\n".join(batch).encode(), headers)
             with self._open(request, timeout=5) as answer:
-                return answer.status == 202
-        except Exception:  # noqa: BLE001. As above.
+                return bool(answer.status == 202)
+        except Exception:
             return False
 
 

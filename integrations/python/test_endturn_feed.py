@@ -137,7 +137,9 @@ class Outcomes(unittest.TestCase):
                 link = cause
             return error
 
-        answer = lambda status: mock.Mock(status_code=status)  # noqa: E731
+        def answer(status: int) -> mock.Mock:
+            return mock.Mock(status_code=status)
+
         made_up = named("InternalServerError", status_code=500, response=answer(500))
         rows: list[tuple[Exception, bool, dict[str, Any] | None]] = [
             (caused(made_up, named("HTTPStatusError", response=answer(529))), False, {"http_status": 529}),

@@ -2,9 +2,10 @@
 
 Usage: proof.py BINARY LANGCHAIN_PYTHON LITELLM_PYTHON [SEED]
 
-Two providers on the simulator, the first preferred, the second well throughout. The first cuts 60 % of its replies under
-HTTP 200, then answers 529, then recovers. Every row has simulators of its own with the same seed, the same times of
-requests, and runs at the same time as the others. A reply is whole if the client got exactly the known text and no error.
+Two providers on the simulator, the first preferred, the second well throughout. The first cuts 60 % of its replies
+under HTTP 200, then answers 529, then recovers. Every row has a simulator of its own with the same seed, the same times
+of requests, and runs at the same time as the others. A reply is whole if the client got exactly the known text and no
+error.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ import time
 from typing import Any
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent / "integrations"))
-from world import FIRST, SECOND, World, world  # noqa: E402
+from world import FIRST, SECOND, World, world
 
-import support  # noqa: E402
+import support
 
 BINARY, PYTHONS, SEED = sys.argv[1], {"langchain": sys.argv[2], "litellm": sys.argv[3]}, int((sys.argv[4:] or ["7"])[0])
 REQUESTS, SECONDS = 1000, 100
@@ -37,7 +38,8 @@ PROMPT = (
     "Write the English number words from one to forty in order, in lowercase, separated by single spaces, on one line. "
     "Directly after forty write a space and the word kestrel. Write nothing else."
 )
-ONES = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen"
+ONES = "one two three four five six seven eight nine"
+TEENS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
 TENS = {"twenty": 9, "thirty": 9, "forty": 0}
 # The clients ask for models of their own, so that the simulator's log tells them from canaries.
 MODELS = ["gpt-5.2-client", "gpt-oss-20b-client"]
@@ -53,7 +55,7 @@ ROWS = [
 
 
 def full_text() -> str:
-    words = [*ONES.split(), "nineteen"]
+    words = [*ONES.split(), *TEENS.split()]
     for tens, count in TENS.items():
         words += [tens, *(f"{tens}-{one}" for one in ONES.split()[:count])]
     return " ".join([*words, "kestrel"])
@@ -107,11 +109,11 @@ def measured(results: list[dict[str, Any]], one: World) -> dict[str, str]:
     middle, late = (seconds[len(seconds) * share // 100] for share in (50, 95))
     # The client's first request, before the clock started, is not counted.
     asked = [sum(entry["model"] == model for entry in one.log()["entries"]) - (model == MODELS[0]) for model in MODELS]
-    last = max((result["at"] for result in lost), default=None)
+    last = max((result["at"] - PHASES["60 % cut"] for result in lost), default=None)
     return {
         "whole": f"**{whole}** ({wilson(whole, len(results))})",
         "lost in each part": " + ".join(map(str, parts)),
-        "the last one lost was sent": "none was" if last is None else f"{last - PHASES['60 % cut']:.1f} s after the onset",
+        "the last one lost was sent": "none was" if last is None else f"{last:.1f} s after the onset",
         "lost without an error": str(sum(not result["error"] for result in lost)),
         "time, p50 / p95": f"{middle:.1f} / {late:.1f} s",
         "requests to the first / second": f"{asked[0]} / {asked[1]}",
@@ -152,7 +154,8 @@ def round_of(cut: dict[str, Any]) -> list[dict[str, str]]:
 def main() -> None:
     rounds = {cut: round_of(fault) for cut, fault in CUTS.items()}
     names = [name for name, *_ in ROWS]
-    print(f"\n{REQUESTS:,} requests in {SECONDS} s: {', '.join(f'{phase} from {at} s' for phase, at in PHASES.items())}\n")
+    parts = ", ".join(f"{phase} from {at} s" for phase, at in PHASES.items())
+    print(f"\n{REQUESTS:,} requests in {SECONDS} s: {parts}\n")
     head = ["steered by", *(f"whole of {REQUESTS:,} when {cut}" for cut in CUTS), "lost without an error"]
     rows = [
         [name, *(cells[number]["whole"] for cells in rounds.values()),

@@ -54,7 +54,8 @@ npm_package() {
 # Runs TypeScript; empty where there is no Node.js for it.
 typescript() {
     tsx=
-    node -e 'process.exit(+process.versions.node.split(".")[0] < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || return 0
+    node -e 'process.exit(+process.versions.node.split(".")[0] < 20 ? 1 : 0)' 2>/dev/null || return 0
+    command -v npm >/dev/null || return 0
     npm_package "$cache/tsx" tsx@4.23.15
     tsx=$cache/tsx/node_modules/.bin/tsx
 }

@@ -1,7 +1,7 @@
 """One client of the proof: sends its requests at their times and prints what came of each, a JSON line.
 
-The plan comes on stdin, a line of JSON: `client`, `start` (of the monotonic clock), `times`, `targets`, `bases`, `models`,
-`feed` (none: without endturn), `reports`, `prompt`.
+The plan comes on stdin, a line of JSON: `client`, `start` (of the monotonic clock), `times`, `targets`, `bases`,
+`models`, `feed` (none: without endturn), `reports`, `prompt`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import world  # noqa: F401. Environment and paths.
+import world  # environment and paths
 
 PLAN = json.loads(sys.stdin.readline())
 TARGETS, BASES, MODELS = PLAN["targets"], PLAN["bases"], PLAN["models"]
@@ -104,7 +104,8 @@ async def one(ask: Ask, gate: asyncio.Semaphore, at: float) -> dict[str, Any]:
 
 
 async def main() -> None:
-    ask, gate = {"langchain": langchain, "litellm": litellm, "plain": plain}[PLAN["client"]](), asyncio.Semaphore(AT_ONCE)
+    ask = {"langchain": langchain, "litellm": litellm, "plain": plain}[PLAN["client"]]()
+    gate = asyncio.Semaphore(AT_ONCE)
     # What is loaded with the first request is no part of what is measured.
     await ask()
     print("ready", flush=True)

@@ -33,7 +33,7 @@ os.environ |= {
     "HF_HUB_OFFLINE": "1",
 }
 
-import support  # noqa: E402
+import support
 
 # The one that fails and the one that stays well, with their paths on the simulator.
 FIRST, SECOND = "openai/gpt-5.2", "groq/gpt-oss-20b"
