@@ -35,12 +35,11 @@ CUTS = {
     "the body ends cleanly": {"kind": "truncate", "at": 0.6, "how": "no_terminal", "rate": 0.6},
 }
 PROMPT = (
-    "Write the English number words from one to forty in order, in lowercase, separated by single spaces, on one line. "
-    "Directly after forty write a space and the word kestrel. Write nothing else."
+    "Write the English number words from one to twenty in order, in lowercase, separated by single spaces, on one line. "
+    "Directly after twenty write a space and the word kestrel. Write nothing else."
 )
 ONES = "one two three four five six seven eight nine"
 TEENS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
-TENS = {"twenty": 9, "thirty": 9, "forty": 0}
 # The clients ask for models of their own, so that the simulator's log tells them from canaries.
 MODELS = ["gpt-5.2-client", "gpt-oss-20b-client"]
 EVERY_SECOND, EVERY_MINUTE = 'every = "1s", rest_after = 0', 'every = "60s"'
@@ -55,10 +54,7 @@ ROWS = [
 
 
 def full_text() -> str:
-    words = [*ONES.split(), *TEENS.split()]
-    for tens, count in TENS.items():
-        words += [tens, *(f"{tens}-{one}" for one in ONES.split()[:count])]
-    return " ".join([*words, "kestrel"])
+    return f"{ONES} {TEENS} twenty kestrel"
 
 
 def times() -> list[float]:
