@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from importlib.metadata import version
 from typing import Any
 
@@ -47,8 +46,7 @@ def langchain(one: World, feed: Feed) -> None:
     one.fault(PROVIDER, CUT)
     check("LangChain, cut before the feed knows: whole, by the second", words(agent.invoke(ask)), FULL_WORDS)
     check("LangChain: asked", (asked(one, FIRST), asked(one, SECOND)), (2, 1))
-    one.until(FIRST, "avoid")
-    time.sleep(1)
+    one.known(feed, FIRST, "avoid")
     check("LangChain, `avoid`: whole", words(agent.invoke(ask)), FULL_WORDS)
     check("LangChain, `avoid`, async: whole", words(asyncio.run(agent.ainvoke(ask))), FULL_WORDS)
     check("LangChain, `avoid`: the first was not asked", (asked(one, FIRST), asked(one, SECOND)), (2, 3))

@@ -9,7 +9,6 @@ import asyncio
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from importlib.metadata import version
 
@@ -29,12 +28,11 @@ def asked(one: World) -> tuple[int, int]:
     return first, second
 
 
-def through(name: str, one: World, words: Callable[[], int]) -> None:
+def through(name: str, one: World, feed: Feed, words: Callable[[], int]) -> None:
     check(f"{name}, healthy: whole, by the first", (words(), asked(one)), (FULL_WORDS, (1, 0)))
     one.fault(FIRST.partition("/")[0], CUT)
     check(f"{name}, cut before the feed knows: whole, by the second", (words(), asked(one)), (FULL_WORDS, (2, 1)))
-    one.until(FIRST, "avoid")
-    time.sleep(1)
+    one.known(feed, FIRST, "avoid")
     check(f"{name}, `avoid`: whole, the first not asked", (words(), asked(one)), (FULL_WORDS, (2, 2)))
     one.daemon.kill()
     check(f"{name}, endturn dead: whole", words(), FULL_WORDS)
@@ -51,7 +49,7 @@ def crewai(one: World, feed: Feed) -> None:
     }
     # An agent's reply has to be in its format; the simulator's filler isn't, so the model is asked by itself as well.
     llm = HealthOrdered(feed, llms)
-    through("CrewAI", one, lambda: len(llm.call("tell me something").split()))
+    through("CrewAI", one, feed, lambda: len(llm.call("tell me something").split()))
     agent = Agent(role="writer", goal="write", backstory="a writer", llm=HealthOrdered(feed, llms), max_iter=1)
     crew = Crew(agents=[agent], tasks=[Task(description="Write.", expected_output="text", agent=agent)])
     check("CrewAI: a crew's output", len(str(crew.kickoff()).split()), FULL_WORDS)
@@ -83,7 +81,7 @@ def autogen(one: World, feed: Feed) -> None:
         return len(pieces[-1].content.split())
 
     runner = asyncio.Runner()
-    through("AutoGen", one, lambda: runner.run(agent()))
+    through("AutoGen", one, feed, lambda: runner.run(agent()))
     check("AutoGen, a stream: whole", runner.run(stream()), FULL_WORDS)
     runner.run(client.close())
     runner.close()

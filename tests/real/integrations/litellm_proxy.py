@@ -63,7 +63,7 @@ def main() -> None:
             check("healthy: by the first", canaries_apart(one, FIRST, begun), 1)
             one.fault(FIRST.partition("/")[0], CUT)
             one.until(FIRST, "avoid")
-            time.sleep(1)
+            time.sleep(1)  # what the hook has to know it by; it can't be asked from here
             said = time.monotonic()
             check("`avoid`: all whole", {words(port, key) for _ in range(5)}, {FULL_WORDS})
             check("`avoid`: none by the first", canaries_apart(one, FIRST, said), 0)

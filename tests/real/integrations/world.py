@@ -95,6 +95,15 @@ class World:
             time.sleep(0.05)
         return hint
 
+    def known(self, feed: Any, target: str, hint: str) -> None:
+        """Waits until the feed says so, and until the client's own copy of it does."""
+        self.until(target, hint)
+        until = time.monotonic() + 10
+        while feed.hint(target) != hint:
+            if time.monotonic() > until:
+                raise SystemExit(f"the client takes {target} for {feed.hint(target)!r} and not {hint!r}")
+            time.sleep(0.02)
+
     def ready(self) -> None:
         for target in (FIRST, SECOND):
             self.until(target, "allow", seconds=90)
