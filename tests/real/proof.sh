@@ -1,0 +1,21 @@
+#!/bin/sh
+# The proof: 1,000 requests through a replayed outage, with the feed steering and without. Prints a table in Markdown.
+# Usage: tests/real/proof.sh [BINARY [SEED]]
+#
+# BINARY is the debug build by default. Takes seven minutes, and wants a machine that does little else: what is measured
+# runs side by side. Virtual environments are kept in $ENDTURN_REAL_CACHE (default target/real).
+set -eu
+export PYTHONDONTWRITEBYTECODE=1
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+cache=${ENDTURN_REAL_CACHE:-$root/target/real}
+binary=${1:-$root/target/debug/endturn}
+binary=$(cd "$(dirname "$binary")" && pwd)/$(basename "$binary")
+
+# shellcheck source=tests/real/integrations/packages.sh
+. "$here/integrations/packages.sh"
+agents_venv
+router_venv
+
+exec timeout 900 python3 "$here/proof.py" "$binary" "$agents/bin/python" "$router/bin/python" ${2+"$2"}
