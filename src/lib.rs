@@ -14,8 +14,8 @@
 //! | contracts | [`config`], [`feed`] | `health` and above |
 //! | the way to a daemon | [`link`] | contracts and above |
 //! | for routers | [`client`] | `link` and above |
-//! | edges | [`probe`], [`intake`], [`tap`], [`official`], [`store`] | `link` and above |
-//! | surfaces | [`api`], [`simulate`] | edges and above |
+//! | edges | [`probe`], [`intake`], [`tap`], [`official`], [`store`], [`route`] | `link` and above |
+//! | surfaces | [`api`], [`mcp`], [`simulate`] | edges and above |
 //! | assembly | [`daemon`], [`cli`] | everything |
 //!
 //! `health`, `gate`, `report` and everything before them are pure: no socket, no file, no clock of their own. ARCHITECTURE.md lists

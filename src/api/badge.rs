@@ -10,11 +10,8 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiState, openapi::schemas, problem::Problem, query};
-use crate::{
-    health::{Network, State as HealthState},
-    id::TargetId,
-};
+use super::{ApiState, openapi::schemas, problem::Problem, query, up};
+use crate::{health::State as HealthState, id::TargetId};
 
 /// Longest label that may be asked for, in characters.
 pub const MAX_LABEL: usize = 64;
@@ -80,8 +77,11 @@ pub(super) async fn badge(
     }
     let snapshot = api.hub.snapshot();
     let target = query::watched(&snapshot.health, &id)?;
-    let known = snapshot.is_fresh(api.clock.now()) && snapshot.health.head.network == Network::Online;
-    let state = if known { target.state } else { HealthState::Unknown };
+    let state = if up::is_believed(&snapshot, api.clock.now()) {
+        target.state
+    } else {
+        HealthState::Unknown
+    };
     let shield = Shield::new(asked.label.as_deref().unwrap_or(&id.to_string()), state);
     let (media, body) = match format {
         Format::Svg => ("image/svg+xml; charset=utf-8", shield.svg().into_bytes()),

@@ -1,33 +1,28 @@
-//! `/v1/health`, `/v1/health/{target}` and `/v1/up/{target}`: what is so right now.
+//! `/v1/health` and `/v1/health/{target}`: what is so right now.
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
     extract::{Path, State, rejection::PathRejection},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    response::Response,
 };
 use bytes::Bytes;
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
 use super::{
     ApiState,
+    health_json::{self, HealthDraft},
     openapi::schemas,
-    problem::{Own, Problem},
+    problem::Problem,
     query,
 };
-use crate::{
-    feed::{Known, Snapshot, v1::TargetHealth},
-    health::{Hint, Network, State as HealthState},
-};
+use crate::feed::{Known, Snapshot, v1::TargetHealth};
 
 /// Longest long poll. Heartbeats end one earlier, unless the daemon stands still.
 pub const MAX_WAIT: Duration = Duration::from_secs(60);
-
-/// Tells Envoy that a host serves, but not well.
-const ENVOY_DEGRADED: HeaderName = HeaderName::from_static("x-envoy-degraded");
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -72,9 +67,12 @@ impl From<PollOne> for Poll {
 
 /// The whole feed, at once or as soon as it has moved on.
 #[utoipa::path(get, path = "/v1/health", tag = "now", params(Poll), responses(
-    (status = 200, description = "The feed", body = crate::feed::v1::Health,
+    (status = 200, description = "The feed; by Accept the same for monitors",
+        content((crate::feed::v1::Health = "application/json"), (HealthDraft = "application/health+json")),
         headers(("ETag" = String, description = "Names this revision"))),
     (status = 304, description = "If-None-Match names this revision"),
+    (status = 503, description = "For monitors: no target is to be used", body = HealthDraft,
+        content_type = "application/health+json"),
 ))]
 pub(super) async fn all(
     State(api): State<ApiState>,
@@ -84,6 +82,12 @@ pub(super) async fn all(
     let poll: Poll = query::query(&uri)?;
     let filter = query::targets(poll.targets.as_deref())?;
     let snapshot = polled(&api, &poll).await?;
+    if health_json::is_wanted(&headers) {
+        let wanted = |target: &&TargetHealth| filter.as_ref().is_none_or(|filter| filter.wants(&target.id));
+        let targets: Vec<&TargetHealth> = snapshot.health.targets.iter().filter(wanted).collect();
+        let now = api.clock.now();
+        return Ok(health_json::answer(&headers, &snapshot, &targets, false, now));
+    }
     Ok(cached(&headers, &snapshot.etag, || match &filter {
         Some(filter) => snapshot.json_filtered(filter),
         None => snapshot.json(),
@@ -117,9 +121,12 @@ pub(super) fn waiting(since: Option<u64>, wait: Option<&str>) -> Result<Duration
 /// One target's members beside those of the feed's head.
 #[utoipa::path(get, path = "/v1/health/{target}", tag = "now",
     params(("target" = schemas::Target, Path, description = "provider/model"), PollOne), responses(
-    (status = 200, description = "The target", body = crate::feed::v1::OneTarget,
+    (status = 200, description = "The target; by Accept the same for monitors",
+        content((crate::feed::v1::OneTarget = "application/json"), (HealthDraft = "application/health+json")),
         headers(("ETag" = String, description = "Names this revision"))),
     (status = 304, description = "If-None-Match names this revision"),
+    (status = 503, description = "For monitors: it is not to be used", body = HealthDraft,
+        content_type = "application/health+json"),
     schemas::NotFound,
 ))]
 pub(super) async fn one(
@@ -132,6 +139,11 @@ pub(super) async fn one(
     let poll: PollOne = query::query(&uri)?;
     let poll = Poll::from(poll);
     let snapshot = polled(&api, &poll).await?;
+    if health_json::is_wanted(&headers) {
+        let found = query::watched(&snapshot.health, &target)?;
+        let now = api.clock.now();
+        return Ok(health_json::answer(&headers, &snapshot, &[found], true, now));
+    }
     let body = snapshot
         .target_json(&target)
         .ok_or_else(|| Problem::not_found(format!("no target {target} is configured")))?;
@@ -157,73 +169,6 @@ pub(super) fn cached(headers: &HeaderMap, etag: &str, body: impl FnOnce() -> Byt
         headers.insert(header::ETAG, tag);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
     response
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct UpQuery {
-    /// What to say of a target of which nothing is known.
-    #[serde(default)]
-    #[param(value_type = Option<Unknown>)]
-    unknown: Unknown,
-}
-
-/// What a load balancer is told of a target of which nothing is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Unknown {
-    #[default]
-    Up,
-    Down,
-}
-
-/// 200 or 503 with one line, for load balancers.
-///
-/// The hint decides; where nothing is known (the state is unknown,
-/// the feed is stale or the network is lost) the target passes unless `?unknown=down`.
-#[utoipa::path(get, path = "/v1/up/{target}", tag = "now",
-    params(("target" = schemas::Target, Path, description = "provider/model"), UpQuery), responses(
-    (status = 200, description = "`up ID STATE`", body = String, content_type = "text/plain",
-        headers(("x-envoy-degraded" = String, description = "`true` while it serves less well than it should"))),
-    (status = 503, description = "`down ID STATE`", body = String, content_type = "text/plain"),
-    schemas::NotFound,
-))]
-pub(super) async fn up(
-    State(api): State<ApiState>,
-    path: Result<Path<String>, PathRejection>,
-    uri: Uri,
-) -> Result<Response, Problem> {
-    let id = query::target(path)?;
-    let UpQuery { unknown } = query::query(&uri)?;
-    let snapshot = api.hub.snapshot();
-    let target = query::watched(&snapshot.health, &id)?;
-    let known = snapshot.is_fresh(api.clock.now())
-        && snapshot.health.head.network == Network::Online
-        && target.state != HealthState::Unknown;
-    let (up, degraded) = if known {
-        (target.routing.hint != Hint::Avoid, is_degraded(target))
-    } else {
-        (unknown == Unknown::Up, false)
-    };
-    let state = if known { target.state } else { HealthState::Unknown };
-    let (status, word) = if up {
-        (StatusCode::OK, "up")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "down")
-    };
-    let mut response = (status, format!("{word} {id} {state}\n")).into_response();
-    response.extensions_mut().insert(Own);
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if up && degraded {
-        headers.insert(ENVOY_DEGRADED, HeaderValue::from_static("true"));
-    }
-    Ok(response)
-}
-
-/// It serves, but less well than it should or with less than its full share.
-fn is_degraded(target: &TargetHealth) -> bool {
-    target.state.is_impaired() || target.routing.weight.is_some_and(|weight| weight < 1.0)
 }

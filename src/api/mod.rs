@@ -3,12 +3,16 @@
 //! [`router`] is everything that answers; [`serve()`] is the loop that accepts. Handlers see the daemon only through
 //! the doors in [`ApiState`].
 
+mod agent;
 mod badge;
 mod body;
 mod events;
 mod evidence;
+#[cfg(test)]
+mod fixture;
 mod guard;
 mod health;
+mod health_json;
 mod history;
 mod incidents_feed;
 mod openapi;
@@ -25,7 +29,9 @@ mod routes;
 mod series;
 mod serve;
 mod state;
+mod statuspage;
 mod token;
+mod up;
 mod validate;
 
 use axum::{
@@ -34,19 +40,22 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 
+pub use agent::{
+    AGENT_LINE_TIMEOUT, AgentLimits, MAX_AGENT_CONNECTIONS, MAX_AGENT_LINE, RELEASE_FOR, serve_agent,
+};
 pub use badge::MAX_LABEL;
 pub use events::{COMMENT_EVERY, MAX_REPLAY, RETRY_MS};
 pub use evidence::gather as evidence_of;
 pub use health::MAX_WAIT;
 pub use history::{ChangeQuery, History, HistoryError, IncidentQuery, KeptEvent, Listing, ObservationQuery};
 pub use incidents_feed::MAX_ENTRIES;
-pub use openapi::document;
+pub use openapi::{SERVED, document};
 pub use otlp::{EXPORT_TIMEOUT, MAX_EXPORT_BYTES, MAX_EXPORTS, MAX_INFLATED_BYTES};
 pub use past::{MAX_INCIDENT_ID_BYTES, VERDICTS};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use query::{DEFAULT_LIMIT, MAX_CURSOR_BYTES, MAX_LIMIT, MAX_WORD_BYTES};
 pub use ready::SCHEDULER_STALL;
-pub use reliability::{DEFAULT_WINDOW, MAX_PIPELINE};
+pub use reliability::{DEFAULT_WINDOW, MAX_PIPELINE, outlook};
 pub use report::{MAX_REPORTED, REPORT_TIMEOUT};
 pub use reports::{MAX_REPORTS_BYTES, REPORTS_TIMEOUT, SHORT_ANSWER, TOLD_ANYHOW};
 pub use series::{DEFAULT_POINTS, DEFAULT_SPAN, METRICS};
@@ -54,14 +63,15 @@ pub use serve::{DRAIN, Front, HEAD_TIMEOUT, MAX_CONNECTIONS, ServeLimits, TAP_PA
 pub use state::{
     ApiState, Checks, MAX_BODIES, MAX_READS, MAX_UNREAD, MAX_VALIDATIONS, READ_TIMEOUT, Readiness,
 };
+pub use statuspage::MAX_RECENT;
 pub use validate::{BODY_TIMEOUT, MAX_BODY_BYTES};
 
 /// Every path of this API with what answers it. Those that end in a wildcard take target ids with their slashes.
-fn paths_and_answers() -> [(&'static str, MethodRouter<ApiState>); 25] {
-    [
+fn paths_and_answers() -> Vec<(&'static str, MethodRouter<ApiState>)> {
+    vec![
         ("/v1/health", get(health::all)),
         ("/v1/health/{*target}", get(health::one)),
-        ("/v1/up/{*target}", get(health::up)),
+        ("/v1/up/{*target}", get(up::up)),
         ("/v1/events", get(events::follow)),
         ("/v1/routes", get(routes::routes)),
         ("/v1/routes/{name}", get(routes::route)),
@@ -80,6 +90,26 @@ fn paths_and_answers() -> [(&'static str, MethodRouter<ApiState>); 25] {
         ("/v1/metrics", post(otlp::metrics)),
         ("/v1/validate", post(validate::validate)),
         ("/feed.atom", get(incidents_feed::feed)),
+        ("/api/v2/summary.json", get(statuspage::board_summary)),
+        ("/api/v2/status.json", get(statuspage::board_status)),
+        ("/api/v2/components.json", get(statuspage::board_components)),
+        ("/api/v2/incidents.json", get(statuspage::board_incidents)),
+        (
+            "/api/v2/incidents/unresolved.json",
+            get(statuspage::board_unresolved),
+        ),
+        (
+            "/api/v2/scheduled-maintenances.json",
+            get(statuspage::board_maintenances),
+        ),
+        (
+            "/api/v2/scheduled-maintenances/active.json",
+            get(statuspage::board_active),
+        ),
+        (
+            "/api/v2/scheduled-maintenances/upcoming.json",
+            get(statuspage::board_upcoming),
+        ),
         ("/badge/{*target}", get(badge::badge)),
         ("/openapi.json", get(openapi::description)),
         ("/livez", get(ready::live)),

@@ -157,7 +157,7 @@ fn builder(head_timeout: Duration) -> Builder<TokioExecutor> {
 }
 
 /// A client that is gone before we took it is nobody's fault; anything else won't pass by asking again at once.
-async fn pause(error: &io::Error) {
+pub(super) async fn pause(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     if !matches!(
         error.kind(),

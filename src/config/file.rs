@@ -30,6 +30,7 @@ pub(super) struct FileConfig {
 #[serde(deny_unknown_fields)]
 pub(super) struct ServerFile {
     pub(super) listen: Option<Spanned<String>>,
+    pub(super) agent: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) token: Vec<Spanned<TokenFile>>,
 }

@@ -211,30 +211,41 @@ impl Resolver<'_> {
             .as_ref()
             .and_then(|server| server.listen.clone());
         let tokens = self.tokens(&file);
-        let Some(value) = file.listen.or(default) else {
-            return Server {
-                listen: fallback,
-                tokens,
-            };
-        };
-        let listen = match value.get_ref().parse::<SocketAddr>() {
-            Ok(address) if address.ip().is_loopback() => address,
+        let listen = file.listen.or(default);
+        let listen = listen
+            .and_then(|value| self.loopback("listen", &value))
+            .unwrap_or(fallback);
+        let agent = file.agent.and_then(|value| {
+            let agent = self.loopback("agent", &value)?;
+            if agent == listen && agent.port() != 0 {
+                let help = "it speaks no HTTP: give it a port of its own, as in \"127.0.0.1:7412\"";
+                self.error(&value, "agent is the address that listen has", help);
+            }
+            Some(agent)
+        });
+        Server {
+            listen,
+            agent,
+            tokens,
+        }
+    }
+
+    /// An address that only this machine reaches.
+    fn loopback(&mut self, key: &str, value: &Spanned<String>) -> Option<SocketAddr> {
+        match value.get_ref().parse::<SocketAddr>() {
+            Ok(address) if address.ip().is_loopback() => return Some(address),
             Ok(_) => {
                 let help = "only reports ask for access tokens in this version: listen on 127.0.0.1 or [::1] and put a \
                             reverse proxy that checks who asks in front";
-                self.error(&value, "listen is not a loopback address", help);
-                fallback
+                self.error(value, format!("{key} is not a loopback address"), help);
             }
-            Err(_) => {
-                self.error(
-                    &value,
-                    "listen is not an address with port",
-                    "write it as in \"127.0.0.1:7411\"",
-                );
-                fallback
-            }
-        };
-        Server { listen, tokens }
+            Err(_) => self.error(
+                value,
+                format!("{key} is not an address with port"),
+                "write it as in \"127.0.0.1:7411\"",
+            ),
+        }
+        None
     }
 
     fn store(&mut self, file: StoreFile) -> StoreConfig {

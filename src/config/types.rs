@@ -58,6 +58,8 @@ pub struct OfficialPages {
 pub struct Server {
     /// Address to bind; loopback only in this version.
     pub listen: SocketAddr,
+    /// Address of the responder for HAProxy's agent checks; loopback only too. `None`: there is none.
+    pub agent: Option<SocketAddr>,
     /// Who may report. Where there are none, everybody who reaches the loopback address may.
     pub tokens: Vec<Token>,
 }

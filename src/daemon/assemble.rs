@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::OptionFuture;
 use tokio::{
     net::TcpListener,
     sync::{broadcast, oneshot},
@@ -84,6 +85,7 @@ pub enum StartError {
 /// A daemon that runs. Dropping it does not stop it; [`Daemon::stop`] does.
 pub struct Daemon {
     addr: SocketAddr,
+    agent: Option<SocketAddr>,
     handle: Handle,
     config: Arc<RwLock<Arc<Config>>>,
     stop: CancellationToken,
@@ -216,16 +218,10 @@ fn tap(config: &Config, intake: Intake, clock: Clock) -> Arc<Tap> {
 }
 
 /// Everything that answers on our port.
-fn front(
-    shelf: PageShelf,
-    board: Arc<Board>,
-    pulse: Arc<Pulse>,
-    tap: Arc<Tap>,
-    closing: CancellationToken,
-) -> api::Front {
+fn front(shelf: PageShelf, pulse: Arc<Pulse>, tap: Arc<Tap>, closing: CancellationToken) -> api::Front {
     let state = api::ApiState::new(
         Arc::clone(&shelf.hub),
-        board,
+        Arc::clone(&shelf.board),
         Arc::new(shelf.reader.clone()),
         pulse,
         shelf.intake.clone(),
@@ -240,6 +236,16 @@ fn front(
     }
 }
 
+async fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listener = TcpListener::bind(addr).await;
+    listener
+        .and_then(|listener| {
+            let bound = listener.local_addr()?;
+            Ok((listener, bound))
+        })
+        .map_err(|source| StartError::Bind { addr, source })
+}
+
 impl Daemon {
     /// Binds, opens the store, starts the loop and the HTTP surface.
     ///
@@ -251,12 +257,10 @@ impl Daemon {
         seed: u64,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let bind = |source| StartError::Bind {
-            addr: config.server.listen,
-            source,
-        };
-        let listener = TcpListener::bind(config.server.listen).await.map_err(bind)?;
-        let addr = listener.local_addr().map_err(bind)?;
+        let (listener, addr) = bind(config.server.listen).await?;
+        let agent = OptionFuture::from(config.server.agent.map(bind))
+            .await
+            .transpose()?;
         let prober = Arc::new(Prober::new(clock.clone())?);
         let fetcher = Fetcher::new(official::TIMEOUT)?;
         let (writer, reader) = open_store(&config, place, &clock)?;
@@ -288,24 +292,31 @@ impl Daemon {
         let config = Arc::new(RwLock::new(Arc::new(config)));
         let shelf = PageShelf {
             hub,
+            board,
             reader,
             config: Arc::clone(&config),
             intake,
-            clock,
+            clock: clock.clone(),
         };
-        let front = front(shelf, board, pulse, Arc::clone(&tap), closing.clone());
-        let server = tokio::spawn(api::serve(
-            listener,
-            front,
-            closing.clone(),
-            api::ServeLimits {
-                drain: SERVER_DRAIN,
-                ..api::ServeLimits::default()
-            },
-        ));
+        let (agent, agent_addr) = agent.unzip();
+        let answering = agent.map(|listener| {
+            // Told of the end first, it takes back what it said while the rest ends.
+            let limits = api::AgentLimits::default();
+            api::serve_agent(listener, Arc::clone(&shelf.hub), clock, stop.clone(), limits)
+        });
+        let front = front(shelf, pulse, Arc::clone(&tap), closing.clone());
+        let limits = api::ServeLimits {
+            drain: SERVER_DRAIN,
+            ..api::ServeLimits::default()
+        };
+        let serving = api::serve(listener, front, closing.clone(), limits);
+        let server = tokio::spawn(async move {
+            tokio::join!(serving, OptionFuture::from(answering));
+        });
         let core = tokio::spawn(core.run());
         Ok(Self {
             addr,
+            agent: agent_addr,
             handle,
             config,
             stop,
@@ -322,6 +333,11 @@ impl Daemon {
         self.addr
     }
 
+    /// Where HAProxy's agent checks are answered, if they are.
+    pub fn agent_addr(&self) -> Option<SocketAddr> {
+        self.agent
+    }
+
     /// Every observation from now on; one who lags loses the oldest.
     pub fn observations(&self) -> broadcast::Receiver<Arc<Observation>> {
         self.handle.observations.subscribe()
@@ -336,7 +352,7 @@ impl Daemon {
     pub async fn reload(&self, config: Config) {
         let old = self.config();
         for (what, differs) in [
-            ("server.listen", old.server != config.server),
+            ("server", old.server != config.server),
             ("store", old.store != config.store),
             ("vantage", old.vantage != config.vantage),
         ] {

@@ -18,6 +18,7 @@ pub(super) fn config(models: usize, every: Duration) -> Config {
         vantage: "test".to_owned(),
         server: Server {
             listen: ([127, 0, 0, 1], 0).into(),
+            agent: None,
             tokens: Vec::new(),
         },
         store: StoreConfig {

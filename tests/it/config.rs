@@ -486,8 +486,14 @@ id = "vllm"
 preset = "openai-compatible"
 base_url = "http://127.0.0.1:8000/v1"
 free = true
-models = ["llama"]
 canary = { every = "10s" }
+[[provider.model]]
+id = "llama"
+tags = ["own"]
+[[route]]
+name = "small"
+targets = ["anthropic/claude-haiku-4-5", "vllm/llama"]
+requires = ["own"]
 "#,
     );
     let loaded = place.load().unwrap();

@@ -15,6 +15,7 @@ mod config;
 mod connections;
 mod daemon;
 mod detection;
+mod doors;
 mod endings;
 mod feed;
 mod identity;

@@ -6,7 +6,7 @@ use axum::{
     body::Body,
     http::{Method, Request},
 };
-use endturn::api::{PROBLEM_JSON, document, paths};
+use endturn::api::{PROBLEM_JSON, SERVED, document, paths};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
@@ -17,6 +17,30 @@ use crate::{
 
 fn described() -> Value {
     serde_json::to_value(document()).unwrap()
+}
+
+/// The file, a line for each member and no indentation: small, and its changes can be read.
+fn written(document: &impl serde::Serialize) -> String {
+    let mut text = Vec::new();
+    let lines = serde_json::ser::PrettyFormatter::with_indent(b"");
+    document
+        .serialize(&mut serde_json::Serializer::with_formatter(&mut text, lines))
+        .unwrap();
+    String::from_utf8(text).unwrap() + "\n"
+}
+
+#[test]
+fn what_is_served_is_what_the_handlers_say() {
+    let made = written(&document());
+    if std::env::var_os("ENDTURN_WRITE").is_some() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+        std::fs::write(file, &made).unwrap();
+    }
+    let same = made == SERVED;
+    assert!(
+        same,
+        "docs/openapi.json is old: ENDTURN_WRITE=1 cargo test what_is_served, then build again"
+    );
 }
 
 #[test]
@@ -174,10 +198,39 @@ fn questions() -> Vec<Asked> {
         get("/feed.atom", "/feed.atom"),
         get("/badge/{target}.svg", &format!("/badge/{encoded}.svg")),
         get("/badge/{target}.json", &format!("/badge/{first}.json")),
+        get("/api/v2/summary.json", "/api/v2/summary.json"),
+        get("/api/v2/status.json", "/api/v2/status.json"),
+        get("/api/v2/components.json", "/api/v2/components.json"),
+        get("/api/v2/incidents.json", "/api/v2/incidents.json"),
+        get(
+            "/api/v2/incidents/unresolved.json",
+            "/api/v2/incidents/unresolved.json",
+        ),
+        get(
+            "/api/v2/scheduled-maintenances.json",
+            "/api/v2/scheduled-maintenances.json",
+        ),
+        get(
+            "/api/v2/scheduled-maintenances/active.json",
+            "/api/v2/scheduled-maintenances/active.json",
+        ),
+        get(
+            "/api/v2/scheduled-maintenances/upcoming.json",
+            "/api/v2/scheduled-maintenances/upcoming.json",
+        ),
         get("/livez", "/livez"),
         get("/readyz", "/readyz"),
         get("/openapi.json", "/openapi.json"),
     ];
+    for (path, address) in [
+        ("/v1/health", "/v1/health".to_owned()),
+        ("/v1/health/{target}", format!("/v1/health/{first}")),
+    ] {
+        let mut asked = get(path, &address);
+        let accept = "application/health+json".parse().unwrap();
+        asked.request.headers_mut().insert("accept", accept);
+        all.push(asked);
+    }
     for metric in endturn::api::METRICS {
         let address = format!("/v1/series/{first}?metric={metric}&step=1h");
         all.push(get("/v1/series/{target}", &address));
@@ -253,7 +306,7 @@ async fn every_answer_is_as_its_schema_says() {
             "{place}: {status} is not described as {media}"
         );
         *covered.entry(path).or_default() += 1;
-        if !["application/json", PROBLEM_JSON].contains(&media) {
+        if !["application/json", "application/health+json", PROBLEM_JSON].contains(&media) {
             continue;
         }
         let mut schema = content["schema"].clone();

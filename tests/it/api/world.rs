@@ -127,7 +127,7 @@ pub(crate) struct World {
     pub(crate) board: Arc<Board>,
     pub(crate) past: Arc<Past>,
     pub(super) daemon: Arc<Daemon>,
-    pub(super) clock: Clock,
+    pub(crate) clock: Clock,
     pub(crate) closing: CancellationToken,
     pub(crate) router: Router,
 }
