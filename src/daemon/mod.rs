@@ -10,6 +10,9 @@ mod core;
 mod mcp;
 mod pulse;
 mod shelf;
+mod sockets;
+pub mod systemd;
 mod watch;
 
 pub use assemble::{Daemon, StartError, StorePlace};
+pub use sockets::Sockets;
