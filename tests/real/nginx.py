@@ -15,15 +15,13 @@ import tempfile
 import time
 
 import support
-from doors import TARGETS, Client, World, wait
+from doors import DETECTS_S, RECOVERS_S, TARGETS, Client, World, wait
 
 BINARY = str(pathlib.Path(sys.argv[1]).resolve())
 FILES = support.ROOT / "integrations/nginx"
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 # From endturn's word to the last request that still lands: a reload.
 OBEYS_S = 2.5
-# Until endturn is sure; until a recovered server gets its first share (docs/detection.md).
-DETECTS_S, RECOVERS_S = 15, 60
 # An endturn that is gone is not believed for longer than its feed is fresh.
 STALE_S = 20
 
