@@ -12,7 +12,7 @@
 //! | anybody's reply to a verdict | [`gate`] | `verdict` and above |
 //! | a month in figures | [`report`] | `health` and above |
 //! | contracts | [`config`], [`feed`] | `health` and above |
-//! | edges | [`probe`], [`intake`], [`tap`], [`official`], [`store`] | contracts and above |
+//! | edges | [`probe`], [`intake`], [`tap`], [`official`], [`store`], [`route`] | contracts and above |
 //! | surfaces | [`api`], [`simulate`] | edges and above |
 //! | assembly | [`daemon`], [`cli`] | everything |
 //!
@@ -33,6 +33,7 @@ pub mod official;
 pub mod probe;
 pub mod protocol;
 pub mod report;
+pub mod route;
 pub mod simulate;
 pub mod store;
 pub mod tap;

@@ -13,6 +13,7 @@ use endturn::{
     feed::{Hub, v1},
     health::{Change, Incident, View},
     intake::Intake,
+    route::Board,
     verdict::{Observation, Source},
 };
 use tokio_util::sync::CancellationToken;
@@ -88,6 +89,7 @@ pub(crate) fn hub(view: &View) -> Arc<Hub> {
 pub(crate) fn app(hub: &Arc<Hub>, clock: &Clock, closing: &CancellationToken) -> Router {
     let state = ApiState::new(
         Arc::clone(hub),
+        Arc::new(Board::new(&[], &hub.snapshot())),
         Arc::new(Nothing),
         Arc::new(Nothing),
         intake(clock),

@@ -40,18 +40,18 @@ struct Poll {
     targets: Option<String>,
 }
 
-/// The same for one target.
+/// The same for one target, and for routes.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct PollOne {
+pub(super) struct PollOne {
     /// Answer as soon as a revision other than this one is current.
-    since: Option<u64>,
+    pub(super) since: Option<u64>,
     /// How long to wait for it: `30s`, or seconds alone; at most 60 s.
     #[param(value_type = Option<schemas::Span>)]
-    wait: Option<String>,
+    pub(super) wait: Option<String>,
     /// At which instance `since` was seen.
-    instance: Option<String>,
+    pub(super) instance: Option<String>,
 }
 
 impl From<PollOne> for Poll {
@@ -88,7 +88,7 @@ pub(super) async fn all(
         let now = api.clock.now();
         return Ok(health_json::answer(&headers, &snapshot, &targets, false, now));
     }
-    Ok(cached(&headers, &snapshot, || match &filter {
+    Ok(cached(&headers, &snapshot.etag, || match &filter {
         Some(filter) => snapshot.json_filtered(filter),
         None => snapshot.json(),
     }))
@@ -96,10 +96,7 @@ pub(super) async fn all(
 
 /// The snapshot to answer with: at once, unless the reader has the newest one and wants to wait for a newer.
 async fn polled(api: &ApiState, poll: &Poll) -> Result<Arc<Snapshot>, Problem> {
-    let wait = query::wait(poll.wait.as_deref(), MAX_WAIT)?;
-    if poll.since.is_some_and(|since| i64::try_from(since).is_err()) {
-        return Err(Problem::bad_query("since is beyond every revision"));
-    }
+    let wait = waiting(poll.since, poll.wait.as_deref())?;
     if let Some(since) = poll.since
         && !wait.is_zero()
         && api.hub.known(since, poll.instance.as_deref()) == Known::Current
@@ -111,6 +108,14 @@ async fn polled(api: &ApiState, poll: &Poll) -> Result<Arc<Snapshot>, Problem> {
         }
     }
     Ok(api.hub.snapshot())
+}
+
+/// How long a poll may wait, checked.
+pub(super) fn waiting(since: Option<u64>, wait: Option<&str>) -> Result<Duration, Problem> {
+    if since.is_some_and(|since| i64::try_from(since).is_err()) {
+        return Err(Problem::bad_query("since is beyond every revision"));
+    }
+    query::wait(wait, MAX_WAIT)
 }
 
 /// One target's members beside those of the feed's head.
@@ -142,13 +147,13 @@ pub(super) async fn one(
     let body = snapshot
         .target_json(&target)
         .ok_or_else(|| Problem::not_found(format!("no target {target} is configured")))?;
-    Ok(cached(&headers, &snapshot, || body))
+    Ok(cached(&headers, &snapshot.etag, || body))
 }
 
 /// The body, or 304 where the reader has it already. A heartbeat makes a new revision and so a new tag: a 304 never
 /// renews a copy that has grown stale.
-fn cached(headers: &HeaderMap, snapshot: &Snapshot, body: impl FnOnce() -> Bytes) -> Response {
-    let mut response = if query::matches_tag(headers, &snapshot.etag) {
+pub(super) fn cached(headers: &HeaderMap, etag: &str, body: impl FnOnce() -> Bytes) -> Response {
+    let mut response = if query::matches_tag(headers, etag) {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
@@ -160,7 +165,7 @@ fn cached(headers: &HeaderMap, snapshot: &Snapshot, body: impl FnOnce() -> Bytes
         response
     };
     let headers = response.headers_mut();
-    if let Ok(tag) = HeaderValue::from_str(&snapshot.etag) {
+    if let Ok(tag) = HeaderValue::from_str(etag) {
         headers.insert(header::ETAG, tag);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));

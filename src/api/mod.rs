@@ -25,6 +25,7 @@ mod ready;
 mod reliability;
 mod report;
 mod reports;
+mod routes;
 mod series;
 mod serve;
 mod state;
@@ -48,13 +49,13 @@ pub use evidence::gather as evidence_of;
 pub use health::MAX_WAIT;
 pub use history::{ChangeQuery, History, HistoryError, IncidentQuery, KeptEvent, Listing, ObservationQuery};
 pub use incidents_feed::MAX_ENTRIES;
-pub use openapi::document;
+pub use openapi::{SERVED, document};
 pub use otlp::{EXPORT_TIMEOUT, MAX_EXPORT_BYTES, MAX_EXPORTS, MAX_INFLATED_BYTES};
 pub use past::{MAX_INCIDENT_ID_BYTES, VERDICTS};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use query::{DEFAULT_LIMIT, MAX_CURSOR_BYTES, MAX_LIMIT, MAX_WORD_BYTES};
 pub use ready::SCHEDULER_STALL;
-pub use reliability::{DEFAULT_WINDOW, MAX_PIPELINE};
+pub use reliability::{DEFAULT_WINDOW, MAX_PIPELINE, outlook};
 pub use report::{MAX_REPORTED, REPORT_TIMEOUT};
 pub use reports::{MAX_REPORTS_BYTES, REPORTS_TIMEOUT, SHORT_ANSWER, TOLD_ANYHOW};
 pub use series::{DEFAULT_POINTS, DEFAULT_SPAN, METRICS};
@@ -66,12 +67,14 @@ pub use statuspage::MAX_RECENT;
 pub use validate::{BODY_TIMEOUT, MAX_BODY_BYTES};
 
 /// Every path of this API with what answers it. Those that end in a wildcard take target ids with their slashes.
-fn routes() -> [(&'static str, MethodRouter<ApiState>); 31] {
-    [
+fn paths_and_answers() -> Vec<(&'static str, MethodRouter<ApiState>)> {
+    vec![
         ("/v1/health", get(health::all)),
         ("/v1/health/{*target}", get(health::one)),
         ("/v1/up/{*target}", get(up::up)),
         ("/v1/events", get(events::follow)),
+        ("/v1/routes", get(routes::routes)),
+        ("/v1/routes/{name}", get(routes::route)),
         ("/v1/observations", get(past::observations)),
         ("/v1/series/{*target}", get(series::series)),
         ("/v1/reliability", get(reliability::reliability)),
@@ -116,12 +119,12 @@ fn routes() -> [(&'static str, MethodRouter<ApiState>); 31] {
 
 /// The paths that [`router`] answers, pages left out.
 pub fn paths() -> Vec<&'static str> {
-    routes().into_iter().map(|(path, _)| path).collect()
+    paths_and_answers().into_iter().map(|(path, _)| path).collect()
 }
 
 /// Every path of this API. `pages` are further routes that share its guard: `page::routes().with_state(shelf)`.
 pub fn router(state: ApiState, pages: Router<ApiState>) -> Router {
-    routes()
+    paths_and_answers()
         .into_iter()
         .fold(Router::new(), |router, (path, answers)| {
             router.route(path, answers)

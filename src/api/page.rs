@@ -19,6 +19,7 @@ mod sentence;
 mod serve;
 mod target;
 mod uptime;
+mod ways;
 mod whose;
 mod words;
 
@@ -46,6 +47,7 @@ pub use self::{
     methodology::{Asked, Rules},
     serve::{CLOSED_FRESH, Shelf, TODAY_FRESH, routes},
     target::{MAX_FAILURES, MAX_LISTED, MAX_STEPS, Past, Plan},
+    ways::{AGENT_STEPS, Pair, Way},
 };
 
 /// What a browser may do with a page of ours, and with every other response: nothing that a page does not bring along.

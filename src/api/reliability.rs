@@ -11,7 +11,13 @@ use axum::{
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{ApiState, openapi::schemas, problem::Problem, query};
+use super::{
+    ApiState,
+    history::{History, HistoryError},
+    openapi::schemas,
+    problem::Problem,
+    query,
+};
 use crate::{
     clock::Timestamp,
     feed::{Time, reliability::Reliability},
@@ -102,6 +108,28 @@ impl Question {
         })
     }
 
+    fn answer(&self, history: &dyn History) -> Result<Reliability, HistoryError> {
+        let mut window = (Time(self.from), Time(self.to));
+        let mut seen = Vec::new();
+        for target in self.steps.iter().map(|(id, _)| id).chain(&self.fallback) {
+            let series = history.series(&self.series(target))?;
+            // Whole steps are counted: the window is that of the steps.
+            window = (Time(series.from), Time(series.at(series.points.len())));
+            seen.push(trials(&series));
+        }
+        let other = self.fallback.as_ref().and(seen.last()).map(Vec::as_slice);
+        let steps: Vec<(&[Trials], u32)> = self
+            .steps
+            .iter()
+            .zip(&seen)
+            .map(|((_, times), seen)| (seen.as_slice(), *times))
+            .collect();
+        let length = self.to.as_millis().saturating_sub(self.from.as_millis());
+        let found = compute(&steps, other, length > CLUSTERED_AFTER_MS);
+        let targets: Vec<TargetId> = self.steps.iter().map(|(id, _)| id.clone()).collect();
+        Ok(Reliability::new(window, &targets, self.fallback.as_ref(), &found))
+    }
+
     fn series(&self, target: &TargetId) -> SeriesQuery {
         let fine = self.to.since(self.from) <= FINE_UP_TO;
         SeriesQuery {
@@ -130,6 +158,22 @@ fn trials(series: &Series) -> Vec<Trials> {
         .collect()
 }
 
+/// What `steps` requests to one target, each with another to fall back to, may expect by the last [`DEFAULT_WINDOW`].
+pub fn outlook(
+    history: &dyn History,
+    (target, fallback): (TargetId, Option<TargetId>),
+    steps: u32,
+    now: Timestamp,
+) -> Result<Reliability, HistoryError> {
+    let question = Question {
+        steps: vec![(target, steps)],
+        fallback,
+        from: now.minus(DEFAULT_WINDOW),
+        to: now,
+    };
+    question.answer(history)
+}
+
 /// Compound reliability of an agent of several steps, with interval.
 ///
 /// One target with `steps`, or a `target` for each step.
@@ -141,30 +185,7 @@ fn trials(series: &Series) -> Vec<Trials> {
 ))]
 pub(super) async fn reliability(State(api): State<ApiState>, uri: Uri) -> Result<Response, Problem> {
     let question = Question::parse(&uri, api.clock.wall())?;
-    let answer = api
-        .read(move |history| {
-            let mut window = (Time(question.from), Time(question.to));
-            let mut seen = Vec::new();
-            for target in question.steps.iter().map(|(id, _)| id).chain(&question.fallback) {
-                let series = history.series(&question.series(target))?;
-                // Whole steps are counted: the window is that of the steps.
-                window = (Time(series.from), Time(series.at(series.points.len())));
-                seen.push(trials(&series));
-            }
-            let other = question.fallback.as_ref().and(seen.last()).map(Vec::as_slice);
-            let steps: Vec<(&[Trials], u32)> = question
-                .steps
-                .iter()
-                .zip(&seen)
-                .map(|((_, times), seen)| (seen.as_slice(), *times))
-                .collect();
-            let length = question.to.as_millis().saturating_sub(question.from.as_millis());
-            let found = compute(&steps, other, length > CLUSTERED_AFTER_MS);
-            let targets: Vec<TargetId> = question.steps.iter().map(|(id, _)| id.clone()).collect();
-            let fallback = question.fallback.as_ref();
-            Ok(Reliability::new(window, &targets, fallback, &found))
-        })
-        .await?;
+    let answer = api.read(move |history| question.answer(history)).await?;
     Ok(Json(answer).into_response())
 }
 

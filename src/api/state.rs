@@ -14,6 +14,7 @@ use crate::{
     clock::{Clock, Timestamp},
     feed::{Hub, v1::StoreStatus},
     intake::{Intake, otlp::Receiver},
+    route::Board,
 };
 
 /// Most reads of history at a time; each holds a thread while it runs.
@@ -49,6 +50,8 @@ pub trait Readiness: Send + Sync + 'static {
 pub struct ApiState {
     /// The published health.
     pub hub: Arc<Hub>,
+    /// What follows from it for every route.
+    pub board: Arc<Board>,
     /// The past.
     pub history: Arc<dyn History>,
     /// The daemon's own condition.
@@ -76,6 +79,7 @@ impl ApiState {
     /// Joins the parts.
     pub fn new(
         hub: Arc<Hub>,
+        board: Arc<Board>,
         history: Arc<dyn History>,
         status: Arc<dyn Readiness>,
         intake: Intake,
@@ -84,6 +88,7 @@ impl ApiState {
     ) -> Self {
         Self {
             hub,
+            board,
             history,
             status,
             intake,

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use crate::{
     config::{
-        Config, ConfigError, DatedPrice, Diagnostics, Loaded, Model, Note, Origin, Severity, StatusPage,
+        Config, ConfigError, DatedPrice, Diagnostics, Fitness, Loaded, Model, Note, Origin, Route,
+        RouteTarget, Severity, StatusPage,
     },
     id::{ProviderId, TargetId},
     probe::{
@@ -96,6 +97,9 @@ pub fn write_plan(loaded: &Loaded, colour: bool, out: &mut impl Write) -> io::Re
     }
     writeln!(out, "\n{}", targets(&outlook))?;
     writeln!(out, "\n{}", edges(&outlook))?;
+    if !loaded.config.routes.is_empty() {
+        writeln!(out, "\n{}", routes(&loaded.config.routes))?;
+    }
     let total = dollars(outlook.plan.usd_per_day);
     match outlook.plan.limit_usd_per_day {
         Some(limit) => writeln!(out, "\nestimated {total} a day, of at most {}", dollars(limit)),
@@ -198,9 +202,29 @@ fn plan_json(loaded: &Loaded) -> Value {
         "warnings": warnings,
         "targets": outlook.plan.rows.chunk_by(|a, b| a.target == b.target).map(target).collect::<Vec<_>>(),
         "providers": outlook.plan.reach.iter().map(provider).collect::<Vec<_>>(),
+        "routes": loaded.config.routes.iter().map(route_json).collect::<Vec<_>>(),
         "usd_per_day": outlook.plan.usd_per_day,
         "limit_usd_per_day": outlook.plan.limit_usd_per_day,
     })
+}
+
+fn route_json(route: &Route) -> Value {
+    let target = |target: &RouteTarget| json!({ "id": target.id.to_string(), "never": unfit(target) });
+    json!({
+        "name": route.name,
+        "targets": route.targets.iter().map(target).collect::<Vec<_>>(),
+        "prefer": route.prefer.as_str(),
+        "on_exhausted": route.on_exhausted.as_str(),
+    })
+}
+
+/// Why a target of a route never serves it, by the configuration alone.
+fn unfit(target: &RouteTarget) -> Option<String> {
+    match &target.fitness {
+        Fitness::Fit => None,
+        Fitness::Lacks(tag) => Some(format!("has no tag \"{tag}\"")),
+        Fitness::TooExpensive => Some("costs more than max_price".to_owned()),
+    }
 }
 
 fn findings_json(findings: &Diagnostics, severity: Severity) -> Vec<Value> {
@@ -261,6 +285,23 @@ fn edges(outlook: &Outlook<'_>) -> String {
             unverified.join(", ")
         };
         table.add_row([id.to_string(), interval(*every), unverified, page]);
+    }
+    trimmed(&table)
+}
+
+fn routes(routes: &[Route]) -> String {
+    let mut table = plain_table(["ROUTE", "TARGETS", "PREFERS", "IF NONE CAN"]);
+    for route in routes {
+        let targets = route.targets.iter().map(|target| match unfit(target) {
+            Some(why) => format!("{} (never: {why})", target.id),
+            None => target.id.to_string(),
+        });
+        table.add_row([
+            route.name.clone(),
+            targets.collect::<Vec<_>>().join(", "),
+            route.prefer.as_str().to_owned(),
+            route.on_exhausted.as_str().to_owned(),
+        ]);
     }
     trimmed(&table)
 }

@@ -56,6 +56,8 @@ fn demo_config(listen: SocketAddr, simulator: SocketAddr) -> Result<Config, conf
              reach = {{ every = \"500ms\" }}\ncanary = {{ every = \"500ms\" }}\n"
         );
     }
+    text += "[[route]]\nname = \"chat\"\ntargets = [\"anthropic/claude-haiku-4-5\", \"openai/gpt-5.2-chat\", \
+             \"gemini/gemini-2.5-flash-lite\"]\n";
     let env = Env {
         vars: BTreeMap::from([("DEMO_KEY".to_owned(), "demo".to_owned())]),
         working_dir: std::env::temp_dir(),

@@ -26,7 +26,7 @@ mod validate;
 use std::io::{self, IsTerminal, Write};
 
 use clap::Parser;
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 pub use args::Cli;
 use args::{CheckArgs, Command, LogFormat};
@@ -185,7 +185,9 @@ fn logging(cli: &Cli) -> Result<(), String> {
         Ok(level) => format!("warn,endturn={level}"),
         Err(_) => log.to_owned(),
     };
-    let filter = EnvFilter::try_new(&filter).map_err(|error| format!("--log {log:?}: {error}"))?;
+    let filter: Targets = filter
+        .parse()
+        .map_err(|error| format!("--log {log:?}: {error}"))?;
     let registry = tracing_subscriber::registry().with(filter);
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     match cli.log_format {

@@ -8,7 +8,7 @@ use serde::{
 };
 use toml::Spanned;
 
-use super::{canaries::CanarySwitch, official::OfficialFile, token::TokenFile};
+use super::{canaries::CanarySwitch, official::OfficialFile, route::RouteFile, token::TokenFile};
 
 /// The whole file.
 #[derive(Deserialize, Default)]
@@ -22,6 +22,8 @@ pub(super) struct FileConfig {
     pub(super) official: Option<Spanned<Switch>>,
     #[serde(default)]
     pub(super) provider: Vec<Spanned<ProviderFile>>,
+    #[serde(default)]
+    pub(super) route: Vec<Spanned<RouteFile>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -111,6 +113,7 @@ pub(super) struct GoogleFile {
 pub(super) struct ModelFile {
     pub(super) id: Option<Spanned<String>>,
     pub(super) via: Option<Spanned<String>>,
+    pub(super) tags: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) canary: Option<Spanned<CanarySwitch>>,
     pub(super) long: Option<Spanned<CanarySwitch>>,
     pub(super) json: Option<Spanned<CanarySwitch>>,

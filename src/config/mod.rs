@@ -24,6 +24,7 @@ mod preset;
 mod preset_file;
 mod provider;
 mod resolve;
+mod route;
 mod secret;
 mod token;
 mod types;
@@ -46,6 +47,10 @@ pub use preset::{
 pub use preset_file::{MAX_USD_PER_MTOK, MAX_USD_PER_REQUEST};
 pub use provider::{DEADLINES, FREE_EVERY, PAID_EVERY};
 pub use resolve::{MAX_ANCHORS, MAX_PROVIDERS, MAX_TARGETS, MAX_USD_PER_DAY, MAX_VANTAGE_BYTES, STORE_BYTES};
+pub use route::{
+    Fitness, MAX_ROUTE_NAME_BYTES, MAX_ROUTE_TARGETS, MAX_ROUTES, MAX_TAGS, MAX_TTFT, OnExhausted, Prefer,
+    Route, RouteTarget,
+};
 pub use secret::Secret;
 pub use token::{MAX_TOKENS_CONFIGURED, MIN_TOKEN_BYTES, Token};
 pub use types::*;

@@ -105,6 +105,7 @@ impl Resolver<'_> {
         model.max_tokens_field.clone_from(&preset.max_tokens_field);
         model.params.clone_from(&preset.params);
         model.params.extend(own);
+        model.tags = file.tags.as_ref().map(|tags| self.tags(tags)).unwrap_or_default();
         if let Some(via) = file.via {
             self.vias.push((model.id.clone(), via));
         }

@@ -15,8 +15,7 @@ use super::{
 };
 
 /// Keys of the contract that this version doesn't know yet. Silently ignoring one would promise what isn't kept.
-const NOT_YET: [&str; 9] = [
-    "route",
+const NOT_YET: [&str; 8] = [
     "channel",
     "alert",
     "telemetry",

@@ -133,6 +133,7 @@ impl Resolver<'_> {
             }
         }
         self.join_vias(&mut providers);
+        let routes = self.routes(&file.route, &providers);
         let targets: usize = providers.iter().map(|p| p.models.len()).sum();
         if targets > MAX_TARGETS {
             let message = format!("{targets} targets, at most {MAX_TARGETS} are probed by one daemon");
@@ -149,6 +150,7 @@ impl Resolver<'_> {
                 every: official,
                 pages: std::mem::take(&mut self.pages),
             },
+            routes,
         }
     }
 

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use url::Url;
 
-use super::{Secret, Token, preset::StatusPage};
+use super::{Route, Secret, Token, preset::StatusPage};
 use crate::{
     id::{ProviderId, TargetId},
     protocol::{Dialect, Protocol, request::Endpoint},
@@ -28,6 +28,8 @@ pub struct Config {
     pub providers: Vec<Provider>,
     /// The vendors' own status pages.
     pub official: OfficialPages,
+    /// Routes in file order.
+    pub routes: Vec<Route>,
 }
 
 impl Config {
@@ -240,6 +242,8 @@ pub struct Model {
     pub params: serde_json::Map<String, serde_json::Value>,
     /// This target is the same model as that one, reached another way.
     pub via: Option<TargetId>,
+    /// What it can do, in the operator's words; routes ask for them.
+    pub tags: Vec<String>,
 }
 
 impl Model {
@@ -256,6 +260,7 @@ impl Model {
             max_tokens_field: None,
             params: serde_json::Map::new(),
             via: None,
+            tags: Vec::new(),
         }
     }
 

@@ -31,6 +31,7 @@ use crate::{
     intake::Intake,
     official::{self, Fetcher},
     probe::{ClientError, Prober},
+    route::Board,
     store::{IncidentQuery, MAX_LIMIT, Options, Reader, Store, StoreError, Writer},
     tap::Tap,
     verdict::Observation,
@@ -214,6 +215,23 @@ fn tap(config: &Config, intake: Intake, clock: Clock) -> Arc<Tap> {
     ))
 }
 
+/// Everything that answers on our port.
+fn front(shelf: PageShelf, pulse: Arc<Pulse>, tap: Arc<Tap>, closing: CancellationToken) -> api::Front {
+    let state = api::ApiState::new(
+        Arc::clone(&shelf.hub),
+        Arc::clone(&shelf.board),
+        Arc::new(shelf.reader.clone()),
+        pulse,
+        shelf.intake.clone(),
+        shelf.clock.clone(),
+        closing,
+    );
+    api::Front {
+        router: api::router(state, api::page::routes().with_state(shelf)),
+        tap: Some(tap),
+    }
+}
+
 async fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let listener = TcpListener::bind(addr).await;
     listener
@@ -250,6 +268,7 @@ impl Daemon {
         let pulse = Arc::new(Pulse::new(writer.clone(), clock.now()));
         let (stop, closing) = (CancellationToken::new(), CancellationToken::new());
         let (intake, reported) = Intake::new(&config, &brain.reports_only(), clock.clone());
+        let board = Arc::new(Board::new(&config.routes, &hub.snapshot()));
         let doors = Doors {
             hub: Arc::clone(&hub),
             writer: writer.clone(),
@@ -260,6 +279,7 @@ impl Daemon {
             fetcher,
             intake: intake.clone(),
             reported,
+            board: Arc::clone(&board),
             seed,
         };
         let core = Core::new(brain, doors, &config, stop.clone());
@@ -267,23 +287,20 @@ impl Daemon {
         let tap = tap(&config, intake.clone(), clock.clone());
         let config = Arc::new(RwLock::new(Arc::new(config)));
         let shelf = PageShelf {
-            hub: Arc::clone(&hub),
-            reader: reader.clone(),
+            hub,
+            board,
+            reader,
             config: Arc::clone(&config),
-            intake: intake.clone(),
+            intake,
             clock: clock.clone(),
         };
         let (agent, agent_addr) = agent.unzip();
         let answering = agent.map(|listener| {
             // Told of the end first, it takes back what it said while the rest ends.
             let limits = api::AgentLimits::default();
-            api::serve_agent(listener, Arc::clone(&hub), clock.clone(), stop.clone(), limits)
+            api::serve_agent(listener, Arc::clone(&shelf.hub), clock, stop.clone(), limits)
         });
-        let state = api::ApiState::new(hub, Arc::new(reader), pulse, intake, clock, closing.clone());
-        let front = api::Front {
-            router: api::router(state, api::page::routes().with_state(shelf)),
-            tap: Some(Arc::clone(&tap)),
-        };
+        let front = front(shelf, pulse, Arc::clone(&tap), closing.clone());
         let limits = api::ServeLimits {
             drain: SERVER_DRAIN,
             ..api::ServeLimits::default()

@@ -19,6 +19,7 @@ use crate::{
     intake::{Intake, Queue, Sampler},
     official::{Fetcher, Page, Reading},
     probe::{Anchors, ProbeJob, Prober},
+    route::Board,
     store::{Record, Sums, Writer},
     verdict::Observation,
 };
@@ -75,6 +76,7 @@ pub(crate) struct Doors {
     pub(crate) fetcher: Fetcher,
     pub(crate) intake: Intake,
     pub(crate) reported: Queue,
+    pub(crate) board: Arc<Board>,
     pub(crate) seed: u64,
 }
 
@@ -92,6 +94,7 @@ pub(crate) struct Core {
     receiver: mpsc::Receiver<Input>,
     intake: Intake,
     reported: Queue,
+    board: Arc<Board>,
     /// Which observations of real traffic are kept one by one; the others are only summed.
     sampler: Sampler,
     sums: Sums,
@@ -115,6 +118,8 @@ struct News {
     network: Option<Network>,
     launches: Vec<Launch>,
     anchors: bool,
+    /// Another configuration is in force: the feed shows it at once.
+    reloaded: bool,
 }
 
 impl Core {
@@ -129,6 +134,7 @@ impl Core {
             fetcher,
             intake,
             reported,
+            board,
             seed,
         } = doors;
         let (inputs, receiver) = mpsc::channel(MAX_INPUTS);
@@ -148,6 +154,7 @@ impl Core {
             receiver,
             intake,
             reported,
+            board,
             sampler: Sampler::default(),
             sums: Sums::default(),
             handle: Handle { inputs, observations },
@@ -187,7 +194,7 @@ impl Core {
             news.add(self.brain.wake(now));
             self.annotate(&mut news, now);
             self.tell(&news, now);
-            if now >= heartbeat {
+            if now >= heartbeat || news.reloaded {
                 heartbeat = now.plus(HEARTBEAT);
                 self.publish(Cause::Heartbeat, now);
             } else if now >= figures {
@@ -287,6 +294,8 @@ impl Core {
                     self.annotator.reconfigure(&config);
                     self.watch.follow(&config);
                     self.anchors = Arc::new(Anchors::of(&config));
+                    self.board.set(&config.routes);
+                    news.reloaded = true;
                     let _ = done.send(());
                 }
             }
@@ -349,6 +358,7 @@ impl Core {
         // Readers compare with their own wall clock, so the feed is dated by ours, not by the detector's time.
         view.at = self.clock.wall();
         let event = self.hub.publish(&view, cause, &store_status(&self.writer));
+        self.board.follow(&self.hub.snapshot());
         if let Some(event) = event.filter(|event| event.durable) {
             self.writer.send(Record::Event {
                 revision: event.revision,

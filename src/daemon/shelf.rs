@@ -10,14 +10,15 @@ use std::sync::{Arc, RwLock};
 use crate::{
     api::{
         self,
-        page::{Budget, Case, DaysOf, Past, Plan, Range, Rules, Shelf, Spells},
+        page::{AGENT_STEPS, Budget, Case, DaysOf, Pair, Past, Plan, Range, Rules, Shelf, Spells, Way},
     },
     clock::{Clock, Timestamp},
-    config::Config,
-    feed::{Hub, v1},
+    config::{Config, Fitness},
+    feed::{Hub, reliability::Reliability, v1},
     id::{ProviderId, TargetId},
     intake::Intake,
     probe,
+    route::Board,
     store::{Reader, StoreError},
     verdict::CanaryKind,
 };
@@ -26,6 +27,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct PageShelf {
     pub(crate) hub: Arc<Hub>,
+    pub(crate) board: Arc<Board>,
     pub(crate) reader: Reader,
     pub(crate) config: Arc<RwLock<Arc<Config>>>,
     pub(crate) intake: Intake,
@@ -96,6 +98,36 @@ impl Shelf for PageShelf {
             }
         }
         plans
+    }
+
+    fn ways(&self) -> Vec<Way> {
+        let config = self.config();
+        let decided = self.board.now();
+        let routes = decided.routes.routes.iter();
+        routes
+            .filter_map(|route| {
+                let rule = config.routes.iter().find(|rule| rule.name == route.name)?;
+                let mut fit = rule
+                    .targets
+                    .iter()
+                    .filter(|target| target.fitness == Fitness::Fit);
+                let first = fit.next()?.id.clone();
+                Some(Way {
+                    route: route.clone(),
+                    pair: (first, fit.next().map(|target| target.id.clone())),
+                })
+            })
+            .collect()
+    }
+
+    async fn outlooks(&self, pairs: Vec<Pair>) -> Option<Vec<Reliability>> {
+        let (reader, now) = (self.reader.clone(), self.clock.wall());
+        let read = tokio::task::spawn_blocking(move || {
+            let all = pairs.into_iter();
+            all.map(|pair| api::outlook(&reader, pair, AGENT_STEPS, now))
+                .collect::<Result<_, _>>()
+        });
+        within(read).await?.ok()
     }
 
     fn rules(&self) -> Rules {

@@ -11,6 +11,7 @@ pub mod record;
 pub mod reliability;
 pub mod report;
 pub mod reports;
+pub mod route;
 pub mod series;
 mod subscription;
 pub mod v1;

@@ -66,6 +66,31 @@ pub(crate) mod text {
     }
 }
 
+/// An id that may be missing.
+pub(crate) mod maybe_text {
+    use std::{fmt::Display, str::FromStr};
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    #[expect(clippy::ref_option, reason = "serde hands out a reference to the field")]
+    pub(crate) fn serialize<T: Display, S: Serializer>(
+        id: &Option<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        id.as_ref().map(ToString::to_string).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| text.parse().map_err(de::Error::custom))
+            .transpose()
+    }
+}
+
 /// A closed set on our side; a reader takes a word that it doesn't know for `$other`.
 macro_rules! words {
     ($module:ident, $type:ty, [$($value:expr),+], $other:expr) => {
@@ -123,6 +148,16 @@ words!(
         super::Breaker::HalfOpen
     ],
     super::Breaker::Closed
+);
+// Who meets a decision that it doesn't know asks nobody, which is the cautious one.
+words!(
+    decision,
+    crate::feed::route::Decision,
+    [
+        crate::feed::route::Decision::Use,
+        crate::feed::route::Decision::FailClosed
+    ],
+    crate::feed::route::Decision::FailClosed
 );
 words!(
     network,

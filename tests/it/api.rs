@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test helper: a failure is the test's")]
 
 mod events;
+mod routes;
 mod world;
 
 use std::{
@@ -36,7 +37,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-pub(crate) use world::{World, world};
+pub(crate) use world::{World, rules, world};
 
 use crate::feed::{IDS, T0, beat, hub, id, incident, parts, target, transition, view};
 

@@ -200,6 +200,52 @@ async fn drained(events: &mut Events) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_route_leaves_a_cut_target_comes_back_and_is_configured_anew() {
+    let (dir, providers) = (tempfile::tempdir().unwrap(), Providers::start().await);
+    let route = |name: &str, first: &str, second: &str| {
+        let entry = format!("[[route]]\nname = \"{name}\"\ntargets = [\"{first}\", \"{second}\"]\n");
+        config(&(providers.usual() + &entry), dir.path())
+    };
+    let daemon = start(route("chat", HAIKU, GPT), &Clock::system()).await;
+    let addr = daemon.addr();
+    let serves = async |name: &str, target: &str, code: &str| {
+        until(&format!("{name} serves {target}, {code}"), || async {
+            let (_, body) = get(addr, &format!("/v1/routes/{name}")).await;
+            let route: Value = serde_json::from_str(&body).unwrap();
+            (route["target"] == target && route["reason"]["code"] == code).then_some(route)
+        })
+        .await
+    };
+    until_health(addr, "health", |it| of(it, GPT).state == State::Operational).await;
+    serves("chat", HAIKU, "preferred").await;
+    providers.truncate("anthropic");
+    // A suspicion is enough where somebody else is well; the verdict comes a moment later.
+    serves("chat", GPT, "fallback").await;
+    let reason = until("why", || async {
+        let (_, body) = get(addr, "/v1/routes/chat").await;
+        let route: Value = serde_json::from_str(&body).unwrap();
+        (route["candidates"][1]["hint"] == "avoid").then(|| route["reason"]["text"].to_string())
+    })
+    .await;
+    assert!(reason.contains("(truncated)"), "{reason}");
+    // Another route, of the same daemon, without waiting for the next heartbeat.
+    daemon.reload(route("talk", GPT, HAIKU)).await;
+    serves("talk", GPT, "preferred").await;
+    assert_eq!(get(addr, "/v1/routes/chat").await.0, 404);
+    daemon.reload(route("chat", HAIKU, GPT)).await;
+    assert!(providers.faults.clear(&FaultKey::provider("anthropic")));
+    let ramp = until("a ramp", || async {
+        let (_, body) = get(addr, "/v1/routes/chat").await;
+        let route: Value = serde_json::from_str(&body).ok()?;
+        let back = &route["candidates"][1];
+        (back["why"]["code"] == "ramp").then(|| (route["target"].clone(), back["share"].clone()))
+    })
+    .await;
+    assert_eq!(ramp, (GPT.into(), 0.05.into()), "it comes back by degrees");
+    stop(daemon).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_locked_file_costs_no_freshness() {
     let (dir, providers) = (tempfile::tempdir().unwrap(), Providers::start().await);
     let daemon = start(config(&providers.usual(), dir.path()), &Clock::system()).await;

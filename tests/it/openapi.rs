@@ -6,7 +6,7 @@ use axum::{
     body::Body,
     http::{Method, Request},
 };
-use endturn::api::{PROBLEM_JSON, document, paths};
+use endturn::api::{PROBLEM_JSON, SERVED, document, paths};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
@@ -17,6 +17,30 @@ use crate::{
 
 fn described() -> Value {
     serde_json::to_value(document()).unwrap()
+}
+
+/// The file, a line for each member and no indentation: small, and its changes can be read.
+fn written(document: &impl serde::Serialize) -> String {
+    let mut text = Vec::new();
+    let lines = serde_json::ser::PrettyFormatter::with_indent(b"");
+    document
+        .serialize(&mut serde_json::Serializer::with_formatter(&mut text, lines))
+        .unwrap();
+    String::from_utf8(text).unwrap() + "\n"
+}
+
+#[test]
+fn what_is_served_is_what_the_handlers_say() {
+    let made = written(&document());
+    if std::env::var_os("ENDTURN_WRITE").is_some() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+        std::fs::write(file, &made).unwrap();
+    }
+    let same = made == SERVED;
+    assert!(
+        same,
+        "docs/openapi.json is old: ENDTURN_WRITE=1 cargo test what_is_served, then build again"
+    );
 }
 
 #[test]
@@ -236,6 +260,10 @@ fn questions() -> Vec<Asked> {
         post("/v1/logs", "text/plain", "{}"),
         post("/v1/metrics", "application/json", "{}"),
         post("/v1/metrics", "application/x-protobuf", "x"),
+        get("/v1/routes", "/v1/routes"),
+        get("/v1/routes", "/v1/routes?since=x"),
+        get("/v1/routes/{name}", "/v1/routes/coding"),
+        get("/v1/routes/{name}", "/v1/routes/none"),
         get("/v1/reporters", "/v1/reporters"),
         get("/v1/reporters", "/v1/reporters?of=me"),
         get("/v1/evidence/{target}", &format!("/v1/evidence/{first}")),
@@ -310,7 +338,8 @@ async fn parameters_of_the_document_are_those_that_are_taken() {
         };
         let address = path
             .replace("{target}", "anthropic%2Fclaude-haiku-4-5")
-            .replace("{id}", "i-cut");
+            .replace("{id}", "i-cut")
+            .replace("{name}", "coding");
         let takes_query = operation["parameters"]
             .as_array()
             .is_some_and(|all| all.iter().any(|parameter| parameter["in"] == "query"));

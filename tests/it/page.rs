@@ -17,10 +17,14 @@ use axum::{
 };
 use endturn::{
     api::page::{
-        Budget, CLOSED_FRESH, Case, DaysOf, Past, Plan, Range, Rules, Shelf, Spells, TODAY_FRESH, routes,
+        Budget, CLOSED_FRESH, Case, DaysOf, Pair, Past, Plan, Range, Rules, Shelf, Spells, TODAY_FRESH, Way,
+        routes,
     },
     clock::{Clock, Timestamp},
-    feed::v1::{Health, Identity, StoreStatus},
+    feed::{
+        reliability::Reliability,
+        v1::{Health, Identity, StoreStatus},
+    },
     health::{Figures, Hint, Network, ProviderView, Reason, ReasonCode, Routing, State, TargetView, View},
     id::{ProviderId, TargetId},
 };
@@ -107,6 +111,14 @@ impl Shelf for Fake {
     async fn days(&self, _: Timestamp, _: Timestamp) -> Option<DaysOf> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         Some(DaysOf::new())
+    }
+
+    fn ways(&self) -> Vec<Way> {
+        Vec::new()
+    }
+
+    async fn outlooks(&self, _: Vec<Pair>) -> Option<Vec<Reliability>> {
+        None
     }
 
     fn rules(&self) -> Rules {

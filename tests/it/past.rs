@@ -12,6 +12,7 @@ use endturn::{
     clock::{Clock, Timestamp},
     feed::{Cause, Hub, v1},
     health::{Change, ChangeKind, Incident, Reason, ReasonCode, Standing, State, StateTimes},
+    route::Board,
     store::{Options, Record, Store, Writer},
     verdict::{Observation, Source, Truncation, Verdict},
 };
@@ -152,6 +153,7 @@ pub(crate) fn remembered() -> Remembered {
     let hub = Arc::new(hub());
     let state = ApiState::new(
         Arc::clone(&hub),
+        Arc::new(Board::new(&crate::api::rules(), &hub.snapshot())),
         Arc::new(reader) as Arc<dyn History>,
         Arc::new(Well) as Arc<dyn Readiness>,
         crate::support::intake(&clock).0,

@@ -22,6 +22,7 @@ const RANKS: &[(&str, u8)] = &[
     ("intake", 6),
     ("official", 6),
     ("probe", 6),
+    ("route", 6),
     ("store", 6),
     ("tap", 6),
     ("api", 7),

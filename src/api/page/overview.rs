@@ -4,7 +4,10 @@ use askama::Template;
 
 use crate::{
     clock::Timestamp,
-    feed::v1::{Health, TargetHealth},
+    feed::{
+        reliability::Reliability,
+        v1::{Health, TargetHealth},
+    },
     health::State,
     id::TargetId,
 };
@@ -16,6 +19,7 @@ use super::{
     frame::{Frame, Spoken, href, incident_href},
     html,
     sentence::{Sentence, groups},
+    ways::{Line, Way, lines},
     words,
 };
 
@@ -24,6 +28,7 @@ use super::{
 struct OverviewPage {
     frame: Frame,
     strips: Vec<Strip>,
+    ways: Vec<Line>,
     sections: Vec<Section>,
 }
 
@@ -63,12 +68,18 @@ pub(super) struct Strip {
 }
 
 impl Scene<'_> {
-    /// The overview, with the last days of each target.
-    pub fn overview(&self, calendar: &Calendar) -> String {
+    /// The overview, with the last days of each target, and with the routes and what agents may expect of them.
+    pub fn overview(&self, calendar: &Calendar, ways: &[Way], outlooks: &[Reliability]) -> String {
         let health = &*self.believed();
         html(&OverviewPage {
             frame: Frame::new(self, health, Sentence::overview(self, health), "/"),
             strips: strips(health, self.now),
+            // A decision is no older than the feed that it follows from.
+            ways: if self.is_stale() {
+                Vec::new()
+            } else {
+                lines(ways, outlooks)
+            },
             sections: sections(health, self.now, calendar),
         })
     }

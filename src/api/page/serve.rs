@@ -12,14 +12,14 @@ use axum::{
 use tokio::sync::Mutex;
 
 use super::{
-    Budget, Case, Missing, Past, Plan, Range, Rules, Scene, Spells,
+    Budget, Case, Missing, Pair, Past, Plan, Range, Rules, Scene, Spells, Way,
     assets::{self, Asset},
     bars::{self, Calendar, DAYS, DaysOf, midnight},
 };
 use crate::{
     api::MAX_INCIDENT_ID_BYTES,
     clock::Timestamp,
-    feed::v1::Health,
+    feed::{reliability::Reliability, v1::Health},
     id::{ProviderId, TargetId},
 };
 
@@ -46,6 +46,13 @@ pub trait Shelf: Clone + Send + Sync + 'static {
 
     /// What is probed of a target. Empty for one that only reports tell of.
     fn plans(&self, target: &TargetId) -> Vec<Plan>;
+
+    /// Every route, as it is decided now.
+    fn ways(&self) -> Vec<Way>;
+
+    /// What an agent of [`AGENT_STEPS`](super::AGENT_STEPS) steps may expect of each of these; `None` where the store
+    /// cannot be read.
+    fn outlooks(&self, pairs: Vec<Pair>) -> impl Future<Output = Option<Vec<Reliability>>> + Send;
 
     /// The configuration in force, for whoever asks how we judge.
     fn rules(&self) -> Rules;
@@ -87,88 +94,127 @@ pub fn routes<S: Shelf>() -> Router<S> {
         .layer(Extension(Kept::default()))
 }
 
-/// The last readings of everybody's days.
+/// What was read last, for all who look.
 #[derive(Clone, Default)]
 struct Kept {
-    closed: Reading,
-    today: Reading,
+    closed: Reading<Timestamp, DaysOf>,
+    today: Reading<Timestamp, DaysOf>,
+    outlooks: Reading<Vec<Pair>, Vec<Reliability>>,
 }
 
-/// Days as they were read last.
-#[derive(Clone, Default)]
-struct Reading(Arc<Mutex<Read>>);
+/// Something as it was read last, and under which key.
+struct Reading<K, T>(Arc<Mutex<Read<K, T>>>);
 
-#[derive(Default)]
-struct Read {
-    /// When, and from which day on.
-    at: Option<(Timestamp, Timestamp)>,
-    days: Arc<DaysOf>,
-    /// Whether somebody reads them anew behind our back.
+struct Read<K, T> {
+    /// When, and under which key.
+    at: Option<(Timestamp, K)>,
+    found: Arc<T>,
+    /// Whether somebody reads it anew behind our back.
     renewing: bool,
 }
 
-impl Read {
-    fn renew(&mut self, read: Option<DaysOf>, now: Timestamp, from: Timestamp) {
+impl<K, T> Clone for Reading<K, T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K, T: Default> Default for Reading<K, T> {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Read {
+            at: None,
+            found: Arc::default(),
+            renewing: false,
+        })))
+    }
+}
+
+impl<K: PartialEq, T: Default> Read<K, T> {
+    fn renew(&mut self, read: Option<T>, now: Timestamp, key: K) {
         match read {
-            Some(days) => self.days = Arc::new(days),
-            // What was read before is better than nothing, but for its own days alone.
-            None if self.at.is_some_and(|(_, first)| first == from) => {}
-            None => self.days = Arc::default(),
+            Some(found) => self.found = Arc::new(found),
+            // What was read before is better than nothing, but under its own key alone.
+            None if self.at.as_ref().is_some_and(|(_, known)| *known == key) => {}
+            None => self.found = Arc::default(),
         }
-        self.at = Some((now, from));
+        self.at = Some((now, key));
         self.renewing = false;
     }
 }
 
-impl Reading {
-    /// These days. Once they are `fresh` old they are read anew: behind our back while what we have will do, and
-    /// before the answer once it is far too old or of another day.
-    async fn days<S: Shelf>(
+impl<K, T> Reading<K, T>
+where
+    K: PartialEq + Send + 'static,
+    T: Default + Send + Sync + 'static,
+{
+    /// What is under this key. Once it is `fresh` old it is read anew: behind our back while what we have will do, and
+    /// before the answer once it is far too old or of another key.
+    async fn get(
         &self,
-        shelf: &S,
-        (from, to): (Timestamp, Timestamp),
+        now: Timestamp,
+        key: K,
         fresh: Duration,
-    ) -> Arc<DaysOf> {
-        let now = shelf.now();
+        read: impl Future<Output = Option<T>> + Send + 'static,
+    ) -> Arc<T> {
         let mut kept = self.0.lock().await;
         let age = kept
             .at
-            .filter(|(_, first)| *first == from)
-            .map(|(at, _)| now.since(at));
+            .as_ref()
+            .filter(|(_, known)| *known == key)
+            .map(|(at, _)| now.since(*at));
         match age {
             Some(age) if age < fresh => {}
             Some(age) if age < fresh * WILL_DO => {
                 if !kept.renewing {
                     kept.renewing = true;
-                    let (shelf, mine) = (shelf.clone(), self.clone());
+                    let mine = self.clone();
                     tokio::spawn(async move {
-                        let read = shelf.days(from, to).await;
-                        mine.0.lock().await.renew(read, now, from);
+                        let read = read.await;
+                        mine.0.lock().await.renew(read, now, key);
                     });
                 }
             }
             // Held while the store is read: whoever asks meanwhile waits for the same answer.
             _ => {
-                let read = shelf.days(from, to).await;
-                kept.renew(read, now, from);
+                let read = read.await;
+                kept.renew(read, now, key);
             }
         }
-        Arc::clone(&kept.days)
+        Arc::clone(&kept.found)
     }
 }
 
 impl Kept {
     /// The last days of everybody.
     async fn calendar<S: Shelf>(&self, shelf: &S) -> Calendar {
-        let today = midnight(shelf.now());
+        let now = shelf.now();
+        let today = midnight(now);
         let first = today.minus(DAY * (DAYS as u32 - 1));
+        let read = |from, to| {
+            let shelf = shelf.clone();
+            async move { shelf.days(from, to).await }
+        };
         Calendar {
-            closed: self.closed.days(shelf, (first, today), CLOSED_FRESH).await,
+            closed: self
+                .closed
+                .get(now, first, CLOSED_FRESH, read(first, today))
+                .await,
             today: self
                 .today
-                .days(shelf, (today, today.plus(DAY)), TODAY_FRESH)
+                .get(now, today, TODAY_FRESH, read(today, today.plus(DAY)))
                 .await,
         }
+    }
+
+    /// What agents may expect of these routes.
+    async fn outlooks<S: Shelf>(&self, shelf: &S, ways: &[Way]) -> Arc<Vec<Reliability>> {
+        if ways.is_empty() {
+            return Arc::default();
+        }
+        let pairs: Vec<Pair> = ways.iter().map(|way| way.pair.clone()).collect();
+        let (shelf, now, asked) = (shelf.clone(), shelf.now(), pairs.clone());
+        let read = async move { shelf.outlooks(asked).await };
+        self.outlooks.get(now, pairs, CLOSED_FRESH, read).await
     }
 }
 
@@ -182,7 +228,11 @@ fn scene<'a>(shelf: &impl Shelf, health: &'a Health) -> Scene<'a> {
 
 async fn show_overview<S: Shelf>(State(shelf): State<S>, Extension(kept): Extension<Kept>) -> Response {
     let calendar = kept.calendar(&shelf).await;
-    page(StatusCode::OK, scene(&shelf, &shelf.health()).overview(&calendar))
+    let ways = shelf.ways();
+    let outlooks = kept.outlooks(&shelf, &ways).await;
+    let health = shelf.health();
+    let body = scene(&shelf, &health).overview(&calendar, &ways, &outlooks);
+    page(StatusCode::OK, body)
 }
 
 /// The days of one target in words, for the script: a JSON list of [`DAYS`] texts, oldest first.

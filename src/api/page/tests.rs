@@ -5,6 +5,7 @@ mod look;
 mod methodology;
 mod overview;
 mod target;
+mod ways;
 mod whose;
 
 use std::{sync::Arc, time::Duration};
@@ -12,7 +13,11 @@ use std::{sync::Arc, time::Duration};
 use super::*;
 use crate::{
     clock::Timestamp,
-    feed::v1::{Identity, StoreState, StoreStatus},
+    feed::{
+        reliability::Reliability,
+        route::Decision,
+        v1::{Identity, StoreState, StoreStatus},
+    },
     health::{
         Figures, Hint, Incident, IncidentEntry, Network, Percentiles, ProviderView, Rate, Reason, ReasonCode,
         Routing, Standing, StateTimes, TargetView, View,
@@ -139,7 +144,7 @@ fn a_silent_monitor_shows_no_old_health() {
             now,
             ..scene(&health)
         }
-        .overview(&calendar(&health))
+        .overview(&calendar(&health), &ways(), &[outlook()])
     };
     let limit = health.head.stale_after.0;
     assert!(at(limit).contains("data-state=\"operational\""));
@@ -148,6 +153,7 @@ fn a_silent_monitor_shows_no_old_health() {
         !late.contains("data-state=\"operational\"") && !late.contains("#operational"),
         "old health shown"
     );
+    assert!(at(limit).contains("Routes</h2>") && !late.contains("Routes</h2>"));
     assert!(title(&late).starts_with("Nothing is known: the monitor itself is silent since 13:05 UTC"));
     assert!(!late.contains(">Open<"), "an incident is claimed");
 }

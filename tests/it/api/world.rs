@@ -1,6 +1,29 @@
 //! The router over a past of one observation, a hub and a clock that stands.
 
+use endturn::{
+    config::{Fitness, OnExhausted, Prefer, Route, RouteTarget},
+    route::Board,
+};
+
 use super::*;
+
+/// One route over the first two targets, the first preferred.
+pub(crate) fn rules() -> Vec<Route> {
+    let target = |name| RouteTarget {
+        id: id(name),
+        price: None,
+        fitness: Fitness::Fit,
+    };
+    vec![Route {
+        name: "coding".to_owned(),
+        targets: vec![target(IDS[0]), target(IDS[1])],
+        on_exhausted: OnExhausted::FailClosed,
+        prefer: Prefer::Order,
+        max_ttft: Some(Duration::from_secs(4)),
+        same_key: true,
+        requires: vec!["tools".to_owned()],
+    }]
+}
 
 /// A past of one observation and one incident, and whatever events a test keeps.
 #[derive(Default)]
@@ -101,6 +124,7 @@ impl Readiness for Daemon {
 
 pub(crate) struct World {
     pub(crate) hub: Arc<Hub>,
+    pub(crate) board: Arc<Board>,
     pub(crate) past: Arc<Past>,
     pub(super) daemon: Arc<Daemon>,
     pub(crate) clock: Clock,
@@ -115,9 +139,11 @@ pub(crate) fn world() -> World {
         store: v1::StoreStatus::default(),
         store_queued: 0,
     })));
+    let board = Arc::new(Board::new(&rules(), &hub.snapshot()));
     let (clock, closing) = (Clock::manual(T0), CancellationToken::new());
     let state = ApiState::new(
         Arc::clone(&hub),
+        Arc::clone(&board),
         Arc::clone(&past) as Arc<dyn History>,
         Arc::clone(&daemon) as Arc<dyn Readiness>,
         crate::support::intake(&clock).0,
@@ -130,6 +156,7 @@ pub(crate) fn world() -> World {
     );
     World {
         hub,
+        board,
         past,
         daemon,
         clock,

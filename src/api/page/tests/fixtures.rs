@@ -175,8 +175,37 @@ pub(super) fn scene(health: &Health) -> Scene<'_> {
     }
 }
 
+/// A route that fell back, as the API tells it.
+pub(super) fn ways() -> Vec<Way> {
+    let route = serde_json::json!({
+        "name": "chat", "decision": "use", "target": "openai/gpt-5.2",
+        "reason": {"code": "fallback", "text": "openai/gpt-5.2 serves: anthropic/claude-haiku-4-5 is down (<b>)"},
+        "prefer": "order", "on_exhausted": "fail_closed", "max_ttft_ms": null, "same_key": true, "requires": [],
+        "candidates": [{
+            "target": "openai/gpt-5.2", "eligible": true, "share": 1.0, "why": {"code": "ok", "text": ""},
+            "hint": "allow", "state": "operational", "weight": 1.0, "ttft_p50_ms": null, "ttft_p95_ms": null,
+            "ttft_n": 0, "usd_per_mtok": null, "retry_at": null,
+        }],
+    });
+    let pair = ("anthropic/claude-haiku-4-5", "openai/gpt-5.2");
+    vec![Way {
+        route: serde_json::from_value(route).unwrap(),
+        pair: (pair.0.parse().unwrap(), Some(pair.1.parse().unwrap())),
+    }]
+}
+
+/// What an agent may expect of it.
+pub(super) fn outlook() -> Reliability {
+    serde_json::from_value(serde_json::json!({
+        "from": "2026-06-19T13:00:00.000Z", "to": "2026-06-20T13:00:00.000Z", "steps": 6,
+        "point": 0.9715, "low": 0.962, "high": 0.9781, "n": 812, "deff": 1.0, "per_step": [], "fallback": null,
+        "insufficient": null,
+    }))
+    .unwrap()
+}
+
 pub(super) fn render(health: &Health) -> String {
-    scene(health).overview(&calendar(health))
+    scene(health).overview(&calendar(health), &[], &[])
 }
 
 pub(super) fn observation(at: Timestamp, verdict: Verdict) -> Observation {
