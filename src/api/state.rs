@@ -1,6 +1,6 @@
 //! What the handlers need from outside, as narrow doors.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -45,9 +45,12 @@ pub trait Readiness: Send + Sync + 'static {
     fn checks(&self) -> Checks;
 }
 
-/// Everything that the handlers share.
+/// Everything that the handlers share. A clone is one count: the router makes several for each request.
 #[derive(Clone)]
-pub struct ApiState {
+pub struct ApiState(Arc<Doors>);
+
+/// The doors themselves.
+pub struct Doors {
     /// The published health.
     pub hub: Arc<Hub>,
     /// What follows from it for every route.
@@ -75,6 +78,14 @@ pub struct ApiState {
     pub(super) otlp: Arc<Receiver>,
 }
 
+impl Deref for ApiState {
+    type Target = Doors;
+
+    fn deref(&self) -> &Doors {
+        &self.0
+    }
+}
+
 impl ApiState {
     /// Joins the parts.
     pub fn new(
@@ -86,7 +97,7 @@ impl ApiState {
         clock: Clock,
         closing: CancellationToken,
     ) -> Self {
-        Self {
+        Self(Arc::new(Doors {
             hub,
             board,
             history,
@@ -101,7 +112,7 @@ impl ApiState {
             unread: Arc::new(Semaphore::new(MAX_UNREAD)),
             exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
             otlp: Arc::default(),
-        }
+        }))
     }
 
     /// Reads history on a thread of its own, at most [`MAX_READS`] at a time, for at most [`READ_TIMEOUT`].
