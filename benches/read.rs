@@ -43,7 +43,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 const HTTP_SECONDS: u64 = 4;
-const HTTP_CONNECTIONS: usize = 16;
+const HTTP_CONNECTIONS: usize = 64;
 
 fn main() {
     let clock = Clock::system();
