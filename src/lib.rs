@@ -12,8 +12,10 @@
 //! | anybody's reply to a verdict | [`gate`] | `verdict` and above |
 //! | a month in figures | [`report`] | `health` and above |
 //! | contracts | [`config`], [`feed`] | `health` and above |
-//! | edges | [`probe`], [`intake`], [`tap`], [`official`], [`store`], [`route`] | contracts and above |
-//! | surfaces | [`api`], [`simulate`] | edges and above |
+//! | the way to a daemon | [`link`] | contracts and above |
+//! | for routers | [`client`] | `link` and above |
+//! | edges | [`probe`], [`intake`], [`tap`], [`official`], [`store`], [`route`] | `link` and above |
+//! | surfaces | [`api`], [`mcp`], [`simulate`] | edges and above |
 //! | assembly | [`daemon`], [`cli`] | everything |
 //!
 //! `health`, `gate`, `report` and everything before them are pure: no socket, no file, no clock of their own. ARCHITECTURE.md lists
@@ -21,6 +23,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod daemon;
@@ -29,6 +32,8 @@ pub mod gate;
 pub mod health;
 pub mod id;
 pub mod intake;
+pub mod link;
+pub mod mcp;
 pub mod official;
 pub mod probe;
 pub mod protocol;

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use feed::{StatusArgs, TopArgs, UrlArg, base_url};
 
-use super::{backup::BackupArgs, history::HistoryArgs, report::ReportArgs, tap::TapArgs};
+use super::{backup::BackupArgs, history::HistoryArgs, mcp::McpArgs, report::ReportArgs, tap::TapArgs};
 use crate::{gate::Expect, id::TargetId, protocol::Wire};
 
 /// Where a daemon listens unless told otherwise.
@@ -77,7 +77,7 @@ pub struct Cli {
     pub command: Command,
 
     /// What to log on stderr: error, warn, info, debug, trace, or a filter such as `endturn::probe=debug` [default:
-    /// info; demo: error, for it tells by itself].
+    /// info; demo: error, for it tells by itself; mcp: warn].
     #[arg(
         long,
         global = true,
@@ -175,6 +175,12 @@ pub enum Command {
     /// was nothing to judge.
     #[command(after_help = VALIDATE_HELP)]
     Validate(ValidateArgs),
+    /// Tools for a coding agent on stdio (Model Context Protocol): is it me or the provider?
+    ///
+    /// `provider_health`, `route`, `recent_failures` and `validate_reply` over a running daemon; all only read. It starts
+    /// without a daemon too, and its answers then say so and what to do. Exits 0 when its peer closes stdin.
+    #[command(after_help = super::mcp::HELP)]
+    Mcp(McpArgs),
     /// A checked copy of the database, while the daemon runs.
     ///
     /// It holds one moment of it, whoever writes meanwhile. To restore: stop the daemon, put the copy in the place of

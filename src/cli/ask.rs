@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::{Exit, printable};
-use crate::probe::http_client;
+use crate::link::{http_client, innermost};
 
 /// Largest answer that is read, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
@@ -70,15 +70,6 @@ impl AskError {
 struct ProblemDetail {
     r#type: String,
     detail: String,
-}
-
-/// The cause at the bottom of an error, which says most.
-pub(crate) fn innermost(error: &dyn Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 /// A text as part of a path or a query.

@@ -16,7 +16,7 @@ use crate::{
     },
     health::ReasonCode,
     id::TargetId,
-    probe::http_client,
+    link::http_client,
     simulate::{Action, FaultKey, FaultKind, Options, Pace, Scenario, ScenarioStep, Simulator},
 };
 

@@ -7,11 +7,9 @@ pub mod check;
 mod completions;
 mod demo;
 mod exit;
-#[cfg(test)]
-mod fixture;
-mod follow;
 mod history;
 mod man;
+mod mcp;
 mod official;
 mod outage;
 mod probe;
@@ -32,6 +30,8 @@ pub use args::Cli;
 use args::{CheckArgs, Command, LogFormat};
 pub use exit::Exit;
 
+#[cfg(test)]
+use crate::feed::fixture;
 use crate::{clock::Clock, config};
 
 /// Text from a provider for a terminal: control characters are shown, never obeyed.
@@ -123,6 +123,7 @@ async fn dispatch(command: Command, clock: Clock) -> Exit {
         Command::Simulate(args) => simulate::run(&args, clock).await,
         Command::Tap(args) => tap::run(&args, clock).await,
         Command::Validate(args) => validate::run(&args),
+        Command::Mcp(args) => mcp::run(&args, clock).await,
         Command::Backup(args) => backup::run(&args, &clock),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
@@ -178,6 +179,8 @@ fn logging(cli: &Cli) -> Result<(), String> {
         Command::Top(_) if io::stderr().is_terminal() => "off",
         // It says on stdout what the daemon would log, outages as warnings.
         Command::Demo(_) => cli.log.as_deref().unwrap_or("error"),
+        // Whoever started it shows its stderr, or keeps it as errors.
+        Command::Mcp(_) => cli.log.as_deref().unwrap_or("warn"),
         _ => cli.log.as_deref().unwrap_or("info"),
     };
     let filter = match log.parse::<tracing::Level>() {

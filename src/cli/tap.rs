@@ -19,7 +19,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::{Provider, Secret},
-    probe::http_client,
+    link::http_client,
     tap::{self, Door, Limits, Shipper, Tap},
 };
 

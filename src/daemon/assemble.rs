@@ -10,7 +10,6 @@ use std::{
 
 use futures_util::future::OptionFuture;
 use tokio::{
-    net::TcpListener,
     sync::{broadcast, oneshot},
     task::JoinHandle,
 };
@@ -20,15 +19,18 @@ use super::{
     annotate::Annotator,
     brain::Brain,
     core::{Core, Doors, Handle, Input, store_status},
+    mcp::Inside,
     pulse::Pulse,
     shelf::PageShelf,
+    sockets::Sockets,
 };
 use crate::{
-    api,
+    api::{self, SCHEDULER_STALL},
     clock::Clock,
     config::Config,
-    feed::{Hub, v1},
+    feed::{Hub, Snapshot, v1},
     intake::Intake,
+    mcp,
     official::{self, Fetcher},
     probe::{ClientError, Prober},
     route::Board,
@@ -42,6 +44,9 @@ const CLOSE: Duration = Duration::from_secs(4);
 /// How long open exchanges may go on at the end. With the probes' own bound before it, less than the 10 s that a
 /// service manager is told.
 const SERVER_DRAIN: Duration = Duration::from_secs(4);
+/// A writer that has not taken its turn for this long is stuck: it takes one every 5 s at least, but a turn may hold the
+/// moving of old rows or a disk that answers late.
+const WRITER_STALL: Duration = Duration::from_secs(60);
 /// The name under which what the daemon's own tap saw is told.
 const TAP_REPORTER: &str = "tap";
 
@@ -56,6 +61,9 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// A socket that systemd passed can't be used.
+    #[error("a socket that was passed can't be used: {0}")]
+    Socket(io::Error),
     /// The database can't be had.
     #[error("{source}\n\nhelp: choose another file with path under [store]")]
     Store {
@@ -92,6 +100,9 @@ pub struct Daemon {
     server: JoinHandle<()>,
     tap: Arc<Tap>,
     writer: Writer,
+    hub: Arc<Hub>,
+    pulse: Arc<Pulse>,
+    clock: Clock,
 }
 
 /// Where history goes.
@@ -224,22 +235,14 @@ fn front(shelf: PageShelf, pulse: Arc<Pulse>, tap: Arc<Tap>, closing: Cancellati
         pulse,
         shelf.intake.clone(),
         shelf.clock.clone(),
-        closing,
+        closing.clone(),
     );
+    let tools = mcp::routes(Arc::new(Inside(state.clone())), closing);
+    let pages = api::page::routes().with_state(shelf);
     api::Front {
-        router: api::router(state, api::page::routes().with_state(shelf)),
+        router: api::router(state, pages.merge(tools)),
         tap: Some(tap),
     }
-}
-
-async fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let listener = TcpListener::bind(addr).await;
-    listener
-        .and_then(|listener| {
-            let bound = listener.local_addr()?;
-            Ok((listener, bound))
-        })
-        .map_err(|source| StartError::Bind { addr, source })
 }
 
 impl Daemon {
@@ -253,10 +256,25 @@ impl Daemon {
         seed: u64,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let (listener, addr) = bind(config.server.listen).await?;
-        let agent = OptionFuture::from(config.server.agent.map(bind))
-            .await
-            .transpose()?;
+        let sockets = Sockets::bind(&config.server).await?;
+        Self::start_on(sockets, config, place, seed, clock)
+    }
+
+    /// The same on sockets that are bound already.
+    ///
+    /// # Errors
+    /// The database can't be had; nothing runs then.
+    pub fn start_on(
+        sockets: Sockets,
+        config: Config,
+        place: StorePlace,
+        seed: u64,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        let Sockets {
+            http: (listener, addr),
+            agent,
+        } = sockets;
         let prober = Arc::new(Prober::new(clock.clone())?);
         let fetcher = Fetcher::new(official::TIMEOUT)?;
         let (writer, reader) = open_store(&config, place, &clock)?;
@@ -287,7 +305,7 @@ impl Daemon {
         let tap = tap(&config, intake.clone(), clock.clone());
         let config = Arc::new(RwLock::new(Arc::new(config)));
         let shelf = PageShelf {
-            hub,
+            hub: Arc::clone(&hub),
             board,
             reader,
             config: Arc::clone(&config),
@@ -298,9 +316,9 @@ impl Daemon {
         let answering = agent.map(|listener| {
             // Told of the end first, it takes back what it said while the rest ends.
             let limits = api::AgentLimits::default();
-            api::serve_agent(listener, Arc::clone(&shelf.hub), clock, stop.clone(), limits)
+            api::serve_agent(listener, Arc::clone(&hub), clock.clone(), stop.clone(), limits)
         });
-        let front = front(shelf, pulse, Arc::clone(&tap), closing.clone());
+        let front = front(shelf, Arc::clone(&pulse), Arc::clone(&tap), closing.clone());
         let limits = api::ServeLimits {
             drain: SERVER_DRAIN,
             ..api::ServeLimits::default()
@@ -321,6 +339,9 @@ impl Daemon {
             server,
             tap,
             writer,
+            hub,
+            pulse,
+            clock,
         })
     }
 
@@ -337,6 +358,24 @@ impl Daemon {
     /// Every observation from now on; one who lags loses the oldest.
     pub fn observations(&self) -> broadcast::Receiver<Arc<Observation>> {
         self.handle.observations.subscribe()
+    }
+
+    /// The feed as it is published now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.hub.snapshot()
+    }
+
+    /// Who stands still, if anybody: the scheduler, the feed or the store's writer. A store that fails (a full disk) does
+    /// not stand still: its writer goes on trying, and a restart would not help it.
+    pub fn stalled(&self) -> Option<&'static str> {
+        let now = self.clock.now();
+        if now.since(self.pulse.beat_at()) > SCHEDULER_STALL {
+            return Some("the scheduler");
+        }
+        if !self.hub.snapshot().is_fresh(self.clock.wall()) {
+            return Some("the feed");
+        }
+        (self.writer.idle(&self.clock) > WRITER_STALL).then_some("the store's writer")
     }
 
     /// The configuration in force.

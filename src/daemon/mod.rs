@@ -7,8 +7,12 @@ pub mod annotate;
 mod assemble;
 pub mod brain;
 mod core;
+mod mcp;
 mod pulse;
 mod shelf;
+mod sockets;
+pub mod systemd;
 mod watch;
 
 pub use assemble::{Daemon, StartError, StorePlace};
+pub use sockets::Sockets;

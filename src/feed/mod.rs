@@ -3,6 +3,8 @@
 mod delta;
 pub mod evidence;
 mod filter;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod frame;
 mod hub;
 pub mod outcome;

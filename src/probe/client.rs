@@ -3,15 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, TryStreamExt, future::BoxFuture};
-use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
-use rustls_platform_verifier::Verifier;
+use rustls::ClientConfig;
 
 use super::{
     Call, Marks, Reply, Transport,
     classify::{self, Stage},
     hooks::{MARKS, MarkConnect, MarkedBody, MarkedResolver},
 };
-use crate::verdict::Fault;
+pub use crate::link::{ClientError, http_client};
+use crate::{
+    link::{USER_AGENT, tls_config},
+    verdict::Fault,
+};
 
 /// How long an idle connection is kept: under the 60 s after which common load balancers drop theirs.
 const POOL_IDLE: Duration = Duration::from_secs(50);
@@ -23,20 +26,6 @@ const POOL_IDLE_PER_HOST: usize = 4;
 /// would otherwise be offered to every later probe.
 const H2_PING_EVERY: Duration = Duration::from_secs(15);
 const H2_PING_WAIT: Duration = Duration::from_secs(10);
-
-/// What we call ourselves.
-const USER_AGENT: &str = concat!("endturn/", env!("CARGO_PKG_VERSION"));
-
-/// Why there is no HTTP client.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// An extra root certificate is not one, or the TLS library refused its settings.
-    #[error("tls settings: {0}")]
-    Tls(#[from] rustls::Error),
-    /// The HTTP client refused its settings.
-    #[error("http client: {0}")]
-    Http(#[source] reqwest::Error),
-}
 
 /// Requests over the network. One thing is beyond our reach: the client itself sends a request again, on another
 /// connection, when the kept one turns out dead before a byte of it was written. Nothing is hidden by that, since the
@@ -58,44 +47,6 @@ impl ReqwestTransport {
             fresh: client(0)?,
         })
     }
-}
-
-fn tls_config(extra_roots: &[Vec<u8>]) -> Result<ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
-    let roots = extra_roots.iter().map(|der| CertificateDer::from(der.clone()));
-    let mut config = match Verifier::new_with_extra_roots(roots, provider) {
-        Ok(verifier) => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth(),
-        Err(error) if extra_roots.is_empty() => {
-            tracing::warn!(%error, "no system root certificates, https targets will fail");
-            builder
-                .with_root_certificates(RootCertStore::empty())
-                .with_no_client_auth()
-        }
-        Err(error) => return Err(error),
-    };
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
-}
-
-/// A client for one-off requests to a daemon of ours: no redirects, no retries, and no proxy between us and it.
-pub fn http_client() -> Result<reqwest::Client, ClientError> {
-    side_client(false)
-}
-
-/// A client for requests that are no probes; `proxied`: through the proxy that the environment names.
-pub(super) fn side_client(proxied: bool) -> Result<reqwest::Client, ClientError> {
-    let builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls_config(&[])?)
-        .user_agent(USER_AGENT)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never());
-    let builder = if proxied { builder } else { builder.no_proxy() };
-    builder.build().map_err(ClientError::Http)
 }
 
 fn build(tls: ClientConfig, idle_per_host: usize) -> reqwest::Result<reqwest::Client> {

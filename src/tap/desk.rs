@@ -13,11 +13,13 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     counts::{Counts, Unjudged},
-    judge::Outcome,
+    judge,
     recorder::MAX_QUEUED_BYTES,
 };
 use crate::{
     clock::Clock,
+    feed::outcome::Outcome,
+    link::Shipper,
     verdict::{Observation, Verdict},
 };
 
@@ -30,6 +32,16 @@ pub trait Sink: Send + Sync {
 impl<F: Fn(Observation) -> bool + Send + Sync> Sink for F {
     fn take(&self, seen: Observation) -> bool {
         self(seen)
+    }
+}
+
+/// To a daemon. A report carries the reporter that its sender was given.
+impl Sink for Shipper {
+    fn take(&self, seen: Observation) -> bool {
+        self.send(Outcome {
+            reporter: None,
+            ..Outcome::of(&seen)
+        })
     }
 }
 
@@ -69,7 +81,7 @@ impl Desk {
     }
 
     /// Runs a judge in a task of its own: where it fails, nothing else does.
-    pub(super) fn judge(self: &Arc<Self>, work: impl Future<Output = Outcome> + Send + 'static) {
+    pub(super) fn judge(self: &Arc<Self>, work: impl Future<Output = judge::Outcome> + Send + 'static) {
         let desk = Arc::clone(self);
         self.tasks.spawn_on(
             async move {
@@ -78,7 +90,7 @@ impl Desk {
                     told: false,
                 };
                 match work.await {
-                    Outcome::Seen(seen) => {
+                    judge::Outcome::Seen(seen) => {
                         let verdict = seen.verdict;
                         // What says nothing is not told; what nobody knows the meaning of says nothing.
                         if verdict != Verdict::Unknown && !desk.sink.take(*seen) {
@@ -86,8 +98,8 @@ impl Desk {
                         }
                         desk.counts.judged(verdict);
                     }
-                    Outcome::Unjudged(why) => desk.counts.unjudged(why),
-                    Outcome::GivenUp => {}
+                    judge::Outcome::Unjudged(why) => desk.counts.unjudged(why),
+                    judge::Outcome::GivenUp => {}
                 }
                 guard.told = true;
             },

@@ -22,8 +22,6 @@ mod recorder;
 mod scan;
 mod serve;
 mod shared;
-mod ship;
-mod spool;
 mod status;
 mod upstream;
 
@@ -38,7 +36,7 @@ pub use place::Refusal;
 pub use recorder::MAX_QUEUED_BYTES;
 pub use scan::MAX_SCAN_BYTES;
 pub use serve::{DRAIN, HEAD_TIMEOUT, Limits, MAX_CONNECTIONS, listen, serve};
-pub use ship::{BACKOFF_MAX, MAX_RETRY_AFTER, Shipper, ShipperView};
-pub use spool::{MAX_SPOOL_BYTES, MAX_SPOOLED};
 pub use status::status;
 pub use upstream::{CONNECT_LIMIT, ClientError};
+
+pub use crate::link::{BACKOFF_MAX, MAX_RETRY_AFTER, MAX_SPOOL_BYTES, MAX_SPOOLED, Shipper, ShipperView};

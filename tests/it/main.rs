@@ -10,6 +10,7 @@
 mod api;
 mod bad_input;
 mod cli;
+mod client;
 mod config;
 mod connections;
 mod daemon;
@@ -18,6 +19,7 @@ mod doors;
 mod endings;
 mod feed;
 mod identity;
+mod mcp;
 mod official;
 mod official_daemon;
 mod openapi;

@@ -6,10 +6,8 @@ use serde::Serialize;
 
 use super::{StatusArgs, printable, shown, verdict};
 use crate::{
-    cli::{
-        Exit, complain,
-        follow::{Follower, News, Patience},
-    },
+    cli::{Exit, complain},
+    client::follow::{Follower, News, Patience, Source},
     clock::Clock,
     feed::{
         Delta, Time, Transition,
@@ -48,7 +46,7 @@ pub(super) async fn run(args: &StatusArgs, known: Health, clock: &Clock) -> (Str
         "waiting for a change of {n} target{}",
         if n == 1 { "" } else { "s" }
     ));
-    let mut follower = Follower::start(&args.daemon.url, &known, Patience::USUAL);
+    let mut follower = Follower::start(Source::all_of(&args.daemon.url), Some(&known), Patience::USUAL);
     let mut watch = Watch::new(known, args.targets.clone());
     let mut connected = true;
     let changes = loop {

@@ -9,7 +9,8 @@ use super::{
     past::{Answer, Bar, Details, INCIDENTS, Wish},
 };
 use crate::{
-    cli::{follow::News, status},
+    cli::status,
+    client::follow::News,
     clock::Timestamp,
     feed::{
         record::Incident,

@@ -24,14 +24,12 @@ use self::{
     screen::{Input, Screen},
     view::Theme,
 };
-use super::{
-    Exit,
-    args::TopArgs,
-    complain,
-    follow::{Follower, Patience},
-    status,
+use super::{Exit, args::TopArgs, complain, status};
+use crate::{
+    client::follow::{Follower, Patience, Source},
+    clock::Clock,
+    link::http_client,
 };
-use crate::{clock::Clock, probe::http_client};
 
 /// Ages and times move on that often without news.
 const TICK: Duration = Duration::from_secs(1);
@@ -69,7 +67,7 @@ pub(super) async fn run(args: &TopArgs, clock: &Clock) -> Exit {
             return Exit::Failure;
         }
     };
-    let follower = Follower::start(&args.daemon.url, &health, Patience::USUAL);
+    let follower = Follower::start(Source::all_of(&args.daemon.url), Some(&health), Patience::USUAL);
     let app = App::new(health, args.daemon.url.clone(), clock.now());
     let ended = live(app, follower, daemon, &mut screen, clock).await;
     drop(screen);

@@ -14,7 +14,7 @@ use super::{FETCH_WAIT, REFUSAL_KEPT, chain, refused, sigv4::Keys};
 use crate::{
     clock::{Clock, Timestamp},
     config::Secret,
-    probe::client::side_client,
+    link::side_client,
     verdict::Fault,
 };
 

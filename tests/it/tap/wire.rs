@@ -335,12 +335,18 @@ async fn a_request_is_sent_once_whatever_becomes_of_its_connection() {
 async fn an_idle_connection_that_was_closed_meanwhile_costs_its_client_nothing() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
+    let (closed, mut noticed) = tokio::sync::mpsc::channel(1);
     let server = serve(move |_, mut socket| {
-        let count = Arc::clone(&count);
+        let (count, closed) = (Arc::clone(&count), closed.clone());
         async move {
             if request(&mut socket).await.is_some() {
                 count.fetch_add(1, Ordering::SeqCst);
                 send(&mut socket, good_answer()).await;
+                let _ = socket.shutdown().await;
+                // Whoever holds the other end has seen ours once it closes its own. A request that is on its way at that
+                // moment is lost, with the tap as without.
+                drain(&mut socket).await;
+                let _ = closed.send(()).await;
             }
         }
     })
@@ -349,6 +355,7 @@ async fn an_idle_connection_that_was_closed_meanwhile_costs_its_client_nothing()
     for n in 1..30 {
         let answer = ask(tapped.addr, post(tapped.addr, PATH, r#"{"model":"m"}"#)).await;
         assert_eq!((answer.end, asked.load(Ordering::SeqCst)), (End::Whole, n));
+        noticed.recv().await.unwrap();
     }
 }
 

@@ -7,12 +7,12 @@ use super::*;
 use crate::{
     cli::{
         fixture::{self, NOW},
-        follow::News,
         top::{
             app::Event,
             past::{Answer, BARS, Bar, Details},
         },
     },
+    client::follow::News,
     health::Network,
 };
 

@@ -2,12 +2,14 @@
 
 use std::{convert::Infallible, time::Duration};
 
+use rand::RngExt;
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use super::ask::innermost;
 use crate::{
+    clock::Clock,
+    config::Secret,
     feed::{Delta, Kind, v1::Health},
-    probe::http_client,
+    link::{http_client, innermost},
     protocol::EventReader,
 };
 
@@ -20,34 +22,72 @@ const QUEUE: usize = 64;
 
 /// How long to wait: between two attempts to connect, and for a word.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     /// After the first failure; doubled with each further one.
-    pub(super) first: Duration,
+    pub(crate) first: Duration,
     /// Never longer than this.
-    pub(super) longest: Duration,
+    pub(crate) longest: Duration,
+    /// The share of each wait that is drawn anew, 0 to 1, so that not everybody comes back at once.
+    pub(crate) jitter: f64,
     /// A connection that is silent for this long is dead, whatever TCP says.
-    pub(super) silence: Duration,
+    pub(crate) silence: Duration,
 }
 
 impl Patience {
     /// Quick enough for a restart, slow enough for a night without a daemon.
-    pub(super) const USUAL: Self = Self {
+    pub(crate) const USUAL: Self = Self {
         first: Duration::from_millis(250),
         longest: Duration::from_secs(5),
-        // A heartbeat comes every 5 s.
-        silence: Duration::from_secs(20),
+        jitter: 0.5,
+        // A heartbeat comes every 5 s, and what was heard holds for 15.
+        silence: Duration::from_secs(12),
     };
 
-    /// The wait after that many failures in a row, from 1.
-    fn after(self, failures: u32) -> Duration {
+    /// The longest wait after that many failures in a row, from 1.
+    fn bound(self, failures: u32) -> Duration {
         let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
         self.first.saturating_mul(factor).min(self.longest)
+    }
+
+    /// The wait after that many failures in a row.
+    pub(super) fn after(self, failures: u32) -> Duration {
+        let draw: f64 = rand::rng().random();
+        self.bound(failures).mul_f64(1.0 - self.jitter * draw)
+    }
+}
+
+/// Whom to follow, and what of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    /// The daemon's address.
+    pub(crate) base: String,
+    /// Patterns of targets, as `?targets=` takes them; none: all.
+    pub(crate) targets: Option<String>,
+    /// What it asks of readers.
+    pub(crate) token: Option<Secret>,
+    /// The HTTP client; made when it is needed, if there is none.
+    pub(crate) http: Option<reqwest::Client>,
+    /// A place that is older than this is forgotten: after a longer absence the whole feed is asked for, instead of
+    /// what was missed.
+    pub(crate) forget: Option<(Clock, Duration)>,
+}
+
+impl Source {
+    /// Everything that the daemon at `base` tells, whatever was missed included.
+    pub(crate) fn all_of(base: &str) -> Self {
+        Self {
+            base: base.to_owned(),
+            targets: None,
+            token: None,
+            http: None,
+            forget: None,
+        }
     }
 }
 
 /// What a follower hears.
 #[derive(Debug)]
-pub(super) enum News {
+pub(crate) enum News {
     /// The whole feed: replaces everything.
     Snapshot(Box<Health>),
     /// What changed.
@@ -63,7 +103,7 @@ pub(super) enum News {
 
 /// A task that follows the feed until it is dropped.
 #[derive(Debug)]
-pub(super) struct Follower {
+pub(crate) struct Follower {
     news: mpsc::Receiver<News>,
     task: JoinHandle<()>,
 }
@@ -75,12 +115,13 @@ impl Drop for Follower {
 }
 
 impl Follower {
-    /// Follows the daemon at `base` from a feed that is known already.
-    pub(super) fn start(base: &str, known: &Health, patience: Patience) -> Self {
+    /// Follows a daemon, from a feed that is known already or from its whole feed.
+    pub(crate) fn start(source: Source, known: Option<&Health>, patience: Patience) -> Self {
         let (sender, news) = mpsc::channel(QUEUE);
         let line = Line {
-            url: format!("{}/v1/events", base.trim_end_matches('/')),
-            place: Some(Place::of(known)),
+            place: known.map(Place::of),
+            heard: source.forget.as_ref().map(|(clock, _)| clock.mono()),
+            source,
             sender,
             patience,
         };
@@ -91,7 +132,7 @@ impl Follower {
     }
 
     /// The next news. Cancel safe. Never ends by itself.
-    pub(super) async fn next(&mut self) -> News {
+    pub(crate) async fn next(&mut self) -> News {
         match self.news.recv().await {
             Some(news) => news,
             // Only a panic ends the task; whoever waits for news then waits in vain, but is not told lies.
@@ -117,9 +158,11 @@ impl Place {
 }
 
 struct Line {
-    url: String,
+    source: Source,
     /// `None`: only a snapshot will do.
     place: Option<Place>,
+    /// When the last news came, where that matters.
+    heard: Option<Duration>,
     sender: mpsc::Sender<News>,
     patience: Patience,
 }
@@ -156,14 +199,28 @@ impl Line {
     /// One connection, from its request to its end.
     async fn connection(&mut self) -> Result<Infallible, End> {
         let failed = |why: &dyn std::error::Error| End::Failed(innermost(why));
-        let client = http_client().map_err(|error| failed(&error))?;
-        let mut url = url::Url::parse(&self.url).map_err(|error| failed(&error))?;
+        let client = match &self.source.http {
+            Some(client) => client.clone(),
+            // Once: it reads the system's roots.
+            None => http_client()
+                .map(|client| self.source.http.insert(client).clone())
+                .map_err(|error| failed(&error))?,
+        };
+        self.forget();
+        let url = format!("{}/v1/events", self.source.base.trim_end_matches('/'));
+        let mut url = url::Url::parse(&url).map_err(|error| failed(&error))?;
         if let Some(place) = &self.place {
             url.query_pairs_mut().append_pair("instance", &place.instance);
+        }
+        if let Some(targets) = &self.source.targets {
+            url.query_pairs_mut().append_pair("targets", targets);
         }
         let mut request = client.get(url).header("accept", "text/event-stream");
         if let Some(place) = &self.place {
             request = request.header("last-event-id", place.revision.to_string());
+        }
+        if let Some(token) = &self.source.token {
+            request = request.bearer_auth(token.expose());
         }
         let silent = |limit: Duration| End::Failed(format!("no answer for {} s", limit.as_secs()));
         let mut response = tokio::time::timeout(HEAD_LIMIT, request.send())
@@ -200,8 +257,24 @@ impl Line {
         }
     }
 
+    /// Forgets a place that is too old to go on from.
+    fn forget(&mut self) {
+        if let (Some((clock, limit)), Some(heard)) = (&self.source.forget, self.heard)
+            && clock.mono().saturating_sub(heard) > *limit
+        {
+            self.place = None;
+        }
+    }
+
     async fn tell(&mut self, (news, place): (News, Place)) -> Result<(), End> {
+        let delta = matches!(news, News::Delta(_));
+        let other = |old: &Place| old.instance != place.instance;
+        if delta && self.place.as_ref().is_none_or(other) {
+            self.place = None;
+            return Err(End::Failed("a change came before its feed".to_owned()));
+        }
         self.place = Some(place);
+        self.heard = self.source.forget.as_ref().map(|(clock, _)| clock.mono());
         self.sender.send(news).await.map_err(|_| End::Unheard)
     }
 }
@@ -223,4 +296,4 @@ fn event(name: &[u8], data: &[u8]) -> Result<(News, Place), String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -8,25 +8,26 @@ use tokio::{
 };
 
 use super::*;
-use crate::cli::fixture;
+use crate::feed::fixture;
 
-const QUICK: Patience = Patience {
+pub(crate) const QUICK: Patience = Patience {
     first: Duration::from_millis(1),
     longest: Duration::from_millis(4),
+    jitter: 0.0,
     silence: PATIENCE,
 };
 /// Long enough that only a defect reaches it.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-const HEAD: &str =
+pub(crate) const HEAD: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\nretry: 3000\n\n";
 
 /// A comment after which the connection stays open, in silence.
-const HOLD: &str = ": hold\n\n";
+pub(crate) const HOLD: &str = ": hold\n\n";
 
 /// Serves one connection after the other, each with the next body; keeps what was asked.
-struct Server {
-    url: String,
+pub(crate) struct Server {
+    pub(crate) url: String,
     asked: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
 }
@@ -38,7 +39,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    async fn playing(answers: Vec<String>) -> Self {
+    pub(crate) async fn playing(answers: Vec<String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -66,12 +67,12 @@ impl Server {
         Self { url, asked, task }
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }
 
-fn at(revision: u64) -> Health {
+pub(crate) fn at(revision: u64) -> Health {
     let mut health = fixture::health(&["operational"]);
     health.head.revision = revision;
     health
@@ -106,7 +107,7 @@ async fn it_goes_on_where_it_was_after_every_end() {
         HEAD.to_owned(),
     ])
     .await;
-    let mut follower = Follower::start(&server.url, &at(7), QUICK);
+    let mut follower = Follower::start(Source::all_of(&server.url), Some(&at(7)), QUICK);
     let mut heard = Vec::new();
     for _ in 0..8 {
         heard.push(hear(&mut follower).await);
@@ -150,7 +151,7 @@ async fn what_is_no_feed_is_told_and_tried_again() {
         format!("{HEAD}{}", frame("snapshot", 12)),
     ])
     .await;
-    let mut follower = Follower::start(&server.url, &at(7), QUICK);
+    let mut follower = Follower::start(Source::all_of(&server.url), Some(&at(7)), QUICK);
     assert_eq!(
         hear(&mut follower).await,
         "lost for 1 ms: HTTP 503 without events"
@@ -182,7 +183,11 @@ async fn a_silent_connection_is_given_up() {
     ])
     .await;
     let silence = Duration::from_secs(1);
-    let mut follower = Follower::start(&server.url, &at(7), Patience { silence, ..QUICK });
+    let mut follower = Follower::start(
+        Source::all_of(&server.url),
+        Some(&at(7)),
+        Patience { silence, ..QUICK },
+    );
     assert_eq!(hear(&mut follower).await, "delta 8");
     assert_eq!(hear(&mut follower).await, "lost for 1 ms: no answer for 1 s");
     assert_eq!(hear(&mut follower).await, "delta 9");
@@ -193,18 +198,60 @@ async fn nobody_there_is_told_each_time_and_never_given_up() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", free.local_addr().unwrap());
     drop(free);
-    let mut follower = Follower::start(&url, &at(7), QUICK);
+    let mut follower = Follower::start(Source::all_of(&url), Some(&at(7)), QUICK);
     for wait in [1, 2, 4, 4] {
         let told = hear(&mut follower).await;
         assert!(told.starts_with(&format!("lost for {wait} ms: ")), "{told}");
     }
 }
 
+#[tokio::test]
+async fn a_place_that_is_too_old_is_forgotten() {
+    let clock = Clock::manual(fixture::NOW);
+    let limit = Duration::from_secs(15);
+    let mut line = Line {
+        source: Source {
+            forget: Some((clock.clone(), limit)),
+            ..Source::all_of("http://127.0.0.1:1")
+        },
+        place: Some(Place::of(&at(7))),
+        heard: Some(clock.mono()),
+        sender: mpsc::channel(1).0,
+        patience: QUICK,
+    };
+    clock.advance(limit);
+    line.forget();
+    assert!(line.place.is_some());
+    clock.advance(Duration::from_nanos(1));
+    line.forget();
+    assert_eq!(line.place, None);
+}
+
+#[tokio::test]
+async fn a_change_of_another_daemon_asks_for_the_whole_feed() {
+    let other = frame("health", 9).replace("i-1", "i-2");
+    let server = Server::playing(vec![
+        format!("{HEAD}{other}"),
+        format!("{HEAD}{}", frame("snapshot", 3)),
+    ])
+    .await;
+    let mut follower = Follower::start(Source::all_of(&server.url), Some(&at(7)), QUICK);
+    assert_eq!(
+        hear(&mut follower).await,
+        "lost for 1 ms: a change came before its feed"
+    );
+    assert_eq!(hear(&mut follower).await, "snapshot 3");
+    assert!(!server.asked()[1].contains("last-event-id"));
+}
+
 #[test]
 fn waits_double_up_to_a_bound() {
     let waits: Vec<_> = (1..9)
-        .map(|failures| Patience::USUAL.after(failures).as_millis())
+        .map(|failures| Patience::USUAL.bound(failures).as_millis())
         .collect();
     assert_eq!(waits, [250, 500, 1000, 2000, 4000, 5000, 5000, 5000]);
-    assert_eq!(Patience::USUAL.after(u32::MAX), Patience::USUAL.longest);
+    assert_eq!(Patience::USUAL.bound(u32::MAX), Patience::USUAL.longest);
+    let drawn: Vec<_> = (0..64).map(|_| Patience::USUAL.after(3).as_millis()).collect();
+    assert!(drawn.iter().all(|wait| (500..=1000).contains(wait)), "{drawn:?}");
+    assert!(drawn.iter().any(|wait| *wait != drawn[0]), "not all at once");
 }

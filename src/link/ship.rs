@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{Sink, spool::Spool};
-use crate::{config::Secret, feed::outcome::Outcome, verdict::Observation};
+use super::{http::innermost, spool::Spool};
+use crate::{config::Secret, feed::outcome::Outcome};
 
 /// How long a report waits for others that may go with it.
 const GATHER: Duration = Duration::from_millis(20);
@@ -24,6 +24,8 @@ const BATCH: usize = 500;
 const BATCH_BYTES: usize = 512 << 10;
 /// Longest wait for the daemon's answer.
 const ANSWER: Duration = Duration::from_secs(10);
+/// Longest report in bytes, as JSON; a longer one is dropped. What a daemon keeps of one fits many times over.
+pub const MAX_REPORT_BYTES: usize = 16 << 10;
 /// Bytes of an answer that are read.
 const MAX_ANSWER_BYTES: usize = 256 << 10;
 /// First pause after a failure; each further one doubles it.
@@ -45,6 +47,8 @@ pub struct Shipper {
     under_way: AtomicU64,
     sent: AtomicU64,
     refused: AtomicU64,
+    /// Too long for a report.
+    unfit: AtomicU64,
     away: AtomicBool,
 }
 
@@ -59,7 +63,7 @@ pub struct ShipperView {
     pub sent: u64,
     /// Turned away by it.
     pub refused: u64,
-    /// Lost because too many waited.
+    /// Lost because too many waited, or because they were longer than [`MAX_REPORT_BYTES`].
     pub dropped: u64,
 }
 
@@ -93,6 +97,7 @@ impl Shipper {
             under_way: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            unfit: AtomicU64::new(0),
             away: AtomicBool::new(false),
         }
     }
@@ -106,7 +111,7 @@ impl Shipper {
             waiting: spool.len() as u64 + load(&self.under_way),
             sent: load(&self.sent),
             refused: load(&self.refused),
-            dropped: spool.dropped(),
+            dropped: spool.dropped() + load(&self.unfit),
         }
     }
 
@@ -229,21 +234,30 @@ impl Shipper {
         // A spool is whole between its calls, whoever panicked.
         self.spool.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl Sink for Shipper {
-    fn take(&self, seen: Observation) -> bool {
-        let id = uuid::Uuid::now_v7().to_string();
+    /// Takes a report, with an id and our reporter's name where it has none; tells whether there was room for it.
+    /// Doesn't wait: somebody who calls [`Self::run`] sends it.
+    pub fn send(&self, outcome: Outcome<'_>) -> bool {
         let outcome = Outcome {
-            id: Some(id.into()),
-            reporter: Some(self.reporter.as_str().into()),
-            ..Outcome::of(&seen)
+            id: Some(match outcome.id {
+                Some(id) => id,
+                None => uuid::Uuid::now_v7().to_string().into(),
+            }),
+            reporter: Some(match outcome.reporter {
+                Some(reporter) => reporter,
+                None => self.reporter.as_str().into(),
+            }),
+            ..outcome
         };
         match serde_json::to_string(&outcome) {
-            Ok(line) => {
+            Ok(line) if line.len() <= MAX_REPORT_BYTES => {
                 self.lock().push(line + "\n");
                 self.news.notify_one();
                 true
+            }
+            Ok(_) => {
+                self.unfit.fetch_add(1, Ordering::Relaxed);
+                false
             }
             Err(error) => {
                 tracing::error!(%error, "a report can't be written: a bug");
@@ -251,13 +265,4 @@ impl Sink for Shipper {
             }
         }
     }
-}
-
-/// The cause at the bottom, which says most.
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

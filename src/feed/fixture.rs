@@ -8,10 +8,10 @@ use crate::{
 };
 
 /// When the fixture's feed was made: 2026-06-20T13:05:00Z.
-pub(super) const NOW: Timestamp = Timestamp::from_millis(1_781_960_700_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_781_960_700_000);
 
 /// A fresh feed of targets `p0/m`, `p1/m`, .. in these states.
-pub(super) fn health(states: &[&str]) -> Health {
+pub(crate) fn health(states: &[&str]) -> Health {
     let targets: Vec<_> = states
         .iter()
         .enumerate()
@@ -22,7 +22,7 @@ pub(super) fn health(states: &[&str]) -> Health {
 }
 
 /// A fresh feed of these targets.
-pub(super) fn named(targets: &[(&str, &str)]) -> Health {
+pub(crate) fn named(targets: &[(&str, &str)]) -> Health {
     let targets: Vec<_> = targets.iter().map(|(id, state)| target(id, state)).collect();
     let head = json!({
         "schema": "endturn.health.v1", "instance": "i-1", "vantage": "fra-1", "revision": 18_231,
@@ -60,7 +60,7 @@ fn target(id: &str, state: &str) -> serde_json::Value {
 }
 
 /// That many of so many, with a made-up interval.
-pub(super) fn rate(hits: u64, n: u64) -> Rate {
+pub(crate) fn rate(hits: u64, n: u64) -> Rate {
     let value = (n > 0).then(|| hits as f64 / n as f64);
     Rate {
         value,

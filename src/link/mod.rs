@@ -1,0 +1,12 @@
+//! The way to a daemon of ours: the HTTP client that asks it, and the sender of reports.
+//!
+//! The tap, the command line and [`crate::client`] go this way; whoever probes takes only the TLS settings from here.
+
+mod http;
+mod ship;
+mod spool;
+
+pub use http::{ClientError, http_client};
+pub(crate) use http::{USER_AGENT, innermost, side_client, tls_config};
+pub use ship::{BACKOFF_MAX, MAX_REPORT_BYTES, MAX_RETRY_AFTER, Shipper, ShipperView};
+pub use spool::{MAX_SPOOL_BYTES, MAX_SPOOLED};
