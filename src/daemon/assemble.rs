@@ -10,6 +10,7 @@ use std::{
 
 use futures_util::future::OptionFuture;
 use tokio::{
+    net::TcpListener,
     sync::{broadcast, oneshot},
     task::JoinHandle,
 };
@@ -20,6 +21,7 @@ use super::{
     brain::Brain,
     core::{Core, Doors, Handle, Input, store_status},
     mcp::Inside,
+    own::Condition,
     pulse::Pulse,
     shelf::PageShelf,
     sockets::Sockets,
@@ -36,6 +38,7 @@ use crate::{
     route::Board,
     store::{IncidentQuery, MAX_LIMIT, Options, Reader, Store, StoreError, Writer},
     tap::Tap,
+    telemetry::{Exposition, Outlet, Owner},
     verdict::Observation,
 };
 
@@ -103,6 +106,7 @@ pub struct Daemon {
     hub: Arc<Hub>,
     pulse: Arc<Pulse>,
     clock: Clock,
+    outlet: Arc<Outlet>,
 }
 
 /// Where history goes.
@@ -226,8 +230,22 @@ fn tap(config: &Config, intake: Intake, clock: Clock) -> Arc<Tap> {
     ))
 }
 
+/// What is shown to those who collect figures; what is told to them begins to go out.
+fn figures(outlet: &Outlet, hub: &Arc<Hub>, condition: Condition) -> Exposition {
+    let config = condition.in_force();
+    let owner: Arc<dyn Owner> = Arc::new(condition);
+    outlet.start(&config, Arc::clone(hub), Arc::clone(&owner));
+    Exposition::new(Arc::clone(hub), outlet.ledger(), owner)
+}
+
 /// Everything that answers on our port.
-fn front(shelf: PageShelf, pulse: Arc<Pulse>, tap: Arc<Tap>, closing: CancellationToken) -> api::Front {
+fn front(
+    shelf: PageShelf,
+    pulse: Arc<Pulse>,
+    tap: Arc<Tap>,
+    exposition: Exposition,
+    closing: CancellationToken,
+) -> api::Front {
     let state = api::ApiState::new(
         Arc::clone(&shelf.hub),
         Arc::clone(&shelf.board),
@@ -236,12 +254,90 @@ fn front(shelf: PageShelf, pulse: Arc<Pulse>, tap: Arc<Tap>, closing: Cancellati
         shelf.intake.clone(),
         shelf.clock.clone(),
         closing.clone(),
-    );
+    )
+    .with_metrics(exposition);
     let tools = mcp::routes(Arc::new(Inside(state.clone())), closing);
     let pages = api::page::routes().with_state(shelf);
     api::Front {
         router: api::router(state, pages.merge(tools)),
         tap: Some(tap),
+    }
+}
+
+/// Answers on our ports until the end.
+fn serve(
+    listener: TcpListener,
+    front: api::Front,
+    agent: Option<impl Future<Output = ()> + Send + 'static>,
+    closing: CancellationToken,
+) -> JoinHandle<()> {
+    let limits = api::ServeLimits {
+        drain: SERVER_DRAIN,
+        ..api::ServeLimits::default()
+    };
+    let serving = api::serve(listener, front, closing, limits);
+    tokio::spawn(async move {
+        tokio::join!(serving, OptionFuture::from(agent));
+    })
+}
+
+/// The loop with all that it reaches out through, and what else looks at the same.
+struct Heart {
+    core: Core,
+    hub: Arc<Hub>,
+    pulse: Arc<Pulse>,
+    intake: Intake,
+    board: Arc<Board>,
+    outlet: Arc<Outlet>,
+    writer: Writer,
+    reader: Reader,
+}
+
+impl Heart {
+    fn new(
+        config: &Config,
+        place: StorePlace,
+        seed: u64,
+        clock: &Clock,
+        stop: &CancellationToken,
+    ) -> Result<Self, StartError> {
+        let prober = Arc::new(Prober::new(clock.clone())?);
+        let fetcher = Fetcher::new(official::TIMEOUT)?;
+        let (writer, reader) = open_store(config, place, clock)?;
+        writer.check();
+        let mut brain = Brain::new(config, seed, clock.now());
+        restore(&mut brain, &reader, clock);
+
+        let hub = publisher(&mut brain, &writer, config.vantage.clone(), clock);
+        let pulse = Arc::new(Pulse::new(writer.clone(), clock.now()));
+        let outlet = Arc::new(Outlet::new(clock.clone()));
+        let (intake, reported) = Intake::new(config, &brain.reports_only(), clock.clone());
+        let board = Arc::new(Board::new(&config.routes, &hub.snapshot()));
+        let doors = Doors {
+            hub: Arc::clone(&hub),
+            writer: writer.clone(),
+            prober,
+            clock: clock.clone(),
+            pulse: Arc::clone(&pulse),
+            annotator: resume(config, &reader),
+            fetcher,
+            intake: intake.clone(),
+            reported,
+            outlet: Arc::clone(&outlet),
+            board: Arc::clone(&board),
+            seed,
+        };
+        let core = Core::new(brain, doors, config, stop.clone());
+        Ok(Self {
+            core,
+            hub,
+            pulse,
+            intake,
+            board,
+            outlet,
+            writer,
+            reader,
+        })
     }
 }
 
@@ -275,35 +371,29 @@ impl Daemon {
             http: (listener, addr),
             agent,
         } = sockets;
-        let prober = Arc::new(Prober::new(clock.clone())?);
-        let fetcher = Fetcher::new(official::TIMEOUT)?;
-        let (writer, reader) = open_store(&config, place, &clock)?;
-        writer.check();
-        let mut brain = Brain::new(&config, seed, clock.now());
-        restore(&mut brain, &reader, &clock);
-
-        let hub = publisher(&mut brain, &writer, config.vantage.clone(), &clock);
-        let pulse = Arc::new(Pulse::new(writer.clone(), clock.now()));
         let (stop, closing) = (CancellationToken::new(), CancellationToken::new());
-        let (intake, reported) = Intake::new(&config, &brain.reports_only(), clock.clone());
-        let board = Arc::new(Board::new(&config.routes, &hub.snapshot()));
-        let doors = Doors {
-            hub: Arc::clone(&hub),
-            writer: writer.clone(),
-            prober,
-            clock: clock.clone(),
-            pulse: Arc::clone(&pulse),
-            annotator: resume(&config, &reader),
-            fetcher,
-            intake: intake.clone(),
-            reported,
-            board: Arc::clone(&board),
-            seed,
-        };
-        let core = Core::new(brain, doors, &config, stop.clone());
+        let Heart {
+            core,
+            hub,
+            pulse,
+            intake,
+            board,
+            outlet,
+            writer,
+            reader,
+        } = Heart::new(&config, place, seed, &clock, &stop)?;
         let handle = core.handle();
         let tap = tap(&config, intake.clone(), clock.clone());
         let config = Arc::new(RwLock::new(Arc::new(config)));
+        let condition = Condition {
+            started: clock.wall(),
+            writer: writer.clone(),
+            intake: intake.clone(),
+            tap: Arc::clone(&tap),
+            config: Arc::clone(&config),
+            exports: outlet.exports(),
+        };
+        let exposition = figures(&outlet, &hub, condition);
         let shelf = PageShelf {
             hub: Arc::clone(&hub),
             board,
@@ -312,21 +402,20 @@ impl Daemon {
             intake,
             clock: clock.clone(),
         };
+        let front = front(
+            shelf,
+            Arc::clone(&pulse),
+            Arc::clone(&tap),
+            exposition,
+            closing.clone(),
+        );
         let (agent, agent_addr) = agent.unzip();
-        let answering = agent.map(|listener| {
+        let agent = agent.map(|listener| {
             // Told of the end first, it takes back what it said while the rest ends.
             let limits = api::AgentLimits::default();
             api::serve_agent(listener, Arc::clone(&hub), clock.clone(), stop.clone(), limits)
         });
-        let front = front(shelf, Arc::clone(&pulse), Arc::clone(&tap), closing.clone());
-        let limits = api::ServeLimits {
-            drain: SERVER_DRAIN,
-            ..api::ServeLimits::default()
-        };
-        let serving = api::serve(listener, front, closing.clone(), limits);
-        let server = tokio::spawn(async move {
-            tokio::join!(serving, OptionFuture::from(answering));
-        });
+        let server = serve(listener, front, agent, closing.clone());
         let core = tokio::spawn(core.run());
         Ok(Self {
             addr,
@@ -342,6 +431,7 @@ impl Daemon {
             hub,
             pulse,
             clock,
+            outlet,
         })
     }
 
@@ -411,6 +501,7 @@ impl Daemon {
             && in_force.await.is_ok()
         {
             self.tap.set_providers(&config.providers);
+            self.outlet.reconfigure(&config);
             *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         }
     }
@@ -436,9 +527,12 @@ impl Daemon {
         self.closing.cancel();
         let writer = self.writer;
         let closed = tokio::task::spawn_blocking(move || writer.close(CLOSE));
+        let outlet = self.outlet;
+        let told = tokio::spawn(async move { outlet.stop().await });
         if !self.server.is_finished() {
             let _ = self.server.await;
         }
+        let _ = told.await;
         if !closed.await.unwrap_or(false) {
             tracing::warn!("the store could not write all that was queued");
         }

@@ -8,6 +8,7 @@ mod assemble;
 pub mod brain;
 mod core;
 mod mcp;
+mod own;
 mod pulse;
 mod shelf;
 mod sockets;
