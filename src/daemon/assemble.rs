@@ -3,7 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -17,9 +17,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    annotate::Annotator,
-    brain::Brain,
-    core::{Core, Doors, Handle, Input, store_status},
+    core::{Handle, Input},
+    heart::Heart,
     mcp::Inside,
     own::Condition,
     pulse::Pulse,
@@ -30,13 +29,11 @@ use crate::{
     api::{self, SCHEDULER_STALL},
     clock::Clock,
     config::Config,
-    feed::{Hub, Snapshot, v1},
+    feed::{Hub, Snapshot},
     intake::Intake,
-    mcp,
-    official::{self, Fetcher},
-    probe::{ClientError, Prober},
-    route::Board,
-    store::{IncidentQuery, MAX_LIMIT, Options, Reader, Store, StoreError, Writer},
+    mcp, official,
+    probe::ClientError,
+    store::{StoreError, Writer},
     tap::Tap,
     telemetry::{Exposition, Outlet, Owner},
     verdict::Observation,
@@ -118,101 +115,6 @@ pub enum StorePlace {
     Temporary,
 }
 
-/// Makes the directory that the database is to lie in, for our user alone, as a first start finds none. Where that
-/// fails, opening the database fails next and tells.
-fn make_home(path: &Path) {
-    let Some(home) = path.parent().filter(|home| !home.as_os_str().is_empty()) else {
-        return;
-    };
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    if let Err(error) = builder.create(home) {
-        tracing::debug!(home = %home.display(), %error, "the directory of the store can't be made");
-    }
-}
-
-fn open_store(config: &Config, place: StorePlace, clock: &Clock) -> Result<(Writer, Reader), StartError> {
-    let options = Options {
-        keep_raw: config.store.keep.raw,
-        keep_minutes: config.store.keep.minute,
-        keep_hours: config.store.keep.hour,
-        keep_days: config.store.keep.day,
-        max_bytes: config.store.max_bytes,
-        ..Options::default()
-    };
-    if let (StorePlace::File, Some(directory)) = (place, config.store.path.parent()) {
-        // On the first run the state directory is not there yet.
-        std::fs::create_dir_all(directory).map_err(|source| StartError::Directory {
-            path: config.store.path.clone(),
-            source,
-        })?;
-    }
-    let opened = match place {
-        StorePlace::File => {
-            make_home(&config.store.path);
-            Store::open(&config.store.path, options, clock.clone())
-        }
-        StorePlace::Temporary => Store::temporary(options, clock.clone()),
-    };
-    opened.map_err(|source| StartError::Store {
-        path: config.store.path.clone(),
-        source,
-    })
-}
-
-/// Takes up what an earlier process left.
-fn restore(brain: &mut Brain, reader: &Reader, clock: &Clock) {
-    let now = clock.now();
-    match reader.saved_state() {
-        Ok(Some(state)) => {
-            if let Err(error) = brain.restore(&state.saved, now) {
-                tracing::warn!(
-                    error,
-                    "the kept detector state was not taken up; targets start unknown"
-                );
-            }
-        }
-        Ok(None) => {}
-        Err(error) => tracing::warn!(%error, "the kept detector state can't be read; targets start unknown"),
-    }
-    match reader.spent_today(now) {
-        Ok(spent) => brain.restore_spending(&spent, now),
-        Err(error) => tracing::warn!(%error, "today's spending can't be read; the budget starts full"),
-    }
-}
-
-/// The official words on incidents that were open when the last process ended.
-fn resume(config: &Config, reader: &Reader) -> Annotator {
-    let mut annotator = Annotator::new(config);
-    let query = IncidentQuery {
-        open: Some(true),
-        limit: MAX_LIMIT,
-        ..IncidentQuery::default()
-    };
-    match reader.incidents(&query) {
-        Ok(page) => annotator.resume(page.items),
-        Err(error) => tracing::warn!(%error, "open incidents can't be read; their lead is found anew"),
-    }
-    annotator
-}
-
-/// The hub with what is known at the start.
-fn publisher(brain: &mut Brain, writer: &Writer, vantage: String, clock: &Clock) -> Arc<Hub> {
-    let identity = v1::Identity {
-        instance: writer.instance().to_owned(),
-        vantage,
-    };
-    let revisions = writer.revisions();
-    Arc::new(Hub::new(
-        identity,
-        move || revisions.next(),
-        &brain.view(clock.now()),
-        &store_status(writer),
-    ))
-}
-
 /// The tap on our own port: what it sees is taken in at once.
 fn tap(config: &Config, intake: Intake, clock: Clock) -> Arc<Tap> {
     let sink = move |mut seen: Observation| {
@@ -231,11 +133,19 @@ fn tap(config: &Config, intake: Intake, clock: Clock) -> Arc<Tap> {
 }
 
 /// What is shown to those who collect figures; what is told to them begins to go out.
-fn figures(outlet: &Outlet, hub: &Arc<Hub>, condition: Condition) -> Exposition {
+fn figures(outlet: &Outlet, shelf: &PageShelf, tap: &Arc<Tap>, writer: &Writer) -> Exposition {
+    let condition = Condition {
+        started: shelf.clock.wall(),
+        writer: writer.clone(),
+        intake: shelf.intake.clone(),
+        tap: Arc::clone(tap),
+        config: Arc::clone(&shelf.config),
+        exports: outlet.exports(),
+    };
     let config = condition.in_force();
     let owner: Arc<dyn Owner> = Arc::new(condition);
-    outlet.start(&config, Arc::clone(hub), Arc::clone(&owner));
-    Exposition::new(Arc::clone(hub), outlet.ledger(), owner)
+    outlet.start(&config, Arc::clone(&shelf.hub), Arc::clone(&owner));
+    Exposition::new(Arc::clone(&shelf.hub), outlet.ledger(), owner)
 }
 
 /// Everything that answers on our port.
@@ -279,66 +189,6 @@ fn serve(
     tokio::spawn(async move {
         tokio::join!(serving, OptionFuture::from(agent));
     })
-}
-
-/// The loop with all that it reaches out through, and what else looks at the same.
-struct Heart {
-    core: Core,
-    hub: Arc<Hub>,
-    pulse: Arc<Pulse>,
-    intake: Intake,
-    board: Arc<Board>,
-    outlet: Arc<Outlet>,
-    writer: Writer,
-    reader: Reader,
-}
-
-impl Heart {
-    fn new(
-        config: &Config,
-        place: StorePlace,
-        seed: u64,
-        clock: &Clock,
-        stop: &CancellationToken,
-    ) -> Result<Self, StartError> {
-        let prober = Arc::new(Prober::new(clock.clone())?);
-        let fetcher = Fetcher::new(official::TIMEOUT)?;
-        let (writer, reader) = open_store(config, place, clock)?;
-        writer.check();
-        let mut brain = Brain::new(config, seed, clock.now());
-        restore(&mut brain, &reader, clock);
-
-        let hub = publisher(&mut brain, &writer, config.vantage.clone(), clock);
-        let pulse = Arc::new(Pulse::new(writer.clone(), clock.now()));
-        let outlet = Arc::new(Outlet::new(clock.clone()));
-        let (intake, reported) = Intake::new(config, &brain.reports_only(), clock.clone());
-        let board = Arc::new(Board::new(&config.routes, &hub.snapshot()));
-        let doors = Doors {
-            hub: Arc::clone(&hub),
-            writer: writer.clone(),
-            prober,
-            clock: clock.clone(),
-            pulse: Arc::clone(&pulse),
-            annotator: resume(config, &reader),
-            fetcher,
-            intake: intake.clone(),
-            reported,
-            outlet: Arc::clone(&outlet),
-            board: Arc::clone(&board),
-            seed,
-        };
-        let core = Core::new(brain, doors, config, stop.clone());
-        Ok(Self {
-            core,
-            hub,
-            pulse,
-            intake,
-            board,
-            outlet,
-            writer,
-            reader,
-        })
-    }
 }
 
 impl Daemon {
@@ -385,15 +235,6 @@ impl Daemon {
         let handle = core.handle();
         let tap = tap(&config, intake.clone(), clock.clone());
         let config = Arc::new(RwLock::new(Arc::new(config)));
-        let condition = Condition {
-            started: clock.wall(),
-            writer: writer.clone(),
-            intake: intake.clone(),
-            tap: Arc::clone(&tap),
-            config: Arc::clone(&config),
-            exports: outlet.exports(),
-        };
-        let exposition = figures(&outlet, &hub, condition);
         let shelf = PageShelf {
             hub: Arc::clone(&hub),
             board,
@@ -402,6 +243,7 @@ impl Daemon {
             intake,
             clock: clock.clone(),
         };
+        let exposition = figures(&outlet, &shelf, &tap, &writer);
         let front = front(
             shelf,
             Arc::clone(&pulse),

@@ -7,6 +7,7 @@ pub mod annotate;
 mod assemble;
 pub mod brain;
 mod core;
+mod heart;
 mod mcp;
 mod own;
 mod pulse;
