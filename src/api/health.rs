@@ -23,6 +23,8 @@ use crate::feed::{Known, Snapshot, v1::TargetHealth};
 
 /// Longest long poll. Heartbeats end one earlier, unless the daemon stands still.
 pub const MAX_WAIT: Duration = Duration::from_secs(60);
+/// Room for the headers of an answer with those that the guard and the server add, so that it is found once.
+const HEADERS: usize = 12;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -153,22 +155,19 @@ pub(super) async fn one(
 /// The body, or 304 where the reader has it already. A heartbeat makes a new revision and so a new tag: a 304 never
 /// renews a copy that has grown stale.
 pub(super) fn cached(headers: &HeaderMap, etag: &str, body: impl FnOnce() -> Bytes) -> Response {
-    let mut response = if query::matches_tag(headers, etag) {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response
-    } else {
-        let mut response = Response::new(Body::from(body()));
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        response
-    };
-    let headers = response.headers_mut();
+    let mut response = Response::new(Body::empty());
+    let told = response.headers_mut();
+    told.reserve(HEADERS);
     if let Ok(tag) = HeaderValue::from_str(etag) {
-        headers.insert(header::ETAG, tag);
+        told.insert(header::ETAG, tag);
     }
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(header::VARY, HeaderValue::from_static("accept"));
+    told.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    told.insert(header::VARY, HeaderValue::from_static("accept"));
+    if query::matches_tag(headers, etag) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    } else {
+        told.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        *response.body_mut() = Body::from(body());
+    }
     response
 }

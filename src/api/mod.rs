@@ -63,7 +63,7 @@ pub use reports::{MAX_REPORTS_BYTES, REPORTS_TIMEOUT, SHORT_ANSWER, TOLD_ANYHOW}
 pub use series::{DEFAULT_POINTS, DEFAULT_SPAN, METRICS};
 pub use serve::{DRAIN, Front, HEAD_TIMEOUT, MAX_CONNECTIONS, ServeLimits, TAP_PATH, serve};
 pub use state::{
-    ApiState, Checks, MAX_BODIES, MAX_READS, MAX_UNREAD, MAX_VALIDATIONS, READ_TIMEOUT, Readiness,
+    ApiState, Checks, Doors, MAX_BODIES, MAX_READS, MAX_UNREAD, MAX_VALIDATIONS, READ_TIMEOUT, Readiness,
 };
 pub use statuspage::MAX_RECENT;
 pub use validate::{BODY_TIMEOUT, MAX_BODY_BYTES};

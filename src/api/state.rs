@@ -1,6 +1,6 @@
 //! What the handlers need from outside, as narrow doors.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -47,9 +47,13 @@ pub trait Readiness: Send + Sync + 'static {
     fn checks(&self) -> Checks;
 }
 
-/// Everything that the handlers share.
+/// Everything that the handlers share. A clone is one count: the router makes several for each request.
 #[derive(Clone)]
-pub struct ApiState {
+pub struct ApiState(Arc<Doors>);
+
+/// The doors themselves.
+#[derive(Clone)]
+pub struct Doors {
     /// The published health.
     pub hub: Arc<Hub>,
     /// What follows from it for every route.
@@ -81,6 +85,14 @@ pub struct ApiState {
     pub(super) otlp: Arc<Receiver>,
 }
 
+impl Deref for ApiState {
+    type Target = Doors;
+
+    fn deref(&self) -> &Doors {
+        &self.0
+    }
+}
+
 impl ApiState {
     /// Joins the parts.
     pub fn new(
@@ -93,7 +105,7 @@ impl ApiState {
         closing: CancellationToken,
     ) -> Self {
         let exposition = Exposition::new(Arc::clone(&hub), Arc::new(Ledger::default()), Arc::new(Nobody));
-        Self {
+        Self(Arc::new(Doors {
             exposition: Arc::new(exposition),
             scrapes: Arc::new(Semaphore::new(MAX_SCRAPES)),
             hub,
@@ -110,16 +122,14 @@ impl ApiState {
             unread: Arc::new(Semaphore::new(MAX_UNREAD)),
             exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
             otlp: Arc::default(),
-        }
+        }))
     }
 
     /// The same with figures of more than the feed alone.
     #[must_use]
-    pub fn with_metrics(self, exposition: Exposition) -> Self {
-        Self {
-            exposition: Arc::new(exposition),
-            ..self
-        }
+    pub fn with_metrics(mut self, exposition: Exposition) -> Self {
+        Arc::make_mut(&mut self.0).exposition = Arc::new(exposition);
+        self
     }
 
     /// Reads history on a thread of its own, at most [`MAX_READS`] at a time, for at most [`READ_TIMEOUT`].

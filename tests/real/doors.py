@@ -1,11 +1,14 @@
 """Two model servers, a daemon that watches them and somebody who asks them through a load balancer.
 
-For haproxy.py and caddy.py: what is the same there, whoever balances.
+For haproxy.py, caddy.py, nginx.py and envoy.py: what is the same there, whoever balances.
 """
 
 import contextlib
+import functools
 import http.client
 import json
+import os
+import signal
 import socket
 import threading
 import time
@@ -20,6 +23,10 @@ TARGETS = [f"first/{MODEL}", f"second/{MODEL}"]
 START_S = 20
 # How often the client asks.
 EVERY_S = 0.05
+# Until endturn is sure; until a recovered server is let back (docs/detection.md).
+DETECTS_S, RECOVERS_S = 15, 90
+
+print = functools.partial(print, flush=True)
 
 
 def free_ports(count):
@@ -144,3 +151,55 @@ class World:
         log = ask(self.models[number], "/control/log")
         ages = [log["now_us"] - entry["arrival_us"] for entry in log["entries"] if entry["model"] == CLIENT_MODEL]
         return time.monotonic() - min(ages) / 1e6 if ages else 0.0
+
+
+def prefers_the_first(world, client, obeys_s, gone_s):
+    """What a balancer must show that asks the first server while it is up, and the second one else.
+
+    obeys_s: from endturn's word to the last request that still lands; gone_s: from endturn's end to traffic as without it.
+    """
+
+    def asked(number):
+        before = world.landed(number)
+        return lambda: world.landed(number) > before
+
+    wait("both servers are well", 30, world.well)
+    client.start()
+    wait("the first server is asked", 10, asked(0))
+
+    print("first cuts every reply under HTTP 200")
+    world.fault(0, {"kind": "truncate", "at": 0.5, "how": "fin", "rate": 1.0})
+    detected = wait("endturn advises against it", DETECTS_S, lambda: world.hint(0) == "avoid")
+    advised = time.monotonic()
+    wait("the other one is asked", obeys_s + 1, asked(1))
+    time.sleep(obeys_s)
+    late = max(0.0, world.last_landing(0) - advised)
+    print(f"     detected after {detected:.2f} s, the last request landed there {late:.2f} s later")
+    support.check(f"it is left alone within {obeys_s} s", late <= obeys_s, True)
+    landed, since = world.landed(0), time.monotonic()
+    time.sleep(3)
+    support.check("requests that still land on it in 3 s", world.landed(0) - landed, 0)
+    support.check("what the client gets meanwhile", list(client.outcomes(since, time.monotonic() - 1)), ["whole"])
+
+    print("first is well again")
+    world.fault(0, None)
+    back = wait("it is let back", RECOVERS_S, asked(0))
+    print(f"     asked again after {back:.1f} s")
+
+    print("first breaks again, and endturn is killed while it is out")
+    world.fault(0, {"kind": "status", "code": 529, "rate": 1.0})
+    wait("endturn advises against it", DETECTS_S, lambda: world.hint(0) == "avoid")
+    time.sleep(obeys_s)
+    wait("the other one is asked", 5, asked(1))
+    before = asked(0)
+    os.killpg(world.daemon.pid, signal.SIGKILL)
+    released = wait("traffic goes on as without endturn", gone_s, before)
+    print(f"     the first one is asked again {released:.1f} s after the kill")
+
+    print("endturn is started again and finds the same")
+    world.start()
+    wait("the other one is asked", DETECTS_S + obeys_s, asked(1))
+    since = time.monotonic()
+    time.sleep(1.5)
+    support.check("the client gets whole replies again", client.outcomes(since).get("whole", 0) > 0, True)
+    client.over.set()

@@ -16,15 +16,13 @@ import tempfile
 import time
 
 import support
-from doors import TARGETS, Client, World, wait
+from doors import DETECTS_S, RECOVERS_S, TARGETS, Client, World, wait
 
 BINARY = str(pathlib.Path(sys.argv[1]).resolve())
 CONFIG = support.ROOT / "integrations/haproxy/haproxy.cfg"
 HAPROXY = shutil.which("haproxy") or "/usr/sbin/haproxy"
 # From endturn's word to HAProxy's deed: agent-inter is 1 s, and a check may be under way.
 OBEYS_S = 2.5
-# Until endturn is sure; until a recovered server gets its first share (docs/detection.md).
-DETECTS_S, RECOVERS_S = 15, 45
 
 
 print = functools.partial(print, flush=True)
