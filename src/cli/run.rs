@@ -8,7 +8,7 @@ use super::{Exit, args::RunArgs, check, complain, load};
 use crate::{
     clock::Clock,
     config::{Loaded, Origin},
-    daemon::{Daemon, StorePlace},
+    daemon::{Daemon, Sockets, StorePlace, systemd::Manager},
     probe::plan::stretch,
 };
 
@@ -66,7 +66,10 @@ pub(crate) async fn run(args: &RunArgs, clock: Clock) -> Exit {
         .sum();
     // The schedule's phases and the sentinels should differ from one start to the next.
     let seed = clock.now().as_millis().cast_unsigned();
-    let mut daemon = match Daemon::start(loaded.config, StorePlace::File, seed, clock).await {
+    let started = Sockets::inherited(&loaded.config.server)
+        .await
+        .and_then(|sockets| Daemon::start_on(sockets, loaded.config, StorePlace::File, seed, clock));
+    let mut daemon = match started {
         Ok(daemon) => daemon,
         Err(error) => {
             complain(&format!("error: {error}"));
@@ -74,12 +77,15 @@ pub(crate) async fn run(args: &RunArgs, clock: Clock) -> Exit {
         }
     };
     tracing::info!(page = format!("http://{}/", daemon.addr()), targets, "ready");
-    let exit = wait(&mut daemon, path, &mut hangup).await;
+    let mut manager = Manager::of_this_process();
+    manager.ready();
+    let exit = wait(&mut daemon, path, &mut hangup, &mut manager).await;
+    manager.stopping();
     daemon.stop().await;
     exit
 }
 
-async fn wait(daemon: &mut Daemon, path: Option<&Path>, hangup: &mut Signal) -> Exit {
+async fn wait(daemon: &mut Daemon, path: Option<&Path>, hangup: &mut Signal, manager: &mut Manager) -> Exit {
     let stopped = stopped();
     tokio::pin!(stopped);
     loop {
@@ -92,13 +98,16 @@ async fn wait(daemon: &mut Daemon, path: Option<&Path>, hangup: &mut Signal) -> 
                 tracing::error!(why, "a bug: please report it");
                 return Exit::Failure;
             }
+            () = manager.tick() => manager.look(&daemon.snapshot().health, daemon.stalled()),
             _ = hangup.recv() => {
+                manager.reloading();
                 if let Ok(loaded) = load(path) {
                     daemon.reload(prepare(loaded).config).await;
                     tracing::info!("the new configuration is in force");
                 } else {
                     tracing::error!("the new configuration is wrong: the old one stays in force");
                 }
+                manager.ready();
             }
         }
     }

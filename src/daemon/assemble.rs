@@ -3,7 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -17,25 +17,23 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    annotate::Annotator,
-    brain::Brain,
-    core::{Core, Doors, Handle, Input, store_status},
+    core::{Handle, Input},
+    heart::Heart,
     mcp::Inside,
     own::Condition,
     pulse::Pulse,
     shelf::PageShelf,
+    sockets::Sockets,
 };
 use crate::{
-    api,
+    api::{self, SCHEDULER_STALL},
     clock::Clock,
     config::Config,
-    feed::{Hub, v1},
+    feed::{Hub, Snapshot},
     intake::Intake,
-    mcp,
-    official::{self, Fetcher},
-    probe::{ClientError, Prober},
-    route::Board,
-    store::{IncidentQuery, MAX_LIMIT, Options, Reader, Store, StoreError, Writer},
+    mcp, official,
+    probe::ClientError,
+    store::{StoreError, Writer},
     tap::Tap,
     telemetry::{Exposition, Outlet, Owner},
     verdict::Observation,
@@ -46,6 +44,9 @@ const CLOSE: Duration = Duration::from_secs(4);
 /// How long open exchanges may go on at the end. With the probes' own bound before it, less than the 10 s that a
 /// service manager is told.
 const SERVER_DRAIN: Duration = Duration::from_secs(4);
+/// A writer that has not taken its turn for this long is stuck: it takes one every 5 s at least, but a turn may hold the
+/// moving of old rows or a disk that answers late.
+const WRITER_STALL: Duration = Duration::from_secs(60);
 /// The name under which what the daemon's own tap saw is told.
 const TAP_REPORTER: &str = "tap";
 
@@ -60,6 +61,9 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// A socket that systemd passed can't be used.
+    #[error("a socket that was passed can't be used: {0}")]
+    Socket(io::Error),
     /// The database can't be had.
     #[error("{source}\n\nhelp: choose another file with path under [store]")]
     Store {
@@ -96,6 +100,9 @@ pub struct Daemon {
     server: JoinHandle<()>,
     tap: Arc<Tap>,
     writer: Writer,
+    hub: Arc<Hub>,
+    pulse: Arc<Pulse>,
+    clock: Clock,
     outlet: Arc<Outlet>,
 }
 
@@ -106,101 +113,6 @@ pub enum StorePlace {
     File,
     /// A directory that is deleted at the end.
     Temporary,
-}
-
-/// Makes the directory that the database is to lie in, for our user alone, as a first start finds none. Where that
-/// fails, opening the database fails next and tells.
-fn make_home(path: &Path) {
-    let Some(home) = path.parent().filter(|home| !home.as_os_str().is_empty()) else {
-        return;
-    };
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    if let Err(error) = builder.create(home) {
-        tracing::debug!(home = %home.display(), %error, "the directory of the store can't be made");
-    }
-}
-
-fn open_store(config: &Config, place: StorePlace, clock: &Clock) -> Result<(Writer, Reader), StartError> {
-    let options = Options {
-        keep_raw: config.store.keep.raw,
-        keep_minutes: config.store.keep.minute,
-        keep_hours: config.store.keep.hour,
-        keep_days: config.store.keep.day,
-        max_bytes: config.store.max_bytes,
-        ..Options::default()
-    };
-    if let (StorePlace::File, Some(directory)) = (place, config.store.path.parent()) {
-        // On the first run the state directory is not there yet.
-        std::fs::create_dir_all(directory).map_err(|source| StartError::Directory {
-            path: config.store.path.clone(),
-            source,
-        })?;
-    }
-    let opened = match place {
-        StorePlace::File => {
-            make_home(&config.store.path);
-            Store::open(&config.store.path, options, clock.clone())
-        }
-        StorePlace::Temporary => Store::temporary(options, clock.clone()),
-    };
-    opened.map_err(|source| StartError::Store {
-        path: config.store.path.clone(),
-        source,
-    })
-}
-
-/// Takes up what an earlier process left.
-fn restore(brain: &mut Brain, reader: &Reader, clock: &Clock) {
-    let now = clock.now();
-    match reader.saved_state() {
-        Ok(Some(state)) => {
-            if let Err(error) = brain.restore(&state.saved, now) {
-                tracing::warn!(
-                    error,
-                    "the kept detector state was not taken up; targets start unknown"
-                );
-            }
-        }
-        Ok(None) => {}
-        Err(error) => tracing::warn!(%error, "the kept detector state can't be read; targets start unknown"),
-    }
-    match reader.spent_today(now) {
-        Ok(spent) => brain.restore_spending(&spent, now),
-        Err(error) => tracing::warn!(%error, "today's spending can't be read; the budget starts full"),
-    }
-}
-
-/// The official words on incidents that were open when the last process ended.
-fn resume(config: &Config, reader: &Reader) -> Annotator {
-    let mut annotator = Annotator::new(config);
-    let query = IncidentQuery {
-        open: Some(true),
-        limit: MAX_LIMIT,
-        ..IncidentQuery::default()
-    };
-    match reader.incidents(&query) {
-        Ok(page) => annotator.resume(page.items),
-        Err(error) => tracing::warn!(%error, "open incidents can't be read; their lead is found anew"),
-    }
-    annotator
-}
-
-/// The hub with what is known at the start.
-fn publisher(brain: &mut Brain, writer: &Writer, vantage: String, clock: &Clock) -> Arc<Hub> {
-    let identity = v1::Identity {
-        instance: writer.instance().to_owned(),
-        vantage,
-    };
-    let revisions = writer.revisions();
-    Arc::new(Hub::new(
-        identity,
-        move || revisions.next(),
-        &brain.view(clock.now()),
-        &store_status(writer),
-    ))
 }
 
 /// The tap on our own port: what it sees is taken in at once.
@@ -262,21 +174,21 @@ fn front(
     }
 }
 
-fn limits() -> api::ServeLimits {
-    api::ServeLimits {
+/// Answers on our ports until the end.
+fn serve(
+    listener: TcpListener,
+    front: api::Front,
+    agent: Option<impl Future<Output = ()> + Send + 'static>,
+    closing: CancellationToken,
+) -> JoinHandle<()> {
+    let limits = api::ServeLimits {
         drain: SERVER_DRAIN,
         ..api::ServeLimits::default()
-    }
-}
-
-async fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let listener = TcpListener::bind(addr).await;
-    listener
-        .and_then(|listener| {
-            let bound = listener.local_addr()?;
-            Ok((listener, bound))
-        })
-        .map_err(|source| StartError::Bind { addr, source })
+    };
+    let serving = api::serve(listener, front, closing, limits);
+    tokio::spawn(async move {
+        tokio::join!(serving, OptionFuture::from(agent));
+    })
 }
 
 impl Daemon {
@@ -290,61 +202,62 @@ impl Daemon {
         seed: u64,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let (listener, addr) = bind(config.server.listen).await?;
-        let agent = OptionFuture::from(config.server.agent.map(bind))
-            .await
-            .transpose()?;
-        let prober = Arc::new(Prober::new(clock.clone())?);
-        let fetcher = Fetcher::new(official::TIMEOUT)?;
-        let (writer, reader) = open_store(&config, place, &clock)?;
-        writer.check();
-        let mut brain = Brain::new(&config, seed, clock.now());
-        restore(&mut brain, &reader, &clock);
+        let sockets = Sockets::bind(&config.server).await?;
+        Self::start_on(sockets, config, place, seed, clock)
+    }
 
-        let hub = publisher(&mut brain, &writer, config.vantage.clone(), &clock);
-        let pulse = Arc::new(Pulse::new(writer.clone(), clock.now()));
+    /// The same on sockets that are bound already.
+    ///
+    /// # Errors
+    /// The database can't be had; nothing runs then.
+    pub fn start_on(
+        sockets: Sockets,
+        config: Config,
+        place: StorePlace,
+        seed: u64,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        let Sockets {
+            http: (listener, addr),
+            agent,
+        } = sockets;
         let (stop, closing) = (CancellationToken::new(), CancellationToken::new());
-        let outlet = Arc::new(Outlet::new(clock.clone()));
-        let (intake, reported) = Intake::new(&config, &brain.reports_only(), clock.clone());
-        let board = Arc::new(Board::new(&config.routes, &hub.snapshot()));
-        let doors = Doors {
-            hub: Arc::clone(&hub),
-            writer: writer.clone(),
-            prober,
-            clock: clock.clone(),
-            pulse: Arc::clone(&pulse),
-            annotator: resume(&config, &reader),
-            fetcher,
-            intake: intake.clone(),
-            reported,
-            outlet: Arc::clone(&outlet),
-            board: Arc::clone(&board),
-            seed,
-        };
-        let core = Core::new(brain, doors, &config, stop.clone());
+        let Heart {
+            core,
+            hub,
+            pulse,
+            intake,
+            board,
+            outlet,
+            writer,
+            reader,
+        } = Heart::new(&config, place, seed, &clock, &stop)?;
         let handle = core.handle();
         let tap = tap(&config, intake.clone(), clock.clone());
         let config = Arc::new(RwLock::new(Arc::new(config)));
         let shelf = PageShelf {
-            hub,
+            hub: Arc::clone(&hub),
             board,
             reader,
             config: Arc::clone(&config),
             intake,
             clock: clock.clone(),
         };
+        let exposition = figures(&outlet, &shelf, &tap, &writer);
+        let front = front(
+            shelf,
+            Arc::clone(&pulse),
+            Arc::clone(&tap),
+            exposition,
+            closing.clone(),
+        );
         let (agent, agent_addr) = agent.unzip();
-        let answering = agent.map(|listener| {
+        let agent = agent.map(|listener| {
             // Told of the end first, it takes back what it said while the rest ends.
             let limits = api::AgentLimits::default();
-            api::serve_agent(listener, Arc::clone(&shelf.hub), clock, stop.clone(), limits)
+            api::serve_agent(listener, Arc::clone(&hub), clock.clone(), stop.clone(), limits)
         });
-        let exposition = figures(&outlet, &shelf, &tap, &writer);
-        let front = front(shelf, pulse, Arc::clone(&tap), exposition, closing.clone());
-        let serving = api::serve(listener, front, closing.clone(), limits());
-        let server = tokio::spawn(async move {
-            tokio::join!(serving, OptionFuture::from(answering));
-        });
+        let server = serve(listener, front, agent, closing.clone());
         let core = tokio::spawn(core.run());
         Ok(Self {
             addr,
@@ -357,6 +270,9 @@ impl Daemon {
             server,
             tap,
             writer,
+            hub,
+            pulse,
+            clock,
             outlet,
         })
     }
@@ -374,6 +290,24 @@ impl Daemon {
     /// Every observation from now on; one who lags loses the oldest.
     pub fn observations(&self) -> broadcast::Receiver<Arc<Observation>> {
         self.handle.observations.subscribe()
+    }
+
+    /// The feed as it is published now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.hub.snapshot()
+    }
+
+    /// Who stands still, if anybody: the scheduler, the feed or the store's writer. A store that fails (a full disk) does
+    /// not stand still: its writer goes on trying, and a restart would not help it.
+    pub fn stalled(&self) -> Option<&'static str> {
+        let now = self.clock.now();
+        if now.since(self.pulse.beat_at()) > SCHEDULER_STALL {
+            return Some("the scheduler");
+        }
+        if !self.hub.snapshot().is_fresh(self.clock.wall()) {
+            return Some("the feed");
+        }
+        (self.writer.idle(&self.clock) > WRITER_STALL).then_some("the store's writer")
     }
 
     /// The configuration in force.

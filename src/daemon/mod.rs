@@ -7,10 +7,14 @@ pub mod annotate;
 mod assemble;
 pub mod brain;
 mod core;
+mod heart;
 mod mcp;
 mod own;
 mod pulse;
 mod shelf;
+mod sockets;
+pub mod systemd;
 mod watch;
 
 pub use assemble::{Daemon, StartError, StorePlace};
+pub use sockets::Sockets;

@@ -23,6 +23,11 @@ impl Pulse {
         }
     }
 
+    /// When the loop made its last round.
+    pub(crate) fn beat_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.beat_ms.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn beat(&self, now: Timestamp) {
         self.beat_ms.store(now.as_millis(), Ordering::Relaxed);
     }
@@ -31,7 +36,7 @@ impl Pulse {
 impl Readiness for Pulse {
     fn checks(&self) -> Checks {
         Checks {
-            scheduler_at: Timestamp::from_millis(self.beat_ms.load(Ordering::Relaxed)),
+            scheduler_at: self.beat_at(),
             store: store_status(&self.writer),
             store_queued: self.writer.status().queued as u64,
         }

@@ -142,6 +142,8 @@ pub(super) struct Shared {
     done: Condvar,
     /// Grows when the file is replaced, so that readers open the new one.
     pub(super) generation: AtomicU64,
+    /// When the writer took its last turn, by the monotonic clock in milliseconds.
+    pub(super) turned_ms: AtomicU64,
 }
 
 impl Shared {

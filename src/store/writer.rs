@@ -81,6 +81,12 @@ impl Writer {
         self.shared.status()
     }
 
+    /// How long ago the writer thread took its last turn; it takes one every 5 s at least, unless one lasts.
+    pub fn idle(&self, clock: &Clock) -> Duration {
+        let turned = Duration::from_millis(self.shared.turned_ms.load(Ordering::Relaxed));
+        clock.mono().saturating_sub(turned)
+    }
+
     /// The feed's revisions.
     pub fn revisions(&self) -> Revisions {
         self.revisions.clone()
@@ -311,6 +317,8 @@ impl Worker {
         let mut wait = BACK_OFF[0];
         let mut reserve = false;
         loop {
+            let now = u64::try_from(self.clock.mono().as_millis()).unwrap_or(u64::MAX);
+            self.shared.turned_ms.store(now, Ordering::Relaxed);
             let backlog = self.file.as_ref().is_some_and(|file| file.backlog);
             self.shared.backlog(backlog);
             let turn = self

@@ -5,6 +5,7 @@ mod feed;
 mod past;
 pub(crate) mod running;
 mod secrets;
+mod service;
 mod terminal;
 
 use std::{

@@ -218,7 +218,7 @@ async fn a_collector_gets_metrics_spans_and_records() {
             .unwrap();
         assert!(attribute(&moved.attributes, "endturn.state").is_some() && moved.time_unix_nano > 0);
     });
-    // The collector has it before the exporter has the answer.
+    // Counted once the collector's answer is here, which is after it has what it was sent.
     until_sample(addr, "endturn_export_items_total{signal=\"traces\"}", |n| n > 0.0).await;
     until_sample(addr, "endturn_export_last_success_timestamp_seconds", |at| {
         at > 0.0

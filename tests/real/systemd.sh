@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# The service under a real systemd: a small Debian root, booted in a container without a network.
+# Usage: tests/real/systemd.sh BINARY
+#
+# Needs root, mmdebstrap and systemd-nspawn (packages mmdebstrap, systemd-container). The root is kept in
+# $ENDTURN_REAL_CACHE (target/real unless set), 240 MB, and made anew where it is missing.
+set -euo pipefail
+binary=$(realpath "$1")
+cd "$(dirname "$0")/../.."
+cache=${ENDTURN_REAL_CACHE:-$PWD/target/real}/systemd
+base=$cache/base root=$cache/root
+key=planted-2b7e151628aed2a6
+mkdir -p "$cache"
+
+if [ ! -e "$base/usr/bin/systemctl" ]; then
+  rm -rf "$base"
+  mmdebstrap --variant=minbase --include=systemd,systemd-sysv,dbus,curl,procps bookworm "$base" 2>"$cache/mmdebstrap.log" \
+    || { tail -n 20 "$cache/mmdebstrap.log" >&2; exit 1; }
+fi
+rm -rf "$root"
+cp -a "$base" "$root"
+install -m 755 "$binary" "$root/usr/bin/endturn"
+install -m 644 systemd/endturn.service systemd/endturn.socket "$root/etc/systemd/system/"
+install -d "$root/etc/endturn" "$root/etc/systemd/system/endturn.service.d"
+install -d -m 700 "$root/etc/endturn/keys"
+printf %s "$key" >"$root/etc/endturn/keys/sim"
+chmod 600 "$root/etc/endturn/keys/sim"
+cat >"$root/etc/endturn/endturn.toml" <<'TOML'
+[network]
+anchors = []
+[[provider]]
+id = "anthropic"
+base_url = "http://127.0.0.1:9001/anthropic"
+api_key = { credential = "sim" }
+models = ["claude-haiku-4-5"]
+free = true
+polite = false
+reach = { every = "500ms" }
+canary = { every = "500ms" }
+TOML
+printf '[Service]\nLoadCredential=sim:/etc/endturn/keys/sim\nWatchdogSec=4s\n' >"$root/etc/systemd/system/endturn.service.d/test.conf"
+printf '[Service]\nExecStart=/usr/bin/endturn simulate --listen 127.0.0.1:9001\n' >"$root/etc/systemd/system/simulator.service"
+
+SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 systemd-nspawn -q -D "$root" --register=no --keep-unit --private-network --console=passive -b \
+  >"$cache/boot.log" 2>&1 &
+nspawn=$!
+trap 'kill "$nspawn" 2>/dev/null || true; wait "$nspawn" 2>/dev/null || true; rm -rf "$root"' EXIT
+
+in_it() { nsenter -t "$leader" -m -u -i -n -p -C -- "$@"; }
+# until WHAT SECONDS COMMAND..: as often as needed, ten times a second.
+until_so() {
+  local what=$1 left=$(($2 * 10))
+  shift 2
+  until "$@" >/dev/null 2>&1; do
+    left=$((left - 1))
+    if [ "$left" -le 0 ]; then
+      echo "not in time: $what" >&2
+      in_it journalctl -u endturn --no-pager -n 30 >&2 || true
+      exit 1
+    fi
+    sleep 0.1
+  done
+  echo "ok: $what"
+}
+booted() { leader=$(pgrep -P "$nspawn" | head -n 1) && [ -n "$leader" ] && in_it systemctl is-system-running; }
+property() { in_it systemctl show endturn -p "$1" --value; }
+tells() { [[ $(property StatusText) == *"$1"* ]]; }
+restarted() { [ "$(property NRestarts)" = "$1" ] && [ "$(property ActiveState)" = active ]; }
+
+until_so "systemd is up" 60 booted
+nsenter -t "$leader" -n ip link set lo up 2>/dev/null || in_it sh -c 'ip link set lo up' 2>/dev/null || true
+in_it systemctl start simulator
+in_it systemctl enable --now endturn.socket endturn.service 2>/dev/null
+[ "$(property ActiveState)" = active ] && echo "ok: started means ready"
+until_so "its status tells how things stand" 20 tells "1 target, all operational"
+[ "$(in_it stat -c %a /var/lib/private/endturn)" = 700 ] && echo "ok: nobody else reads its state"
+
+in_it systemctl reload endturn
+until_so "a reload is in force" 10 in_it sh -c 'journalctl -u endturn -o cat | grep -q "new configuration is in force"'
+
+# Somebody asks all the time while it is restarted: with the socket nobody is refused.
+in_it sh -c 'for i in $(seq 80); do curl -s -m 20 -o /dev/null -w "%{http_code}\n" http://127.0.0.1:7411/livez; sleep 0.05; done' >"$cache/asked" &
+asking=$!
+sleep 0.5
+in_it systemctl restart endturn
+wait "$asking"
+[ "$(sort -u "$cache/asked")" = 200 ] || { echo "refused during a restart:" >&2; sort "$cache/asked" | uniq -c >&2; exit 1; }
+echo "ok: 80 of 80 requests were answered over a restart"
+
+in_it kill -STOP "$(property MainPID)"
+until_so "the watchdog ends a stuck daemon, and it is back" 30 restarted 1
+in_it sh -c 'journalctl -u endturn -o cat | grep -q "Failed with result .watchdog"' && echo "ok: for want of the watchdog"
+until_so "it goes on where it was" 20 tells "1 target, all operational"
+
+in_it systemctl stop endturn.service endturn.socket
+[ "$(property Result)" = success ] && echo "ok: it ends by itself when it is told to"
+if in_it grep -rqs "$key" /var/lib/private/endturn || in_it sh -c "journalctl --no-pager | grep -q '$key'"; then
+  echo "the key is in the state or the journal" >&2
+  exit 1
+fi
+echo "ok: the key is in neither state nor journal"
