@@ -8,6 +8,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use super::{ApiState, openapi::schemas, problem::Problem, query};
 use crate::telemetry::Format;
 
@@ -15,6 +17,13 @@ use crate::telemetry::Format;
 pub const MAX_SCRAPES: usize = 4;
 /// Longest wait for one of these turns, in seconds; told to those who come in vain.
 const COME_AGAIN_S: u64 = 1;
+
+/// A turn, or why there is none now.
+fn turn(scrapes: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
+    let busy = || format!("{MAX_SCRAPES} scrapes are being answered already");
+    let turn = Arc::clone(scrapes).try_acquire_owned();
+    turn.map_err(|_| Problem::unavailable(busy(), COME_AGAIN_S))
+}
 
 /// Figures for Prometheus: counts of everything that was seen since start, the feed, and endturn itself.
 ///
@@ -32,12 +41,7 @@ pub(super) async fn scrape(State(api): State<ApiState>, request: Request) -> Res
     let accepts = request.headers().get_all(header::ACCEPT).iter();
     let accepts: Vec<&str> = accepts.filter_map(|value| value.to_str().ok()).collect();
     let format = Format::negotiate(&accepts.join(","));
-    let Ok(turn) = Arc::clone(&api.scrapes).try_acquire_owned() else {
-        return Err(Problem::unavailable(
-            format!("{MAX_SCRAPES} scrapes are being answered already"),
-            COME_AGAIN_S,
-        ));
-    };
+    let turn = turn(&api.scrapes)?;
     let exposition = Arc::clone(&api.exposition);
     let text = tokio::task::spawn_blocking(move || {
         // The turn is over when the thread is free again.
@@ -54,4 +58,20 @@ pub(super) async fn scrape(State(api): State<ApiState>, request: Request) -> Res
         (header::VARY, HeaderValue::from_static("accept")),
     ];
     Ok((headers, text).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_are_answered_at_a_time() {
+        let scrapes = Arc::new(Semaphore::new(MAX_SCRAPES));
+        let turns: Vec<_> = (0..MAX_SCRAPES)
+            .map(|_| turn(&scrapes).expect("a turn"))
+            .collect();
+        assert!(turn(&scrapes).is_err());
+        drop(turns);
+        assert!(turn(&scrapes).is_ok());
+    }
 }

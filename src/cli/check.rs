@@ -100,6 +100,12 @@ pub fn write_plan(loaded: &Loaded, colour: bool, out: &mut impl Write) -> io::Re
     if !loaded.config.routes.is_empty() {
         writeln!(out, "\n{}", routes(&loaded.config.routes))?;
     }
+    if let Some(otlp) = &loaded.config.telemetry.otlp {
+        writeln!(out)?;
+        for route in &otlp.routes {
+            writeln!(out, "{} go to {}", route.signal.as_str(), route.url)?;
+        }
+    }
     let total = dollars(outlook.plan.usd_per_day);
     match outlook.plan.limit_usd_per_day {
         Some(limit) => writeln!(out, "\nestimated {total} a day, of at most {}", dollars(limit)),

@@ -373,7 +373,9 @@ impl Resolver<'_> {
     /// not written for us alone.
     fn collector(&mut self, text: &str, name: &str, place: Option<Place>, in_file: bool) -> Option<Url> {
         let url = Url::parse(text).ok().filter(|url| {
-            let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+            // What stands in a query may be a key, and the address is shown.
+            let plain = url.username().is_empty() && url.password().is_none();
+            let plain = plain && url.query().is_none() && url.fragment().is_none();
             matches!(url.scheme(), "http" | "https") && url.has_host() && plain
         });
         if url.is_none() {
@@ -396,7 +398,7 @@ impl Resolver<'_> {
     }
 }
 
-/// A path below a base URL, whether that ends with a slash or not; its query is kept.
+/// A path below a base URL, whether that ends with a slash or not.
 fn below(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
     url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));

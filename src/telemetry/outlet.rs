@@ -41,6 +41,15 @@ pub struct Outlet {
     made: Mutex<Option<(Telemetry, Context)>>,
 }
 
+/// How many targets are configured.
+fn targets(config: &Config) -> usize {
+    config
+        .providers
+        .iter()
+        .map(|provider| provider.models.len())
+        .sum()
+}
+
 impl std::fmt::Debug for Outlet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Outlet").finish_non_exhaustive()
@@ -73,6 +82,7 @@ impl Outlet {
     pub fn start(&self, config: &Config, hub: Arc<Hub>, owner: Arc<dyn Owner>) {
         let context = Context {
             runtime: Handle::current(),
+            targets: targets(config),
             hub,
             ledger: self.ledger(),
             owner,
@@ -84,7 +94,8 @@ impl Outlet {
         *self.made() = Some((config.telemetry.clone(), context));
     }
 
-    /// Follows a new configuration. Where the way out is another one, the old one ends beside the work, within its
+    /// Follows a new configuration. Where the way out is another one, or there are more targets than it has room for,
+    /// the old one ends beside the work, within its
     /// bound.
     pub fn reconfigure(&self, config: &Config) {
         self.place(config);
@@ -92,9 +103,11 @@ impl Outlet {
         let Some((telemetry, context)) = made.as_mut() else {
             return;
         };
-        if *telemetry == config.telemetry {
+        let targets = targets(config);
+        if *telemetry == config.telemetry && targets <= context.targets {
             return;
         }
+        context.targets = targets;
         telemetry.clone_from(&config.telemetry);
         let old = self.swap(None);
         self.open(telemetry, context);

@@ -351,6 +351,14 @@ async fn whatever_a_collector_does_not_take_is_counted() {
         let taken = format!("endturn_export_items_total{{signal=\"{signal}\"}}");
         assert!(sample(addr, &taken).await < 1.0, "{signal}");
     }
+    collector.now(Manner::Talks);
+    let failed = "endturn_export_lost_items_total{signal=\"metrics\",why=\"failed\"}";
+    let before = sample(addr, failed).await;
+    until_sample(addr, failed, |n| n > before).await;
+    assert!(
+        sample(addr, "endturn_export_items_total").await < 1.0,
+        "an endless answer is none"
+    );
     collector.now(Manner::Partial);
     let rejected = "endturn_export_lost_items_total{signal=\"metrics\",why=\"rejected\"}";
     until_sample(addr, rejected, |n| n >= 3.0 && n % 3.0 == 0.0).await;
@@ -408,6 +416,27 @@ async fn a_reload_changes_the_way_out() {
     })
     .await;
     stop(daemon).await;
+}
+
+#[test]
+fn check_says_where_it_goes_and_no_secret() {
+    let text = "[telemetry.otlp]\nendpoint = \"http://h:4318\"\nheaders = { authorization = { env = \"TOKEN\" } }\n\
+        [[provider]]\nid = \"anthropic\"\ncanary = false\n";
+    let env = Env {
+        vars: [("TOKEN".to_owned(), "planted-9f86d081884c7d65".to_owned())].into(),
+        ..Env::default()
+    };
+    let loaded = load_text("t.toml", text, &env).unwrap();
+    let mut told = Vec::new();
+    endturn::cli::check::write_plan(&loaded, false, &mut told).unwrap();
+    let told = String::from_utf8(told).unwrap();
+    for signal in ["metrics", "traces", "logs"] {
+        assert!(
+            told.contains(&format!("{signal} go to http://h:4318/v1/{signal}\n")),
+            "{told}"
+        );
+    }
+    assert!(!format!("{told}{loaded:?}").contains("planted"));
 }
 
 /// Our own exports are never taken for somebody's traffic: not by ourselves, not by another endturn.

@@ -189,7 +189,19 @@ def check_spans():
     check("spans of reachability", any(span.name == "reach anthropic" for span in spans()), True)
 
 
-def config(port, simulator, receiver, work):
+def way(receiver):
+    """Where it goes: gRPC by the file, HTTP by the environment alone, with one variable more that the SDK reads."""
+    url = f"http://127.0.0.1:{receiver}"
+    if protocol == "grpc":
+        return f'[telemetry.otlp]\nendpoint = "{url}"\nprotocol = "grpc"\ninterval = "1s"', {}
+    return "", {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": url,
+        "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+        "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test",
+    }
+
+
+def config(port, simulator, telemetry, work):
     return f"""
 vantage = "here"
 [server]
@@ -198,10 +210,7 @@ listen = "127.0.0.1:{port}"
 path = "{work}/endturn.db"
 [network]
 anchors = []
-[telemetry.otlp]
-endpoint = "http://127.0.0.1:{receiver}"
-protocol = "{protocol}"
-interval = "1s"
+{telemetry}
 [[provider]]
 id = "anthropic"
 base_url = "http://127.0.0.1:{simulator}/anthropic"
@@ -221,7 +230,8 @@ agent = pathlib.Path(rotel.__file__).parent / "rotel-agent"
 begun = time.monotonic()
 try:
     receiver = by_grpc if protocol == "grpc" else by_http
-    (work / "endturn.toml").write_text(config(daemon, simulator, receiver, work), encoding="utf-8")
+    telemetry, variables = way(receiver)
+    (work / "endturn.toml").write_text(config(daemon, simulator, telemetry, work), encoding="utf-8")
     with (
         process([binary, "simulate", "--listen", f"127.0.0.1:{simulator}"], work / "simulator.log"),
         process(
@@ -242,7 +252,7 @@ try:
             work / "daemon.log",
             f"http://127.0.0.1:{daemon}/livez",
             20,
-            {"KEY": "k"},
+            {"KEY": "k", **variables},
         ),
     ):
         end = time.monotonic() + PATIENCE_S
@@ -254,6 +264,8 @@ try:
             finish()
         names = {(attributes(of).get("service.name"), attributes(of).get("endturn.vantage")) for of in resources()}
         check("who tells", names, {("endturn", "here")})
+        told = {attributes(of).get("deployment.environment.name") for of in resources()}
+        check("and what the environment adds", told, {"test" if variables else None})
         check_metrics()
         check_spans()
         record = next(line for line in records() if line.event_name == "endturn.health.transition")

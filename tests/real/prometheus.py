@@ -1,4 +1,4 @@
-"""Prometheus on the demo, on a daemon with budgets and a dead collector, and on the latter in the classic format."""
+"""Prometheus on the demo, on a daemon with budgets and a dead collector, and on the former in the classic format."""
 
 import http.server
 import json
@@ -141,7 +141,7 @@ demo, daemon, simulator, prometheus = (free_port() for _ in range(4))
 begun = time.monotonic()
 try:
     (work / "endturn.toml").write_text(daemon_config(daemon, simulator, free_port(), work), encoding="utf-8")
-    as_classic = classic(f"http://127.0.0.1:{daemon}/metrics")
+    as_classic = classic(f"http://127.0.0.1:{demo}/metrics")
     jobs = {"endturn": [demo, daemon], "classic": [as_classic]}
     (work / "prometheus.yml").write_text(scrapes(jobs), encoding="utf-8")
     with (
@@ -187,7 +187,7 @@ try:
         # Both formats are the same samples to it.
         names = lambda job: set(ask(prometheus, "/api/v1/label/__name__/values", **{"match[]": f'{{job="{job}"}}'}))
         ours = lambda job: {name for name in names(job) if name.startswith("endturn_")}
-        instance = f'instance="127.0.0.1:{daemon}"'
+        instance = f'instance="127.0.0.1:{demo}"'
         same = {
             name
             for name in ours("classic")

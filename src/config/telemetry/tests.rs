@@ -159,6 +159,10 @@ fn mistakes_in_the_file_are_told() {
             "no plain http or https URL",
         ),
         (
+            "[telemetry.otlp]\nendpoint = \"http://h/?key=planted\"".to_owned(),
+            "no plain http or https URL",
+        ),
+        (
             "[telemetry.otlp]\nendpoint = \"http://u:p@h\"".to_owned(),
             "no plain http or https URL",
         ),

@@ -22,7 +22,7 @@ use super::{
     watched::{self, Watched},
 };
 use crate::{
-    config::{Conventions, MAX_TARGETS, Otlp, OtlpRoute, OtlpSignal},
+    config::{Conventions, Otlp, OtlpRoute, OtlpSignal},
     link::side_client,
     telemetry::names::{
         self,
@@ -35,9 +35,8 @@ use crate::{
 const MAX_BATCHED_EVER: usize = 65_536;
 /// Targets that nobody configured, at most.
 const GUESTS: usize = 200;
-/// Attribute sets of one metric: what every target and source can have, by one word each. Beyond it the SDK joins all
-/// others to one.
-const MAX_SETS: usize = (MAX_TARGETS + GUESTS) * Source::ALL.len() * 8;
+/// Words that a metric of one target and source is split by, at most.
+const WORDS: usize = 9;
 /// The instrumentation scope.
 const SCOPE: &str = "endturn";
 /// Largest number of buckets of an exponential histogram, and its finest scale; the SDK coarsens it as values spread.
@@ -101,12 +100,13 @@ fn resource(instance: &str, vantage: &str) -> Resource {
 }
 
 /// How one of our metrics is aggregated: the conventions' own bounds where they name some, exponential buckets else.
-/// `forced`: what the environment asks for all.
-fn stream(instrument: &Instrument, forced: Option<&str>) -> Option<Stream> {
+/// `sets`: the most
+/// attribute sets of it, beyond which the SDK joins all others to one; `forced`: what the environment asks for all.
+fn stream(instrument: &Instrument, sets: usize, forced: Option<&str>) -> Option<Stream> {
     let metric = names::otlp::METRICS
         .iter()
         .find(|metric| metric.name == instrument.name())?;
-    let builder = Stream::builder().with_cardinality_limit(MAX_SETS);
+    let builder = Stream::builder().with_cardinality_limit(sets);
     let explicit = |bounds: &[f64]| Aggregation::ExplicitBucketHistogram {
         boundaries: bounds.to_vec(),
         record_min_max: true,
@@ -129,13 +129,20 @@ fn stream(instrument: &Instrument, forced: Option<&str>) -> Option<Stream> {
     builder.with_aggregation(aggregation).build().ok()
 }
 
-fn meters<E: PushMetricExporter>(exporter: E, otlp: &Otlp, resource: Resource) -> SdkMeterProvider {
+fn meters<E: PushMetricExporter>(
+    exporter: E,
+    otlp: &Otlp,
+    targets: usize,
+    resource: Resource,
+) -> SdkMeterProvider {
+    // The SDK sets room aside for all of them, so they are no more than there can be.
+    let sets = (targets + GUESTS) * Source::ALL.len() * WORDS;
     let reader = PeriodicReader::builder(exporter).with_interval(otlp.interval);
     let forced = std::env::var(AGGREGATION_VARIABLE).ok();
     SdkMeterProvider::builder()
         .with_resource(resource)
         .with_reader(reader.build())
-        .with_view(move |instrument: &Instrument| stream(instrument, forced.as_deref()))
+        .with_view(move |instrument: &Instrument| stream(instrument, sets, forced.as_deref()))
         .build()
 }
 
@@ -171,7 +178,7 @@ impl Desk {
             match route.signal {
                 OtlpSignal::Metrics => {
                     let exporter = desk.counted(transport::metrics(route, &means)?, route);
-                    let provider = meters(exporter, otlp, resource.clone());
+                    let provider = meters(exporter, otlp, context.targets, resource.clone());
                     let meter = provider.meter(SCOPE);
                     watched::register(&meter, &Arc::new(Watched::new(context)));
                     desk.metrics = Some((provider, Measured::new(&meter, conventions)));

@@ -97,6 +97,8 @@ impl Told {
 #[derive(Clone)]
 pub(super) struct Context {
     pub(super) runtime: Handle,
+    /// Targets that are configured: room for their figures is set aside.
+    pub(super) targets: usize,
     pub(super) hub: Arc<Hub>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) owner: Arc<dyn Owner>,

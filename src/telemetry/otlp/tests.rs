@@ -26,6 +26,7 @@ fn context(tally: &Arc<Tally>) -> Context {
     };
     Context {
         runtime: Handle::current(),
+        targets: 1,
         hub: Arc::new(Hub::new(identity, || 1, &view, &v1::StoreStatus::default())),
         ledger: Arc::default(),
         owner: Arc::new(Nobody),

@@ -41,6 +41,8 @@ pub(super) enum Manner {
     Partial,
     /// 503.
     Busy,
+    /// Takes, with an answer that is one byte too long.
+    Talks,
     /// Reads and never answers.
     Hangs,
 }
@@ -144,6 +146,7 @@ async fn take(State(room): State<Room>, uri: Uri, headers: HeaderMap, body: Byte
     match manner {
         Manner::Hangs => std::future::pending::<()>().await,
         Manner::Busy => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Manner::Talks => return vec![b' '; endturn::telemetry::MAX_REPLY_BYTES + 1].into_response(),
         Manner::Takes | Manner::Partial => {}
     }
     assert_eq!(headers[header::CONTENT_TYPE], "application/x-protobuf");
