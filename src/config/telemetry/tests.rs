@@ -143,81 +143,56 @@ fn a_wrong_variable_is_a_warning() {
     }
 }
 
+/// The file is wrong, and one of its findings says this.
+fn check_mistake(file: &str, told: &str) {
+    match load(file, &[("T", "x")]) {
+        Err(ConfigError::Invalid(found)) => {
+            let all: Vec<&str> = found.items().iter().map(|item| item.message.as_str()).collect();
+            assert!(
+                all.iter().any(|message| message.contains(told)),
+                "{file}: {all:?}"
+            );
+        }
+        other => panic!("{file}: {other:?}"),
+    }
+}
+
 #[test]
 fn mistakes_in_the_file_are_told() {
-    let many: Vec<String> = (0..=MAX_OTLP_HEADERS)
-        .map(|n| format!("x-{n} = {{ env = \"T\" }}"))
-        .collect();
-    let many = many.join(", ");
-    for (file, told) in [
-        (
-            "[telemetry]\nconventions = \"v2\"".to_owned(),
-            "there are no conventions",
-        ),
-        (
-            "[telemetry.otlp]\nendpoint = \"localhost:4318\"".to_owned(),
-            "no plain http or https URL",
-        ),
-        (
-            "[telemetry.otlp]\nendpoint = \"http://h/?key=planted\"".to_owned(),
-            "no plain http or https URL",
-        ),
-        (
-            "[telemetry.otlp]\nendpoint = \"http://u:p@h\"".to_owned(),
-            "no plain http or https URL",
-        ),
-        (
-            "[telemetry.otlp]\nendpoint = \"http://h\"\nprotocol = \"http/json\"".to_owned(),
-            "OTLP is not spoken as",
-        ),
-        (
-            "[telemetry.otlp]\nendpoint = \"http://h\"\nsignals = [\"trace\"]".to_owned(),
-            "there is no signal",
-        ),
-        (
-            "[telemetry.otlp]\nendpoint = \"http://h\"\nsignals = [\"logs\", \"logs\"]".to_owned(),
-            "named twice",
-        ),
-        (
-            "[telemetry.otlp]\nendpoint = \"http://h\"\nsignals = []".to_owned(),
-            "no signal is told",
-        ),
-        (
-            "[telemetry.otlp]\nendpoint = \"http://h\"\ninterval = \"999ms\"".to_owned(),
-            "the interval of telemetry",
-        ),
-        (
-            "[telemetry.otlp]\nendpoint = \"http://h\"\ntimeout = \"61s\"".to_owned(),
-            "the timeout of telemetry",
-        ),
-        (
-            "[telemetry.otlp]\nendpoint = \"http://h\"\nheaders = { \"a b\" = { env = \"T\" } }".to_owned(),
-            "no name of a header",
-        ),
-        (
-            "[telemetry.otlp]\nheaders = { a = { env = \"T\" } }".to_owned(),
-            "headers and no endpoint",
-        ),
-        (
-            format!("[telemetry.otlp]\nendpoint = \"http://h\"\nheaders = {{ {many} }}"),
-            "more than 16 headers",
-        ),
-        (
-            "[telemetry.otlp]\nendpont = \"http://h\"".to_owned(),
-            "unknown key",
-        ),
+    check_mistake("[telemetry]\nconventions = \"v2\"", "there are no conventions");
+    let alone = "[telemetry.otlp]\nheaders = { a = { env = \"T\" } }";
+    check_mistake(alone, "headers and no endpoint");
+    check_mistake("[telemetry.otlp]\nendpont = \"http://h\"", "unknown key");
+    for endpoint in [
+        "localhost:4318",
+        "http://h/?key=planted",
+        "http://u:p@h",
+        "http://h#x",
+        "ftp://h",
     ] {
-        match load(&file, &[("T", "x")]) {
-            Err(ConfigError::Invalid(found)) => {
-                let all: Vec<&str> = found.items().iter().map(|item| item.message.as_str()).collect();
-                assert!(
-                    all.iter().any(|message| message.contains(told)),
-                    "{file}: {all:?}"
-                );
-            }
-            other => panic!("{file}: {other:?}"),
-        }
+        let file = format!("[telemetry.otlp]\nendpoint = \"{endpoint}\"");
+        check_mistake(&file, "no plain http or https URL");
     }
+    let headers = |n: usize| {
+        let each: Vec<String> = (0..n).map(|n| format!("x-{n} = {{ env = \"T\" }}")).collect();
+        format!("headers = {{ {} }}", each.join(", "))
+    };
+    let with = |more: &str| format!("[telemetry.otlp]\nendpoint = \"http://h\"\n{more}");
+    for (more, told) in [
+        ("protocol = \"http/json\"", "OTLP is not spoken as"),
+        ("signals = [\"trace\"]", "there is no signal"),
+        ("signals = [\"logs\", \"logs\"]", "named twice"),
+        ("signals = []", "no signal is told"),
+        ("interval = \"999ms\"", "the interval of telemetry"),
+        ("interval = \"3601s\"", "the interval of telemetry"),
+        ("timeout = \"99ms\"", "the timeout of telemetry"),
+        ("timeout = \"61s\"", "the timeout of telemetry"),
+        ("headers = { \"a b\" = { env = \"T\" } }", "no name of a header"),
+        (&headers(MAX_OTLP_HEADERS + 1), "more than 16 headers"),
+    ] {
+        check_mistake(&with(more), told);
+    }
+    assert!(load(&with(&headers(MAX_OTLP_HEADERS)), &[("T", "x")]).is_ok());
 }
 
 #[test]
