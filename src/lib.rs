@@ -14,7 +14,7 @@
 //! | contracts | [`config`], [`feed`] | `health` and above |
 //! | the way to a daemon | [`link`] | contracts and above |
 //! | for routers | [`client`] | `link` and above |
-//! | edges | [`probe`], [`intake`], [`tap`], [`official`], [`store`], [`route`] | `link` and above |
+//! | edges | [`probe`], [`intake`], [`tap`], [`official`], [`store`], [`telemetry`], [`route`] | `link` and above |
 //! | surfaces | [`api`], [`mcp`], [`simulate`] | edges and above |
 //! | assembly | [`daemon`], [`cli`] | everything |
 //!
@@ -42,6 +42,7 @@ pub mod route;
 pub mod simulate;
 pub mod store;
 pub mod tap;
+pub mod telemetry;
 pub mod verdict;
 
 pub use gate::validate;

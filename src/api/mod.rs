@@ -15,6 +15,7 @@ mod health;
 mod health_json;
 mod history;
 mod incidents_feed;
+mod metrics;
 mod openapi;
 mod otlp;
 pub mod page;
@@ -49,6 +50,7 @@ pub use evidence::gather as evidence_of;
 pub use health::MAX_WAIT;
 pub use history::{ChangeQuery, History, HistoryError, IncidentQuery, KeptEvent, Listing, ObservationQuery};
 pub use incidents_feed::MAX_ENTRIES;
+pub use metrics::MAX_SCRAPES;
 pub use openapi::{SERVED, document};
 pub use otlp::{EXPORT_TIMEOUT, MAX_EXPORT_BYTES, MAX_EXPORTS, MAX_INFLATED_BYTES};
 pub use past::{MAX_INCIDENT_ID_BYTES, VERDICTS};
@@ -111,6 +113,7 @@ fn paths_and_answers() -> Vec<(&'static str, MethodRouter<ApiState>)> {
             get(statuspage::board_upcoming),
         ),
         ("/badge/{*target}", get(badge::badge)),
+        ("/metrics", get(metrics::scrape)),
         ("/openapi.json", get(openapi::description)),
         ("/livez", get(ready::live)),
         ("/readyz", get(ready::ready)),

@@ -22,8 +22,8 @@ use utoipa::{
 };
 
 use super::{
-    badge, events, evidence, health, incidents_feed, otlp, past, query, ready, reliability, report, reports,
-    routes, series, statuspage, up, validate,
+    badge, events, evidence, health, incidents_feed, metrics, otlp, past, query, ready, reliability, report,
+    reports, routes, series, statuspage, up, validate,
 };
 use crate::feed;
 
@@ -69,6 +69,7 @@ use crate::feed;
         badge::svg,
         badge::shield,
         incidents_feed::feed,
+        metrics::scrape,
         statuspage::board_summary,
         statuspage::board_status,
         statuspage::board_components,

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     history::{History, HistoryError},
+    metrics::MAX_SCRAPES,
     otlp::MAX_EXPORTS,
     problem::Problem,
 };
@@ -15,6 +16,7 @@ use crate::{
     feed::{Hub, v1::StoreStatus},
     intake::{Intake, otlp::Receiver},
     route::Board,
+    telemetry::{Exposition, Ledger, Nobody},
 };
 
 /// Most reads of history at a time; each holds a thread while it runs.
@@ -62,6 +64,10 @@ pub struct ApiState {
     pub clock: Clock,
     /// Cancelled when the server is to end: open event streams and long polls end at once.
     pub closing: CancellationToken,
+    /// What is shown of all this to those who collect figures.
+    pub(super) exposition: Arc<Exposition>,
+    /// Turns for those who do.
+    pub(super) scrapes: Arc<Semaphore>,
     reads: Arc<Semaphore>,
     pub(super) validations: Arc<Semaphore>,
     pub(super) reports: Arc<Semaphore>,
@@ -86,7 +92,10 @@ impl ApiState {
         clock: Clock,
         closing: CancellationToken,
     ) -> Self {
+        let exposition = Exposition::new(Arc::clone(&hub), Arc::new(Ledger::default()), Arc::new(Nobody));
         Self {
+            exposition: Arc::new(exposition),
+            scrapes: Arc::new(Semaphore::new(MAX_SCRAPES)),
             hub,
             board,
             history,
@@ -101,6 +110,15 @@ impl ApiState {
             unread: Arc::new(Semaphore::new(MAX_UNREAD)),
             exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
             otlp: Arc::default(),
+        }
+    }
+
+    /// The same with figures of more than the feed alone.
+    #[must_use]
+    pub fn with_metrics(self, exposition: Exposition) -> Self {
+        Self {
+            exposition: Arc::new(exposition),
+            ..self
         }
     }
 

@@ -7,16 +7,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Exit, args::DemoArgs, check, complain, outage::Book, run::stopped, say};
 use crate::{
+    client::follow::{self, Follower, Patience, Source},
     clock::{Clock, Timestamp},
     config::{self, Config, Env},
     daemon::{Daemon, StorePlace},
-    feed::{
-        Delta,
-        v1::{Health, TargetHealth},
-    },
+    feed::{Delta, v1::TargetHealth},
     health::ReasonCode,
     id::TargetId,
-    link::http_client,
     simulate::{Action, FaultKey, FaultKind, Options, Pace, Scenario, ScenarioStep, Simulator},
 };
 
@@ -24,8 +21,6 @@ use crate::{
 const TTFT: Duration = Duration::from_millis(60);
 /// Most events of the feed that wait for the terminal.
 const MAX_NEWS: usize = 1_024;
-/// Largest event of the feed that the demo reads, in bytes.
-const MAX_FRAME: usize = 1 << 20;
 
 /// The two that fail, and how the simulator knows them.
 const VICTIMS: [(&str, &str, &str); 2] = [
@@ -97,14 +92,15 @@ async fn start(args: &DemoArgs, clock: Clock) -> Result<Exit, String> {
         let _ = check::write_error(&error, false, &mut text);
         String::from_utf8_lossy(&text).into_owned()
     })?;
-    let faults = simulator.faults();
+    let (faults, providers) = (simulator.faults(), simulator.local_addr());
     let over = CancellationToken::new();
     let serving = tokio::spawn(simulator.serve(over.clone().cancelled_owned()));
     let mut daemon = Daemon::start(config, StorePlace::Temporary, args.seed, clock.clone())
         .await
         .map_err(|error| error.to_string())?;
     say(&format!(
-        "four simulated providers, two of which will fail; page http://{addr}/  feed http://{addr}/v1/health\n\
+        "four simulated providers at http://{providers}/, two of which will fail\n\
+         page http://{addr}/  feed http://{addr}/v1/health\n\
          0 s healthy, 10 s replies cut under HTTP 200, 30 s HTTP 529, 50 s recovery, 75 s end\n\n",
         addr = daemon.addr()
     ));
@@ -225,72 +221,37 @@ fn victim(key: &FaultKey) -> Option<TargetId> {
 /// Follows the feed over HTTP like any subscriber, so that the delays include the way to one.
 fn follow(addr: SocketAddr, clock: Clock, news: mpsc::Sender<News>) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let why = read_events(addr, &clock, &news)
-            .await
-            .err()
-            .unwrap_or_else(|| "end of stream".to_owned());
-        let _ = news.send(News::FeedEnded(why)).await;
-    })
-}
-
-async fn read_events(addr: SocketAddr, clock: &Clock, news: &mpsc::Sender<News>) -> Result<(), String> {
-    let client = http_client().map_err(|error| error.to_string())?;
-    let url = format!("http://{addr}/v1/events");
-    let mut response = client.get(url).send().await.map_err(|error| error.to_string())?;
-    let mut buffer: Vec<u8> = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| error.to_string())? {
-        let at = clock.now();
-        buffer.extend_from_slice(&chunk);
-        while let Some(end) = buffer.windows(2).position(|pair| pair == b"\n\n") {
-            let frame: Vec<u8> = buffer.drain(..end + 2).collect();
-            for (target, decided) in targets(&frame) {
-                if news
-                    .send(News::Told(Box::new(target), decided, at))
-                    .await
-                    .is_err()
-                {
-                    return Ok(());
+        let source = Source::all_of(&format!("http://{addr}"));
+        let mut follower = Follower::start(source, None, Patience::USUAL);
+        loop {
+            let heard = follower.next().await;
+            let at = clock.now();
+            let told = match heard {
+                follow::News::Lost { why, .. } => {
+                    let _ = news.send(News::FeedEnded(why)).await;
+                    return;
+                }
+                follow::News::Snapshot(health) => {
+                    health.targets.into_iter().map(|target| (target, None)).collect()
+                }
+                follow::News::Delta(delta) => targets(*delta),
+            };
+            for (target, decided) in told {
+                let told = News::Told(Box::new(target), decided, at);
+                if news.send(told).await.is_err() {
+                    return;
                 }
             }
         }
-        if buffer.len() > MAX_FRAME {
-            return Err(format!("an event of more than {MAX_FRAME} bytes"));
-        }
-    }
-    Ok(())
+    })
 }
 
-/// The targets of one frame of our own feed, which writes one `event` and one `data` line, and when each was decided.
-fn targets(frame: &[u8]) -> Vec<(TargetHealth, Option<Timestamp>)> {
-    let text = String::from_utf8_lossy(frame);
-    let field = |name: &str| {
-        text.lines()
-            .find_map(|line| line.strip_prefix(name).map(str::trim))
-    };
-    let Some(data) = field("data:") else {
-        return Vec::new();
-    };
-    if field("event:") == Some("snapshot") {
-        let health = serde_json::from_str::<Health>(data).map(|health| health.targets);
-        return health
-            .unwrap_or_default()
-            .into_iter()
-            .map(|target| (target, None))
-            .collect();
-    }
-    let Ok(delta) = serde_json::from_str::<Delta>(data) else {
-        return Vec::new();
-    };
+/// The targets of one event, and when each was decided.
+fn targets(delta: Delta) -> Vec<(TargetHealth, Option<Timestamp>)> {
     let decided = |id: &TargetId| {
-        delta
-            .transitions
-            .iter()
-            .find(|moved| &moved.target == id)
-            .map(|moved| moved.at.0)
+        let moved = delta.transitions.iter().find(|moved| &moved.target == id);
+        moved.map(|moved| moved.at.0)
     };
-    delta
-        .targets
-        .iter()
-        .map(|target| (target.clone(), decided(&target.id)))
-        .collect()
+    let moments: Vec<_> = delta.targets.iter().map(|target| decided(&target.id)).collect();
+    delta.targets.into_iter().zip(moments).collect()
 }

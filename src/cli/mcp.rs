@@ -83,7 +83,7 @@ struct Page {
 impl Outside {
     /// The feed that came last, waited for if none has come yet.
     async fn feed(&self) -> Result<Seen, Closed> {
-        if self.client.last_feed().is_none() {
+        if self.client.last_feed().is_none() && self.client.status().trouble.is_none() {
             self.client.ready(FIRST).await;
         }
         let (fresh, last) = (self.client.feed(), self.client.last_feed());

@@ -159,6 +159,19 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_that_slept_knows_by_its_wall_clock() {
+        let clock = Clock::manual(NOW);
+        let slept = Duration::from_secs(20);
+        let received = |wall| Receipt {
+            mono: clock.mono(),
+            wall,
+        };
+        assert_eq!(received(NOW.minus(slept)).age(&clock), slept);
+        // One that was set back makes nothing young, nor old.
+        assert_eq!(received(NOW.plus(slept)).age(&clock), Duration::ZERO);
+    }
+
+    #[test]
     fn nobody_is_believed_for_long() {
         let clock = Clock::manual(NOW);
         let mut health = fixture::health(&["operational"]);

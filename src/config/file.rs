@@ -8,7 +8,10 @@ use serde::{
 };
 use toml::Spanned;
 
-use super::{canaries::CanarySwitch, official::OfficialFile, route::RouteFile, token::TokenFile};
+use super::{
+    canaries::CanarySwitch, official::OfficialFile, route::RouteFile, telemetry::TelemetryFile,
+    token::TokenFile,
+};
 
 /// The whole file.
 #[derive(Deserialize, Default)]
@@ -20,6 +23,7 @@ pub(super) struct FileConfig {
     pub(super) network: Option<NetworkFile>,
     pub(super) budget: Option<BudgetFile>,
     pub(super) official: Option<Spanned<Switch>>,
+    pub(super) telemetry: Option<TelemetryFile>,
     #[serde(default)]
     pub(super) provider: Vec<Spanned<ProviderFile>>,
     #[serde(default)]

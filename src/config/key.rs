@@ -33,6 +33,11 @@ pub(super) fn read(reference: &SecretRef, env: &Env, dir: &Path) -> Result<Secre
     read_as(reference, env, dir, checked)
 }
 
+/// Reads the value of a header that is no key of a provider: it may hold spaces, as `Bearer TOKEN` does.
+pub(super) fn read_line(reference: &SecretRef, env: &Env, dir: &Path) -> Result<Secret, KeyError> {
+    read_as(reference, env, dir, line)
+}
+
 /// Reads the JSON of a Google service account's key.
 pub(super) fn read_service_account(reference: &SecretRef, env: &Env, dir: &Path) -> Result<Secret, KeyError> {
     read_as(reference, env, dir, service_account)
@@ -105,6 +110,21 @@ fn from_file(path: &Path, checked: Check) -> Result<Secret, KeyError> {
 /// A key must fit into a header: visible ASCII, not empty, bounded.
 fn checked(text: &str, whence: &str) -> Result<Secret, KeyError> {
     let help = "a key is one line of visible ASCII characters";
+    fitting(text, whence, help, u8::is_ascii_graphic)
+}
+
+/// The same with spaces inside.
+fn line(text: &str, whence: &str) -> Result<Secret, KeyError> {
+    let help = "a header's value is one line of visible ASCII characters and spaces";
+    fitting(text, whence, help, |b| b.is_ascii_graphic() || *b == b' ')
+}
+
+fn fitting(
+    text: &str,
+    whence: &str,
+    help: &'static str,
+    fits: impl Fn(&u8) -> bool,
+) -> Result<Secret, KeyError> {
     let text = text.trim();
     if text.is_empty() {
         return Err(KeyError::new(format!("{whence} is empty"), help));
@@ -115,7 +135,7 @@ fn checked(text: &str, whence: &str) -> Result<Secret, KeyError> {
             help,
         ));
     }
-    if !text.bytes().all(|b| b.is_ascii_graphic()) {
+    if !text.as_bytes().iter().all(fits) {
         return Err(KeyError::new(
             format!("{whence} holds characters that no header can carry"),
             help,

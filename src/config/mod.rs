@@ -26,6 +26,7 @@ mod provider;
 mod resolve;
 mod route;
 mod secret;
+mod telemetry;
 mod token;
 mod types;
 
@@ -52,6 +53,10 @@ pub use route::{
     Route, RouteTarget,
 };
 pub use secret::Secret;
+pub use telemetry::{
+    Conventions, MAX_OTLP_HEADERS, OTLP_INTERVAL, OTLP_INTERVAL_DEFAULT, OTLP_TIMEOUT, OTLP_TIMEOUT_DEFAULT,
+    Otlp, OtlpProtocol, OtlpRoute, OtlpSignal, Telemetry,
+};
 pub use token::{MAX_TOKENS_CONFIGURED, MIN_TOKEN_BYTES, Token};
 pub use types::*;
 

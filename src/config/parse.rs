@@ -15,10 +15,9 @@ use super::{
 };
 
 /// Keys of the contract that this version doesn't know yet. Silently ignoring one would promise what isn't kept.
-const NOT_YET: [&str; 8] = [
+const NOT_YET: [&str; 7] = [
     "channel",
     "alert",
-    "telemetry",
     "proxy",
     "ca",
     "tokens",

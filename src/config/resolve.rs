@@ -115,6 +115,7 @@ impl Resolver<'_> {
                 .push(Diagnostic::error("no provider is configured").help(help));
         }
         let official = self.official_every(file.official.as_ref());
+        let telemetry = self.telemetry(file.telemetry.unwrap_or_default());
         let mut seen = BTreeSet::new();
         let mut providers = Vec::new();
         let starts: Vec<usize> = file.provider.iter().map(|entry| entry.span().start).collect();
@@ -150,6 +151,7 @@ impl Resolver<'_> {
                 every: official,
                 pages: std::mem::take(&mut self.pages),
             },
+            telemetry,
             routes,
         }
     }

@@ -371,6 +371,8 @@ fn the_reference_names_every_key() {
         "[store.keep]",
         "[network]",
         "[budget]",
+        "[telemetry]",
+        "[telemetry.otlp]",
         "[[provider]]",
         "[[provider]]\n[provider.limits]",
         "[[provider]]\n[[provider.model]]",

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use url::Url;
 
-use super::{Route, Secret, Token, preset::StatusPage};
+use super::{Route, Secret, Telemetry, Token, preset::StatusPage};
 use crate::{
     id::{ProviderId, TargetId},
     protocol::{Dialect, Protocol, request::Endpoint},
@@ -28,6 +28,8 @@ pub struct Config {
     pub providers: Vec<Provider>,
     /// The vendors' own status pages.
     pub official: OfficialPages,
+    /// What is told to a collector.
+    pub telemetry: Telemetry,
     /// Routes in file order.
     pub routes: Vec<Route>,
 }

@@ -3,23 +3,24 @@
 use std::{
     io,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
 use futures_util::future::OptionFuture;
 use tokio::{
+    net::TcpListener,
     sync::{broadcast, oneshot},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    annotate::Annotator,
-    brain::Brain,
-    core::{Core, Doors, Handle, Input, store_status},
+    core::{Handle, Input},
+    heart::Heart,
     mcp::Inside,
+    own::Condition,
     pulse::Pulse,
     shelf::PageShelf,
     sockets::Sockets,
@@ -28,14 +29,13 @@ use crate::{
     api::{self, SCHEDULER_STALL},
     clock::Clock,
     config::Config,
-    feed::{Hub, Snapshot, v1},
+    feed::{Hub, Snapshot},
     intake::Intake,
-    mcp,
-    official::{self, Fetcher},
-    probe::{ClientError, Prober},
-    route::Board,
-    store::{IncidentQuery, MAX_LIMIT, Options, Reader, Store, StoreError, Writer},
+    mcp, official,
+    probe::ClientError,
+    store::{StoreError, Writer},
     tap::Tap,
+    telemetry::{Exposition, Outlet, Owner},
     verdict::Observation,
 };
 
@@ -103,6 +103,7 @@ pub struct Daemon {
     hub: Arc<Hub>,
     pulse: Arc<Pulse>,
     clock: Clock,
+    outlet: Arc<Outlet>,
 }
 
 /// Where history goes.
@@ -112,101 +113,6 @@ pub enum StorePlace {
     File,
     /// A directory that is deleted at the end.
     Temporary,
-}
-
-/// Makes the directory that the database is to lie in, for our user alone, as a first start finds none. Where that
-/// fails, opening the database fails next and tells.
-fn make_home(path: &Path) {
-    let Some(home) = path.parent().filter(|home| !home.as_os_str().is_empty()) else {
-        return;
-    };
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    if let Err(error) = builder.create(home) {
-        tracing::debug!(home = %home.display(), %error, "the directory of the store can't be made");
-    }
-}
-
-fn open_store(config: &Config, place: StorePlace, clock: &Clock) -> Result<(Writer, Reader), StartError> {
-    let options = Options {
-        keep_raw: config.store.keep.raw,
-        keep_minutes: config.store.keep.minute,
-        keep_hours: config.store.keep.hour,
-        keep_days: config.store.keep.day,
-        max_bytes: config.store.max_bytes,
-        ..Options::default()
-    };
-    if let (StorePlace::File, Some(directory)) = (place, config.store.path.parent()) {
-        // On the first run the state directory is not there yet.
-        std::fs::create_dir_all(directory).map_err(|source| StartError::Directory {
-            path: config.store.path.clone(),
-            source,
-        })?;
-    }
-    let opened = match place {
-        StorePlace::File => {
-            make_home(&config.store.path);
-            Store::open(&config.store.path, options, clock.clone())
-        }
-        StorePlace::Temporary => Store::temporary(options, clock.clone()),
-    };
-    opened.map_err(|source| StartError::Store {
-        path: config.store.path.clone(),
-        source,
-    })
-}
-
-/// Takes up what an earlier process left.
-fn restore(brain: &mut Brain, reader: &Reader, clock: &Clock) {
-    let now = clock.now();
-    match reader.saved_state() {
-        Ok(Some(state)) => {
-            if let Err(error) = brain.restore(&state.saved, now) {
-                tracing::warn!(
-                    error,
-                    "the kept detector state was not taken up; targets start unknown"
-                );
-            }
-        }
-        Ok(None) => {}
-        Err(error) => tracing::warn!(%error, "the kept detector state can't be read; targets start unknown"),
-    }
-    match reader.spent_today(now) {
-        Ok(spent) => brain.restore_spending(&spent, now),
-        Err(error) => tracing::warn!(%error, "today's spending can't be read; the budget starts full"),
-    }
-}
-
-/// The official words on incidents that were open when the last process ended.
-fn resume(config: &Config, reader: &Reader) -> Annotator {
-    let mut annotator = Annotator::new(config);
-    let query = IncidentQuery {
-        open: Some(true),
-        limit: MAX_LIMIT,
-        ..IncidentQuery::default()
-    };
-    match reader.incidents(&query) {
-        Ok(page) => annotator.resume(page.items),
-        Err(error) => tracing::warn!(%error, "open incidents can't be read; their lead is found anew"),
-    }
-    annotator
-}
-
-/// The hub with what is known at the start.
-fn publisher(brain: &mut Brain, writer: &Writer, vantage: String, clock: &Clock) -> Arc<Hub> {
-    let identity = v1::Identity {
-        instance: writer.instance().to_owned(),
-        vantage,
-    };
-    let revisions = writer.revisions();
-    Arc::new(Hub::new(
-        identity,
-        move || revisions.next(),
-        &brain.view(clock.now()),
-        &store_status(writer),
-    ))
 }
 
 /// The tap on our own port: what it sees is taken in at once.
@@ -226,8 +132,30 @@ fn tap(config: &Config, intake: Intake, clock: Clock) -> Arc<Tap> {
     ))
 }
 
+/// What is shown to those who collect figures; what is told to them begins to go out.
+fn figures(outlet: &Outlet, shelf: &PageShelf, tap: &Arc<Tap>, writer: &Writer) -> Exposition {
+    let condition = Condition {
+        started: shelf.clock.wall(),
+        writer: writer.clone(),
+        intake: shelf.intake.clone(),
+        tap: Arc::clone(tap),
+        config: Arc::clone(&shelf.config),
+        exports: outlet.exports(),
+    };
+    let config = condition.in_force();
+    let owner: Arc<dyn Owner> = Arc::new(condition);
+    outlet.start(&config, Arc::clone(&shelf.hub), Arc::clone(&owner));
+    Exposition::new(Arc::clone(&shelf.hub), outlet.ledger(), owner)
+}
+
 /// Everything that answers on our port.
-fn front(shelf: PageShelf, pulse: Arc<Pulse>, tap: Arc<Tap>, closing: CancellationToken) -> api::Front {
+fn front(
+    shelf: PageShelf,
+    pulse: Arc<Pulse>,
+    tap: Arc<Tap>,
+    exposition: Exposition,
+    closing: CancellationToken,
+) -> api::Front {
     let state = api::ApiState::new(
         Arc::clone(&shelf.hub),
         Arc::clone(&shelf.board),
@@ -236,13 +164,31 @@ fn front(shelf: PageShelf, pulse: Arc<Pulse>, tap: Arc<Tap>, closing: Cancellati
         shelf.intake.clone(),
         shelf.clock.clone(),
         closing.clone(),
-    );
+    )
+    .with_metrics(exposition);
     let tools = mcp::routes(Arc::new(Inside(state.clone())), closing);
     let pages = api::page::routes().with_state(shelf);
     api::Front {
         router: api::router(state, pages.merge(tools)),
         tap: Some(tap),
     }
+}
+
+/// Answers on our ports until the end.
+fn serve(
+    listener: TcpListener,
+    front: api::Front,
+    agent: Option<impl Future<Output = ()> + Send + 'static>,
+    closing: CancellationToken,
+) -> JoinHandle<()> {
+    let limits = api::ServeLimits {
+        drain: SERVER_DRAIN,
+        ..api::ServeLimits::default()
+    };
+    let serving = api::serve(listener, front, closing, limits);
+    tokio::spawn(async move {
+        tokio::join!(serving, OptionFuture::from(agent));
+    })
 }
 
 impl Daemon {
@@ -275,32 +221,17 @@ impl Daemon {
             http: (listener, addr),
             agent,
         } = sockets;
-        let prober = Arc::new(Prober::new(clock.clone())?);
-        let fetcher = Fetcher::new(official::TIMEOUT)?;
-        let (writer, reader) = open_store(&config, place, &clock)?;
-        writer.check();
-        let mut brain = Brain::new(&config, seed, clock.now());
-        restore(&mut brain, &reader, &clock);
-
-        let hub = publisher(&mut brain, &writer, config.vantage.clone(), &clock);
-        let pulse = Arc::new(Pulse::new(writer.clone(), clock.now()));
         let (stop, closing) = (CancellationToken::new(), CancellationToken::new());
-        let (intake, reported) = Intake::new(&config, &brain.reports_only(), clock.clone());
-        let board = Arc::new(Board::new(&config.routes, &hub.snapshot()));
-        let doors = Doors {
-            hub: Arc::clone(&hub),
-            writer: writer.clone(),
-            prober,
-            clock: clock.clone(),
-            pulse: Arc::clone(&pulse),
-            annotator: resume(&config, &reader),
-            fetcher,
-            intake: intake.clone(),
-            reported,
-            board: Arc::clone(&board),
-            seed,
-        };
-        let core = Core::new(brain, doors, &config, stop.clone());
+        let Heart {
+            core,
+            hub,
+            pulse,
+            intake,
+            board,
+            outlet,
+            writer,
+            reader,
+        } = Heart::new(&config, place, seed, &clock, &stop)?;
         let handle = core.handle();
         let tap = tap(&config, intake.clone(), clock.clone());
         let config = Arc::new(RwLock::new(Arc::new(config)));
@@ -312,21 +243,21 @@ impl Daemon {
             intake,
             clock: clock.clone(),
         };
+        let exposition = figures(&outlet, &shelf, &tap, &writer);
+        let front = front(
+            shelf,
+            Arc::clone(&pulse),
+            Arc::clone(&tap),
+            exposition,
+            closing.clone(),
+        );
         let (agent, agent_addr) = agent.unzip();
-        let answering = agent.map(|listener| {
+        let agent = agent.map(|listener| {
             // Told of the end first, it takes back what it said while the rest ends.
             let limits = api::AgentLimits::default();
             api::serve_agent(listener, Arc::clone(&hub), clock.clone(), stop.clone(), limits)
         });
-        let front = front(shelf, Arc::clone(&pulse), Arc::clone(&tap), closing.clone());
-        let limits = api::ServeLimits {
-            drain: SERVER_DRAIN,
-            ..api::ServeLimits::default()
-        };
-        let serving = api::serve(listener, front, closing.clone(), limits);
-        let server = tokio::spawn(async move {
-            tokio::join!(serving, OptionFuture::from(answering));
-        });
+        let server = serve(listener, front, agent, closing.clone());
         let core = tokio::spawn(core.run());
         Ok(Self {
             addr,
@@ -342,6 +273,7 @@ impl Daemon {
             hub,
             pulse,
             clock,
+            outlet,
         })
     }
 
@@ -411,6 +343,7 @@ impl Daemon {
             && in_force.await.is_ok()
         {
             self.tap.set_providers(&config.providers);
+            self.outlet.reconfigure(&config);
             *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         }
     }
@@ -436,9 +369,12 @@ impl Daemon {
         self.closing.cancel();
         let writer = self.writer;
         let closed = tokio::task::spawn_blocking(move || writer.close(CLOSE));
+        let outlet = self.outlet;
+        let told = tokio::spawn(async move { outlet.stop().await });
         if !self.server.is_finished() {
             let _ = self.server.await;
         }
+        let _ = told.await;
         if !closed.await.unwrap_or(false) {
             tracing::warn!("the store could not write all that was queued");
         }

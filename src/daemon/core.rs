@@ -1,6 +1,6 @@
 //! The one task that owns the brain: takes what happened, publishes first, then launches and records.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -16,11 +16,13 @@ use crate::{
     config::Config,
     feed::{Cause, FIGURES_EVERY, HEARTBEAT, Hub, v1},
     health::{Change, Incident, IncidentPhase, Network, StandingKeeper, Transition},
+    id::TargetId,
     intake::{Intake, Queue, Sampler},
     official::{Fetcher, Page, Reading},
     probe::{Anchors, ProbeJob, Prober},
     route::Board,
     store::{Record, Sums, Writer},
+    telemetry::{NotSent, Outlet},
     verdict::Observation,
 };
 
@@ -76,6 +78,7 @@ pub(crate) struct Doors {
     pub(crate) fetcher: Fetcher,
     pub(crate) intake: Intake,
     pub(crate) reported: Queue,
+    pub(crate) outlet: Arc<Outlet>,
     pub(crate) board: Arc<Board>,
     pub(crate) seed: u64,
 }
@@ -107,6 +110,8 @@ pub(crate) struct Core {
     store_failing: bool,
     /// Adds up the time in each state.
     standing: StandingKeeper,
+    /// Where it is told to those who collect figures.
+    outlet: Arc<Outlet>,
 }
 
 /// What one round of the loop has to tell.
@@ -134,6 +139,7 @@ impl Core {
             fetcher,
             intake,
             reported,
+            outlet,
             board,
             seed,
         } = doors;
@@ -163,6 +169,7 @@ impl Core {
             skipped: Skipped::default(),
             store_failing: false,
             standing: StandingKeeper::default(),
+            outlet,
         }
     }
 
@@ -186,6 +193,7 @@ impl Core {
                 () = self.reported.ready() => None,
                 () = tokio::time::sleep(wake.since(now)) => None,
             };
+            let woke = self.clock.now();
             let mut news = News::default();
             self.follow_wall(&mut news);
             self.take(first, &mut news);
@@ -202,6 +210,7 @@ impl Core {
             }
             if now >= figures {
                 figures = now.plus(FIGURES_EVERY);
+                self.count_probes();
                 self.write_sums();
                 self.log_store();
             }
@@ -214,6 +223,7 @@ impl Core {
                 self.log_skipped();
             }
             self.act(news);
+            self.outlet.round(now, (woke >= wake).then(|| woke.since(wake)));
             self.pulse.beat(now);
         }
         self.drain().await;
@@ -235,6 +245,18 @@ impl Core {
         } else {
             tracing::info!(dropped = status.dropped.total(), "history is being kept again");
         }
+    }
+
+    /// Probes under way and not sent, for those who collect figures.
+    fn count_probes(&self) {
+        let skipped = self.brain.skipped();
+        let not_sent = NotSent {
+            overdue: skipped.overdue,
+            budget: skipped.budget,
+            polite: skipped.polite,
+            resting: skipped.resting,
+        };
+        self.outlet.probes(self.brain.in_flight(), not_sent);
     }
 
     /// What was not sent since the last time, and why.
@@ -275,6 +297,7 @@ impl Core {
                     observation.at = now;
                     news.add(self.brain.finished(id, &observation, now));
                     let observation = Arc::new(*observation);
+                    self.outlet.observation(&observation);
                     // Nobody following is no error.
                     let _ = self.handle.observations.send(Arc::clone(&observation));
                     self.writer.send(Record::Observation((*observation).clone()));
@@ -312,8 +335,9 @@ impl Core {
             };
             let now = self.clock.now();
             news.add(self.brain.reported(&observation, now));
+            let observation = Arc::new(observation);
+            self.outlet.observation(&observation);
             if self.sampler.keeps(&observation, now) {
-                let observation = Arc::new(observation);
                 // Nobody following is no error.
                 let _ = self.handle.observations.send(Arc::clone(&observation));
                 self.writer.send(Record::Observation((*observation).clone()));
@@ -372,18 +396,22 @@ impl Core {
     fn act(&mut self, news: News) {
         for transition in news.transitions {
             log_transition(&transition);
+            self.outlet.transition(&transition);
             self.writer.send(Record::Transition(transition));
         }
         for (phase, incident) in news.incidents {
             log_incident(phase, &incident);
+            self.outlet.incident(phase, &incident);
             self.writer.send(Record::Incident(incident));
         }
         for change in news.changes {
             log_change(&change);
+            self.outlet.change(&change);
             self.writer.send(Record::Change(change));
         }
         if let Some(network) = news.network {
             tracing::warn!(network = network.as_str(), "own network");
+            self.outlet.network(network, self.clock.now());
         }
         for launch in news.launches {
             self.launch(launch);
@@ -481,6 +509,9 @@ impl Core {
         for standing in self.standing.take() {
             self.writer.send(Record::Standing(standing));
         }
+        let view = self.hub.snapshot();
+        let watched: HashSet<&TargetId> = view.health.targets.iter().map(|target| &target.id).collect();
+        self.outlet.watched(|target| watched.contains(target));
     }
 }
 

@@ -86,6 +86,17 @@ pub enum Hint {
 }
 
 impl Hint {
+    /// Every hint.
+    pub const ALL: [Self; 7] = [
+        Self::Allow,
+        Self::Suspect,
+        Self::Avoid,
+        Self::Ramp,
+        Self::Throttle,
+        Self::Blocked,
+        Self::NoOpinion,
+    ];
+
     /// The name in the feed.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -56,6 +59,8 @@ struct Hall {
     guests: Mutex<Guests>,
     config: RwLock<Arc<Config>>,
     places: Arc<Semaphore>,
+    /// Bodies that found no places.
+    refused: AtomicU64,
     queue: mpsc::UnboundedSender<Batch>,
 }
 
@@ -105,6 +110,7 @@ impl Intake {
             guests: Mutex::default(),
             config: RwLock::new(Arc::new(config.clone())),
             places: Arc::new(Semaphore::new(MAX_WAITING)),
+            refused: AtomicU64::new(0),
             queue,
         }));
         intake.configure(config);
@@ -205,11 +211,17 @@ impl Intake {
         MAX_WAITING - self.0.places.available_permits()
     }
 
+    /// Bodies that were refused for want of places since start.
+    pub fn refused(&self) -> u64 {
+        self.0.refused.load(Ordering::Relaxed)
+    }
+
     fn places(&self, n: usize) -> Result<OwnedSemaphorePermit, Busy> {
         let n = u32::try_from(n).map_err(|_| Busy)?;
-        Arc::clone(&self.0.places)
-            .try_acquire_many_owned(n)
-            .map_err(|_| Busy)
+        Arc::clone(&self.0.places).try_acquire_many_owned(n).map_err(|_| {
+            self.0.refused.fetch_add(1, Ordering::Relaxed);
+            Busy
+        })
     }
 
     fn hand_over(&self, observations: Vec<Observation>, places: OwnedSemaphorePermit) {

@@ -16,7 +16,7 @@ mod tools;
 mod validate;
 
 pub use door::{Closed, Door, Failures, Seen, SeenRoute};
-pub use server::{MAX_MESSAGE_BYTES, PATH, StdioError, routes, stdio};
+pub use server::{CALL_TIMEOUT, MAX_CALLS, MAX_MESSAGE_BYTES, PATH, StdioError, routes, stdio};
 pub use tools::{
     DEFAULT_FAILURES, DEFAULT_TARGETS, MAX_FAILURES, MAX_FOREIGN_CHARS, MAX_PATTERNS, MAX_REPLY_BYTES,
 };

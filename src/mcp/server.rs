@@ -39,9 +39,9 @@ pub const PATH: &str = "/mcp";
 /// Longest message in bytes: the longest reply as JSON, and what is around it.
 pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
 /// Most calls over HTTP at a time; each may hold its message.
-const MAX_CALLS: usize = 16;
+pub const MAX_CALLS: usize = 16;
 /// Longest time for one call over HTTP, its message included.
-const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// Web pages of this machine may ask; others, rebound names among them, may not.
 const ORIGINS: [&str; 6] = [
     "http://localhost:*",

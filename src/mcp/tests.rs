@@ -410,3 +410,58 @@ fn every_tool_only_reads_and_bounds_what_it_takes() {
         }
     }
 }
+
+/// A door that nobody opens.
+struct Shut;
+
+impl Door for Shut {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+
+    fn health(&self) -> BoxFuture<'_, Result<Seen, Closed>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn route<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, Result<SeenRoute, Closed>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn failures(&self, _wanted: Failures) -> BoxFuture<'_, Result<Vec<Observation>, Closed>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_calls_run_at_a_time_and_none_for_ever() {
+    let router: axum::Router = routes(Arc::new(Shut), tokio_util::sync::CancellationToken::new());
+    let call = || {
+        let message = json!({
+            "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+            "params": {"name": "provider_health", "arguments": {}},
+        });
+        let request = axum::http::Request::post(PATH)
+            .header("host", "localhost")
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
+            .header("mcp-protocol-version", "2025-11-25")
+            .body(axum::body::Body::from(message.to_string()))
+            .unwrap();
+        tower::ServiceExt::oneshot(router.clone(), request)
+    };
+    let held: Vec<_> = (0..MAX_CALLS).map(|_| tokio::spawn(call())).collect();
+    // Time stands until everybody waits.
+    tokio::time::sleep(CALL_TIMEOUT / 2).await;
+    let one_more = call().await.unwrap();
+    assert_eq!(
+        (one_more.status().as_u16(), &one_more.headers()["retry-after"]),
+        (503, &axum::http::HeaderValue::from_static("1"))
+    );
+    for call in held {
+        assert_eq!(call.await.unwrap().unwrap().status().as_u16(), 408);
+    }
+    // The turns are back.
+    let again = tokio::spawn(call());
+    tokio::time::sleep(CALL_TIMEOUT / 2).await;
+    assert!(!again.is_finished());
+}

@@ -34,6 +34,7 @@ pub(super) fn config(models: usize, every: Duration) -> Config {
         anchors: Vec::new(),
         usd_per_day: None,
         official: OfficialPages::default(),
+        telemetry: crate::config::Telemetry::default(),
         routes: Vec::new(),
         providers: vec![Provider {
             models: (0..models).map(|n| model(&format!("p/m{n}"), every)).collect(),

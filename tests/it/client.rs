@@ -8,7 +8,13 @@ use endturn::{
     config::{Env, load_text},
     daemon::{Daemon, StorePlace},
     feed::outcome::Outcome,
+    health::State,
+    simulate::{Cut, Fault, FaultKey, FaultKind, Scope},
 };
+
+#[path = "../../examples/router.rs"]
+#[expect(dead_code, unreachable_pub, reason = "its main is for the command line")]
+mod router;
 
 use crate::support::live::{PATIENCE, Providers, Time, json, until};
 
@@ -172,6 +178,60 @@ async fn routes_that_were_asked_for_are_kept() {
     daemon.stop().await;
     time.clock.advance(Duration::from_secs(15));
     assert!(client.route("coding").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_router_asks_whoever_can_finish_and_goes_on_without_a_daemon() {
+    let providers = Providers::start().await;
+    let entries = providers.entry("openai", "openai/v1", "\"gpt-5.2-chat\"", "100ms")
+        + &providers.entry("openai-responses", "openai/v1", "\"gpt-5.2\"", "100ms");
+    let daemon = daemon("127.0.0.1:0", "", &entries).await;
+    let addr = daemon.addr();
+    let base = format!("http://{}/openai/v1", providers.addr);
+    let time = Time::new();
+    let client = Client::builder(&format!("http://{addr}"))
+        .clock(time.clock.clone())
+        .build()
+        .unwrap();
+    until("that both serve", || async {
+        let well = |id| {
+            client
+                .health(id)
+                .is_some_and(|target| target.state == State::Operational)
+        };
+        (well("openai/gpt-5.2-chat") && well("openai-responses/gpt-5.2")).then_some(())
+    })
+    .await;
+    assert_eq!(router::serve(&client, &base, 3).await.unwrap(), (3, 3));
+    let fault = Fault {
+        rate: 1.0,
+        scope: Scope::Generate,
+        kind: FaultKind::Truncate {
+            at: 0.5,
+            how: Cut::Fin,
+        },
+    };
+    assert!(
+        providers
+            .faults
+            .set(FaultKey::model("openai", "gpt-5.2-chat"), fault)
+    );
+    until("that the first is out", || async {
+        (!client.allows("openai/gpt-5.2-chat")).then_some(())
+    })
+    .await;
+    assert_eq!(
+        router::serve(&client, &base, 3).await.unwrap(),
+        (3, 3),
+        "nobody asked in vain"
+    );
+    daemon.stop().await;
+    time.clock.advance(Duration::from_secs(15));
+    assert_eq!(
+        router::serve(&client, &base, 2).await.unwrap(),
+        (2, 4),
+        "as without endturn"
+    );
 }
 
 /// No bound on time is asserted: readers simply go on while the copy is replaced under them, and see it whole.

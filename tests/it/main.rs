@@ -35,6 +35,7 @@ mod simulation;
 mod store;
 mod support;
 mod tap;
+mod telemetry;
 mod tidy;
 mod validate;
 mod vectors;

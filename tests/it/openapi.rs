@@ -198,6 +198,8 @@ fn questions() -> Vec<Asked> {
         get("/feed.atom", "/feed.atom"),
         get("/badge/{target}.svg", &format!("/badge/{encoded}.svg")),
         get("/badge/{target}.json", &format!("/badge/{first}.json")),
+        get("/metrics", "/metrics"),
+        get("/metrics", "/metrics?x=1"),
         get("/api/v2/summary.json", "/api/v2/summary.json"),
         get("/api/v2/status.json", "/api/v2/status.json"),
         get("/api/v2/components.json", "/api/v2/components.json"),

@@ -27,6 +27,7 @@ const RANKS: &[(&str, u8)] = &[
     ("route", 7),
     ("store", 7),
     ("tap", 7),
+    ("telemetry", 7),
     ("api", 8),
     ("mcp", 8),
     ("simulate", 8),

@@ -19,8 +19,8 @@ prise = 1
 [[route]]
 name = "x"
 target = "anthropic/claude-haiku-4-5"
-[telemetry.otlp]
-endpoint = "http://127.0.0.1:4318"
+[[channel]]
+name = "oncall"
 "#;
 
 pub(super) const ROUTES: &str = r#"[[provider]]

@@ -1,0 +1,172 @@
+//! The store, the brain with what it remembers, the hub and the loop: all that beats whether anybody looks or not.
+
+use std::{io, path::Path, sync::Arc};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    StartError, StorePlace,
+    annotate::Annotator,
+    brain::Brain,
+    core::{Core, Doors, store_status},
+    pulse::Pulse,
+};
+use crate::{
+    clock::Clock,
+    config::Config,
+    feed::{Hub, v1},
+    intake::Intake,
+    official::{self, Fetcher},
+    probe::Prober,
+    route::Board,
+    store::{IncidentQuery, MAX_LIMIT, Options, Reader, Store, Writer},
+    telemetry::Outlet,
+};
+
+/// Makes the directory that the database is to lie in, for our user alone, as a first start finds none.
+fn make_home(home: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(home)
+}
+
+fn open_store(config: &Config, place: StorePlace, clock: &Clock) -> Result<(Writer, Reader), StartError> {
+    let options = Options {
+        keep_raw: config.store.keep.raw,
+        keep_minutes: config.store.keep.minute,
+        keep_hours: config.store.keep.hour,
+        keep_days: config.store.keep.day,
+        max_bytes: config.store.max_bytes,
+        ..Options::default()
+    };
+    let path = &config.store.path;
+    let home = path.parent().filter(|home| !home.as_os_str().is_empty());
+    let opened = match (place, home) {
+        (StorePlace::Temporary, _) => Store::temporary(options, clock.clone()),
+        (StorePlace::File, home) => {
+            home.map_or(Ok(()), make_home)
+                .map_err(|source| StartError::Directory {
+                    path: path.clone(),
+                    source,
+                })?;
+            Store::open(path, options, clock.clone())
+        }
+    };
+    opened.map_err(|source| StartError::Store {
+        path: path.clone(),
+        source,
+    })
+}
+
+/// Takes up what an earlier process left.
+fn restore(brain: &mut Brain, reader: &Reader, clock: &Clock) {
+    let now = clock.now();
+    match reader.saved_state() {
+        Ok(Some(state)) => {
+            if let Err(error) = brain.restore(&state.saved, now) {
+                tracing::warn!(
+                    error,
+                    "the kept detector state was not taken up; targets start unknown"
+                );
+            }
+        }
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%error, "the kept detector state can't be read; targets start unknown"),
+    }
+    match reader.spent_today(now) {
+        Ok(spent) => brain.restore_spending(&spent, now),
+        Err(error) => tracing::warn!(%error, "today's spending can't be read; the budget starts full"),
+    }
+}
+
+/// The official words on incidents that were open when the last process ended.
+fn resume(config: &Config, reader: &Reader) -> Annotator {
+    let mut annotator = Annotator::new(config);
+    let query = IncidentQuery {
+        open: Some(true),
+        limit: MAX_LIMIT,
+        ..IncidentQuery::default()
+    };
+    match reader.incidents(&query) {
+        Ok(page) => annotator.resume(page.items),
+        Err(error) => tracing::warn!(%error, "open incidents can't be read; their lead is found anew"),
+    }
+    annotator
+}
+
+/// The hub with what is known at the start.
+fn publisher(brain: &mut Brain, writer: &Writer, vantage: String, clock: &Clock) -> Arc<Hub> {
+    let identity = v1::Identity {
+        instance: writer.instance().to_owned(),
+        vantage,
+    };
+    let revisions = writer.revisions();
+    Arc::new(Hub::new(
+        identity,
+        move || revisions.next(),
+        &brain.view(clock.now()),
+        &store_status(writer),
+    ))
+}
+
+/// The loop with all that it reaches out through, and what else looks at the same.
+pub(super) struct Heart {
+    pub(super) core: Core,
+    pub(super) hub: Arc<Hub>,
+    pub(super) pulse: Arc<Pulse>,
+    pub(super) intake: Intake,
+    pub(super) board: Arc<Board>,
+    pub(super) outlet: Arc<Outlet>,
+    pub(super) writer: Writer,
+    pub(super) reader: Reader,
+}
+
+impl Heart {
+    pub(super) fn new(
+        config: &Config,
+        place: StorePlace,
+        seed: u64,
+        clock: &Clock,
+        stop: &CancellationToken,
+    ) -> Result<Self, StartError> {
+        let prober = Arc::new(Prober::new(clock.clone())?);
+        let fetcher = Fetcher::new(official::TIMEOUT)?;
+        let (writer, reader) = open_store(config, place, clock)?;
+        writer.check();
+        let mut brain = Brain::new(config, seed, clock.now());
+        restore(&mut brain, &reader, clock);
+
+        let hub = publisher(&mut brain, &writer, config.vantage.clone(), clock);
+        let pulse = Arc::new(Pulse::new(writer.clone(), clock.now()));
+        let outlet = Arc::new(Outlet::new(clock.clone()));
+        let (intake, reported) = Intake::new(config, &brain.reports_only(), clock.clone());
+        let board = Arc::new(Board::new(&config.routes, &hub.snapshot()));
+        let doors = Doors {
+            hub: Arc::clone(&hub),
+            writer: writer.clone(),
+            prober,
+            clock: clock.clone(),
+            pulse: Arc::clone(&pulse),
+            annotator: resume(config, &reader),
+            fetcher,
+            intake: intake.clone(),
+            reported,
+            outlet: Arc::clone(&outlet),
+            board: Arc::clone(&board),
+            seed,
+        };
+        let core = Core::new(brain, doors, config, stop.clone());
+        Ok(Self {
+            core,
+            hub,
+            pulse,
+            intake,
+            board,
+            outlet,
+            writer,
+            reader,
+        })
+    }
+}
