@@ -35,8 +35,8 @@ CUTS = {
     "the body ends cleanly": {"kind": "truncate", "at": 0.6, "how": "no_terminal", "rate": 0.6},
 }
 PROMPT = (
-    "Write the English number words from one to twenty in order, in lowercase, separated by single spaces, on one line. "
-    "Directly after twenty write a space and the word kestrel. Write nothing else."
+    "Write the English number words from one to twenty in order, in lowercase, separated by single spaces, on one "
+    "line. Directly after twenty write a space and the word kestrel. Write nothing else."
 )
 ONES = "one two three four five six seven eight nine"
 TEENS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
