@@ -34,7 +34,7 @@ fn a_route_says_who_serves_why_and_what_an_agent_may_expect() {
         "{told}"
     );
     assert!(
-        told.contains("a six-step agent: – <small>too little seen: n 12"),
+        told.contains("a six-step agent: –<small>too little seen: n 12"),
         "{told}"
     );
     assert!(line(&ways(), &[]).contains("history can&#39;t be read"));
