@@ -61,10 +61,6 @@ impl<'a> Order<'a> {
     }
 }
 
-/// From this failure rate on a target in state `partial` is out, where its hint speaks of a key instead
-/// (`docs/detection.md`).
-const PARTIAL_OUT: f64 = 0.3;
-
 /// A candidate's place, as a route of the daemon's has it; those below [`Rank::Limited`] are eligible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
@@ -104,14 +100,11 @@ impl Rank {
 
     /// Where the hint speaks of endturn's key and the caller's is another one, the state speaks.
     fn by_state(target: &TargetHealth, mut drawn: impl FnMut() -> bool) -> Self {
-        let failing = target.failure_rate.value.unwrap_or(1.0);
-        match target.state {
-            State::Operational => Self::Good,
-            State::Unknown => Self::Unknown,
-            State::Down | State::Maintenance => Self::Avoid,
-            State::Partial if failing >= PARTIAL_OUT => Self::Avoid,
-            State::Degraded | State::Partial if drawn() => Self::Good,
-            State::Degraded | State::Partial => Self::Impaired,
+        match target.hint_without_key() {
+            Hint::Avoid => Self::Avoid,
+            Hint::NoOpinion => Self::Unknown,
+            _ if target.state == State::Operational || drawn() => Self::Good,
+            _ => Self::Impaired,
         }
     }
 

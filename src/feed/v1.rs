@@ -206,6 +206,25 @@ pub struct TargetHealth {
     pub spent_usd_today: f64,
 }
 
+/// From this failure rate on a target in state `partial` is avoided: that at which the breaker opens
+/// (`docs/detection.md` 4).
+const PARTIAL_AVOIDED: f64 = 0.3;
+
+impl TargetHealth {
+    /// What its state alone says, for a caller whose key is not endturn's: where the hint speaks of that key
+    /// (`throttle`, `blocked`) it doesn't concern them. `allow`, `avoid` or `no_opinion`.
+    pub fn hint_without_key(&self) -> Hint {
+        match self.state {
+            State::Operational | State::Degraded => Hint::Allow,
+            State::Partial if self.failure_rate.value.is_some_and(|rate| rate < PARTIAL_AVOIDED) => {
+                Hint::Allow
+            }
+            State::Partial | State::Down | State::Maintenance => Hint::Avoid,
+            State::Unknown => Hint::NoOpinion,
+        }
+    }
+}
+
 /// A provider's own word.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Official {

@@ -15,10 +15,6 @@ pub const MIN_SLOW: u64 = 3;
 pub const MIN_TAIL: u64 = 20;
 /// A target that was too slow is eligible again below this part of `max_ttft`.
 pub const BACK_BELOW: f64 = 0.8;
-/// From this failure rate on a target in state `partial` is avoided, where the feed's hint speaks of our key instead.
-/// That of `docs/detection.md` for opening the breaker.
-const PARTIAL_AVOIDED: f64 = 0.3;
-
 /// How a target stands, the best first. What comes before [`Standing::TooSlow`] is eligible; the order of the others is
 /// that in which `least_bad` takes them, but for [`Standing::Unfit`], which never serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -85,19 +81,11 @@ impl Standing {
 
     /// Where the hint speaks of endturn's key and the route's users have one of their own, the state speaks.
     fn by_state(health: &TargetHealth) -> Self {
-        match health.state {
-            State::Operational => Self::Well,
-            State::Degraded => Self::Impaired,
-            State::Partial
-                if health
-                    .failure_rate
-                    .value
-                    .is_some_and(|rate| rate < PARTIAL_AVOIDED) =>
-            {
-                Self::Impaired
-            }
-            State::Partial | State::Down | State::Maintenance => Self::Avoid,
-            State::Unknown => Self::Unknown,
+        match health.hint_without_key() {
+            Hint::Avoid => Self::Avoid,
+            Hint::NoOpinion => Self::Unknown,
+            _ if health.state == State::Operational => Self::Well,
+            _ => Self::Impaired,
         }
     }
 }
