@@ -186,3 +186,28 @@ impl<E: PushMetricExporter> PushMetricExporter for Counted<E> {
         self.inner.temporality()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_given_up_is_not_counted_again() {
+        let books = Books::default();
+        for _ in 0..10 {
+            books.enter();
+        }
+        books.begin(4);
+        assert_eq!(books.queued(), 6);
+        assert!(books.end(1));
+        assert_eq!(books.close(), 9, "all but the one that ended");
+        assert!(!books.end(3), "lost already");
+    }
+
+    #[test]
+    fn what_is_made_as_it_is_sent_never_waits() {
+        let books = Books::default();
+        books.begin(7);
+        assert_eq!((books.queued(), books.close()), (0, 7));
+    }
+}
