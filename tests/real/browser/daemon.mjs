@@ -65,6 +65,9 @@ export const provider = (simulator, id, path, models, every = '500ms') =>
   + `models = ${JSON.stringify(models)}\nfree = true\npolite = false\nreach = { every = "${every}" }\n`
   + `canary = { every = "${every}" }\nlong = false\nofficial = false\n`;
 
+/** One `[[route]]` over these targets. */
+export const way = (name, targets) => `[[route]]\nname = "${name}"\ntargets = ${JSON.stringify(targets)}\n`;
+
 /** The daemon with a database of its own. */
 export class Daemon {
   /** `past`: targets that get a seeded past of 90 days, if there is a program that writes one; the many a coarser one. */

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { jumbled, launch, luminance, open, settled, sideways, violations, PATIENCE_MS } from './browser.mjs';
-import { Daemon, PAST, Simulator, provider } from './daemon.mjs';
+import { Daemon, PAST, Simulator, provider, way } from './daemon.mjs';
 
 const VICTIM = 'anthropic/claude-haiku-4-5', HEALTHY = 'openai/gpt-5.2-chat', OTHER = 'gemini/gemini-2.5-flash-lite';
 const CUT = { kind: 'truncate', rate: 1, at: 0.6, how: 'fin' };
@@ -19,6 +19,7 @@ before(async () => {
     provider(simulator, 'anthropic', 'anthropic', ['claude-haiku-4-5', 'claude-sonnet-4-5']),
     provider(simulator, 'openai', 'openai/v1', ['gpt-5.2-chat']),
     provider(simulator, 'gemini', 'gemini', ['gemini-2.5-flash-lite']),
+    way('chat', [VICTIM, HEALTHY]),
   ].join(''), { past: [VICTIM, HEALTHY, OTHER] });
   browser = await launch();
   await daemon.until('all operational', (feed) => feed.targets.every((t) => t.state === 'operational'));
@@ -64,6 +65,7 @@ describe('live', () => {
         [changes, VICTIM, states], { timeout: PATIENCE_MS });
       const last = await page.evaluate(() => ({ ...window.endturnTest.changes.at(-1), kept: document.documentElement.dataset.lastDelayMs }));
       assert.ok(Number.isFinite(Number(last.kept)), `data-last-delay-ms is ${last.kept}`);
+      await page.waitForFunction((serving) => document.querySelector('.ways li a').textContent === serving, fault ? HEALTHY : VICTIM, { timeout: 60_000 });
       console.log(`${states.join('/')}: revision ${last.revision} painted ${last.kept} ms after it was made`
         + ` (seen after ${new Date(last.seenAt) - new Date(last.generatedAt)} ms); the row was right ${Date.now() - told.at} ms after a reader in the test had it`);
       if (fault) {

@@ -3,7 +3,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { launch, open, settled } from './browser.mjs';
-import { Daemon, Simulator, provider } from './daemon.mjs';
+import { Daemon, Simulator, provider, way } from './daemon.mjs';
 
 const VICTIM = 'anthropic/claude-haiku-4-5';
 const TARGETS = [VICTIM, 'openai/gpt-5.2-chat', 'openai-responses/gpt-5.2', 'gemini/gemini-2.5-flash-lite'];
@@ -17,6 +17,7 @@ const daemon = await Daemon.start([
   provider(simulator, 'openai', 'openai/v1', ['gpt-5.2-chat']),
   provider(simulator, 'openai-responses', 'openai/v1', ['gpt-5.2']),
   provider(simulator, 'gemini', 'gemini', ['gemini-2.5-flash-lite']),
+  way('chat', [VICTIM, TARGETS[1], TARGETS[3]]),
 ].join(''), { past: TARGETS });
 
 async function picture(name, path, options = {}) {
