@@ -220,7 +220,7 @@ impl Resolver<'_> {
         let agent = file.agent.and_then(|value| {
             let agent = self.loopback("agent", &value)?;
             if agent == listen && agent.port() != 0 {
-                let help = "it speaks no HTTP: give it a port of its own, as in \"127.0.0.1:7412\"";
+                let help = "it speaks no HTTP: give it a port of its own, as in \"127.0.0.1:7413\"";
                 self.error(&value, "agent is the address that listen has", help);
             }
             Some(agent)

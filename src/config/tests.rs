@@ -342,15 +342,15 @@ fn the_store_lies_in_the_state_directory() {
 fn agent_checks_are_answered_where_the_file_says_and_nowhere_else() {
     let agent = |line: &str| load_text(&format!("[server]\n{line}\n{ENTRY}"));
     assert_eq!(agent("").unwrap().config.server.agent, None);
-    for address in ["127.0.0.1:7412", "[::1]:7412", "127.0.0.1:0"] {
+    for address in ["127.0.0.1:7413", "[::1]:7413", "127.0.0.1:0"] {
         let config = agent(&format!("agent = \"{address}\"")).unwrap().config;
         assert_eq!(config.server.agent.unwrap().to_string(), address);
         assert_eq!(config.server.listen.to_string(), "127.0.0.1:7411");
     }
     for (address, message) in [
-        ("0.0.0.0:7412", "agent is not a loopback address"),
-        ("10.0.0.1:7412", "agent is not a loopback address"),
-        ("localhost:7412", "agent is not an address with port"),
+        ("0.0.0.0:7413", "agent is not a loopback address"),
+        ("10.0.0.1:7413", "agent is not a loopback address"),
+        ("localhost:7413", "agent is not an address with port"),
         ("127.0.0.1:7411", "agent is the address that listen has"),
     ] {
         assert_eq!(
