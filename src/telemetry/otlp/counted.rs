@@ -52,6 +52,12 @@ impl Books {
         self.pages().told += 1;
     }
 
+    /// The one that was to be handed to the SDK was not: nobody wanted it.
+    pub(super) fn leave(&self) {
+        let mut pages = self.pages();
+        pages.told = pages.told.saturating_sub(1);
+    }
+
     /// So many begin to be sent.
     fn begin(&self, items: u64) {
         let mut pages = self.pages();
@@ -197,6 +203,8 @@ mod tests {
         for _ in 0..10 {
             books.enter();
         }
+        books.enter();
+        books.leave();
         books.begin(4);
         assert_eq!(books.queued(), 6);
         assert!(books.end(1));

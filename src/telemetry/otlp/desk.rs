@@ -246,8 +246,12 @@ impl Desk {
         };
         if !gate.has_room() {
             self.tally.lost(OtlpSignal::Traces, Lost::Queue, 1);
-        } else if span::tell(tracer, seen, &place) {
-            gate.books.enter();
+            return;
+        }
+        // Before it is told: the SDK's thread may begin to send it before we are back.
+        gate.books.enter();
+        if !span::tell(tracer, seen, &place) {
+            gate.books.leave();
         }
     }
 
