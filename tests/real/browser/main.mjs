@@ -333,7 +333,10 @@ describe('keyboard', () => {
     await page.keyboard.press('Escape');
     assert.equal(await page.evaluate(() => document.activeElement.dataset.target), VICTIM);
     assert.equal(await page.locator('#tip:visible').count(), 0);
-    const box = await page.locator(`li:has(> ${row(HEALTHY)}) [data-bars] svg`).boundingBox();
+    // Strips and routes above may have pushed it out of sight.
+    const bars = page.locator(`li:has(> ${row(HEALTHY)}) [data-bars] svg`);
+    await bars.scrollIntoViewIfNeeded();
+    const box = await bars.boundingBox();
     await page.mouse.move(box.x + box.width - 1, box.y + box.height / 2);
     await page.waitForSelector('#tip:visible');
     assert.match(await page.locator('#tip').innerText(), /^Today/, 'the pointer names it as well');
