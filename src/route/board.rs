@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use super::{Memory, decide};
+use super::{Known, Memory, decide};
 use crate::{
     config::Route as Rule,
     feed::{
         Snapshot,
-        route::{OneRoute, ROUTES_SCHEMA, Route, Routes},
+        route::{OneRoute, ROUTES_SCHEMA, Routes},
         v1::Head,
     },
 };
@@ -89,14 +89,18 @@ fn remembered(rules: &[Rule], before: &[(Rule, Memory)]) -> Vec<(Rule, Memory)> 
 }
 
 fn follow(rules: &mut [(Rule, Memory)], snapshot: &Snapshot) -> Decided {
-    let routes: Vec<Route> = rules
-        .iter_mut()
-        .map(|(rule, memory)| {
-            let (route, next) = decide(rule, &snapshot.health, memory);
+    let routes = if rules.is_empty() {
+        // Which is what most daemons have: nobody is looked up for nothing.
+        Vec::new()
+    } else {
+        let feed = Known::of(&snapshot.health);
+        let decided = rules.iter_mut().map(|(rule, memory)| {
+            let (route, next) = decide(rule, &feed, memory);
             *memory = next;
             route
-        })
-        .collect();
+        });
+        decided.collect()
+    };
     Decided {
         routes: Routes {
             head: Head {

@@ -10,7 +10,7 @@ mod standing;
 mod words;
 
 pub use board::{Board, Decided};
-pub use rank::{CLEARLY_FASTER, MIN_COMPARED, Memory, SIGMAS, decide};
+pub use rank::{CLEARLY_FASTER, Known, MIN_COMPARED, Memory, SIGMAS, decide};
 pub use standing::{BACK_BELOW, MIN_SLOW, MIN_TAIL, Standing};
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! From a feed to a decision.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{
     share,
@@ -11,8 +11,9 @@ use crate::{
     config::{OnExhausted, Prefer, Price, Route as Rule, RouteTarget},
     feed::{
         route::{Candidate, Decision, Route, UsdPerMtok},
-        v1::{Head, Health, Percentiles, TargetHealth},
+        v1::{Health, Percentiles, TargetHealth},
     },
+    health::Network,
     id::TargetId,
 };
 
@@ -34,6 +35,23 @@ pub struct Memory {
     order: Vec<TargetId>,
     /// Who was too slow.
     slow: BTreeSet<TargetId>,
+}
+
+/// A feed that targets are looked up in: made once for all routes of a revision.
+#[derive(Debug)]
+pub struct Known<'a> {
+    pub(super) network: Network,
+    targets: HashMap<&'a TargetId, &'a TargetHealth>,
+}
+
+impl<'a> Known<'a> {
+    /// That feed.
+    pub fn of(feed: &'a Health) -> Self {
+        Self {
+            network: feed.head.network,
+            targets: feed.targets.iter().map(|target| (&target.id, target)).collect(),
+        }
+    }
 }
 
 /// One target while the route is decided.
@@ -61,13 +79,13 @@ impl Entrant<'_> {
 }
 
 /// Who should serve `rule` by this feed, and what to remember of it. The same arguments give the same answer.
-pub fn decide(rule: &Rule, feed: &Health, before: &Memory) -> (Route, Memory) {
+pub fn decide(rule: &Rule, feed: &Known<'_>, before: &Memory) -> (Route, Memory) {
     let entrants: Vec<Entrant<'_>> = preferred(rule, before)
         .into_iter()
         .map(|target| {
-            let health = feed.targets.iter().find(|health| health.id == target.id);
+            let health = feed.targets.get(&target.id).copied();
             let was_slow = before.slow.contains(&target.id);
-            let standing = Standing::of(rule, target, health, feed.head.network, was_slow);
+            let standing = Standing::of(rule, target, health, feed.network, was_slow);
             Entrant {
                 target,
                 health,
@@ -97,7 +115,7 @@ pub fn decide(rule: &Rule, feed: &Health, before: &Memory) -> (Route, Memory) {
     let ranked = ordered(wanted.into_iter().zip(shares).collect(), |(a, _), (b, _)| {
         a.beats(b, rule.prefer)
     });
-    (told(rule, &feed.head, first.as_ref(), &ranked), memory)
+    (told(rule, feed.network, first.as_ref(), &ranked), memory)
 }
 
 /// Whoever is too slow is remembered as such while it fails for another reason too.
@@ -164,7 +182,7 @@ fn standard_error(figures: &Percentiles) -> f64 {
     1.2533 * spread.max(MIN_SPREAD) / (figures.n as f64).sqrt()
 }
 
-fn told(rule: &Rule, head: &Head, first: Option<&TargetId>, ranked: &[(Entrant<'_>, f64)]) -> Route {
+fn told(rule: &Rule, network: Network, first: Option<&TargetId>, ranked: &[(Entrant<'_>, f64)]) -> Route {
     let serving = ranked.first().map(|(entrant, _)| entrant);
     let chosen = serving.filter(|entrant| {
         entrant.standing.is_eligible()
@@ -181,7 +199,7 @@ fn told(rule: &Rule, head: &Head, first: Option<&TargetId>, ranked: &[(Entrant<'
                 Some(_) => *share,
                 None => 0.0,
             };
-            candidate(rule, head, entrant, share)
+            candidate(rule, network, entrant, share)
         })
         .collect();
     Route {
@@ -192,12 +210,7 @@ fn told(rule: &Rule, head: &Head, first: Option<&TargetId>, ranked: &[(Entrant<'
             Decision::FailClosed
         },
         target: chosen.map(|entrant| entrant.target.id.clone()),
-        reason: words::decision(
-            head.network,
-            chosen,
-            first,
-            ranked.iter().map(|(entrant, _)| entrant),
-        ),
+        reason: words::decision(network, chosen, first, ranked.iter().map(|(entrant, _)| entrant)),
         prefer: rule.prefer.as_str().into(),
         on_exhausted: rule.on_exhausted.as_str().into(),
         max_ttft_ms: rule
@@ -209,7 +222,7 @@ fn told(rule: &Rule, head: &Head, first: Option<&TargetId>, ranked: &[(Entrant<'
     }
 }
 
-fn candidate(rule: &Rule, head: &Head, entrant: &Entrant<'_>, share: f64) -> Candidate {
+fn candidate(rule: &Rule, network: Network, entrant: &Entrant<'_>, share: f64) -> Candidate {
     let nothing = || crate::health::State::Unknown;
     let health = entrant.health;
     let ttft = health.map(|health| health.ttft_ms).unwrap_or_default();
@@ -217,7 +230,7 @@ fn candidate(rule: &Rule, head: &Head, entrant: &Entrant<'_>, share: f64) -> Can
         target: entrant.target.id.clone(),
         eligible: entrant.standing.is_eligible(),
         share,
-        why: words::candidate(rule, head.network, entrant),
+        why: words::candidate(rule, network, entrant),
         hint: health.map_or(crate::health::Hint::NoOpinion, |health| health.routing.hint),
         state: health.map_or_else(nothing, |health| health.state),
         weight: health.and_then(|health| health.routing.weight),

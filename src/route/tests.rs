@@ -103,6 +103,10 @@ fn feed(targets: Vec<TargetHealth>) -> Health {
     }
 }
 
+fn decide(rule: &Rule, feed: &Health, before: &Memory) -> (Route, Memory) {
+    super::decide(rule, &Known::of(feed), before)
+}
+
 fn decided(rule: &Rule, targets: Vec<TargetHealth>) -> Route {
     decide(rule, &feed(targets), &Memory::default()).0
 }
