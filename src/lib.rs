@@ -14,13 +14,14 @@
 //! | contracts | [`config`], [`feed`] | `health` and above |
 //! | the way to a daemon | [`link`] | contracts and above |
 //! | for routers | [`client`] | `link` and above |
-//! | edges | [`probe`], [`intake`], [`tap`], [`official`], [`store`], [`telemetry`], [`route`] | `link` and above |
+//! | edges | [`probe`], [`intake`], [`tap`], [`official`], [`store`], [`telemetry`], [`route`], [`alert`] | `link` and above |
 //! | surfaces | [`api`], [`mcp`], [`simulate`] | edges and above |
 //! | assembly | [`daemon`], [`cli`] | everything |
 //!
 //! `health`, `gate`, `report` and everything before them are pure: no socket, no file, no clock of their own. ARCHITECTURE.md lists
 //! the invariants and the test that holds each.
 
+pub mod alert;
 pub mod api;
 pub mod cli;
 pub mod client;

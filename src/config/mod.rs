@@ -5,6 +5,7 @@
 //! that they lead to.
 
 mod address;
+mod alert;
 mod canaries;
 mod canary_file;
 mod credential;
@@ -31,6 +32,7 @@ mod token;
 mod types;
 
 pub use address::{Address, MAX_VAR_BYTES, Var, Variant};
+pub use alert::{AlertRule, Alerts, Channel, Way};
 pub use canaries::{MAX_REST_AFTER, MAX_TOKENS, ON_EVERY};
 pub use canary_file::{MAX_CANARY_WORDS, SENTINEL_WORD};
 pub use endpoint::{MAX_HEADER_BYTES, MAX_HEADERS};

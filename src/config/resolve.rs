@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Config, Env, OfficialPages, Provider, Server, StatusPage, StoreConfig,
+    Alerts, Config, Env, OfficialPages, Provider, Server, StatusPage, StoreConfig,
     canaries::CanarySwitch,
     error::{Diagnostic, Place, Report},
     file::{BudgetFile, FileConfig, LimitsFile, NetworkFile, ServerFile, Size, Span, StoreFile, Switch},
@@ -153,6 +153,7 @@ impl Resolver<'_> {
             },
             telemetry,
             routes,
+            alerts: Alerts::default(),
         }
     }
 

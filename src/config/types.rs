@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use url::Url;
 
-use super::{Route, Secret, Telemetry, Token, preset::StatusPage};
+use super::{Alerts, Route, Secret, Telemetry, Token, preset::StatusPage};
 use crate::{
     id::{ProviderId, TargetId},
     protocol::{Dialect, Protocol, request::Endpoint},
@@ -32,6 +32,8 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// Routes in file order.
     pub routes: Vec<Route>,
+    /// Who is told what.
+    pub alerts: Alerts,
 }
 
 impl Config {

@@ -36,6 +36,7 @@ pub(super) fn config(models: usize, every: Duration) -> Config {
         official: OfficialPages::default(),
         telemetry: crate::config::Telemetry::default(),
         routes: Vec::new(),
+        alerts: crate::config::Alerts::default(),
         providers: vec![Provider {
             models: (0..models).map(|n| model(&format!("p/m{n}"), every)).collect(),
             id,

@@ -20,6 +20,7 @@ const RANKS: &[(&str, u8)] = &[
     ("config", 5),
     ("feed", 5),
     ("link", 6),
+    ("alert", 7),
     ("client", 7),
     ("intake", 7),
     ("official", 7),
