@@ -5,8 +5,14 @@
 
 mod facts;
 mod message;
+mod queue;
+mod retry;
+mod worker;
 
 pub use facts::Facts;
 pub use message::{
     MAX_MESSAGE_SUBJECTS, MAX_TEXT_BYTES, Message, MessageKind, Outcome, Severity, Subject, UnknownWord,
 };
+pub use queue::{Fate, Figures, Held, MAX_ERROR_BYTES, MAX_HELD, Mark, Next, Queue};
+pub use retry::{BACKOFF_MAX, BACKOFF_MIN, CircuitState, GIVE_UP_AFTER, MAX_RETRY_AFTER, OPEN_AFTER};
+pub use worker::{Deliver, Mailbox, TRY_TIMEOUT, work};
