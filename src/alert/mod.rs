@@ -7,6 +7,7 @@ mod facts;
 mod message;
 mod queue;
 mod retry;
+mod trial;
 mod worker;
 
 pub use facts::Facts;
@@ -15,4 +16,5 @@ pub use message::{
 };
 pub use queue::{Fate, Figures, Held, MAX_ERROR_BYTES, MAX_HELD, Mark, Next, Queue};
 pub use retry::{BACKOFF_MAX, BACKOFF_MIN, CircuitState, GIVE_UP_AFTER, MAX_RETRY_AFTER, OPEN_AFTER};
-pub use worker::{Deliver, Mailbox, TRY_TIMEOUT, work};
+pub use trial::trial;
+pub use worker::{Deliver, Mailbox, TRY_TIMEOUT, attempt, work};

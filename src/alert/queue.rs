@@ -114,8 +114,8 @@ pub struct Queue {
     delivered: u64,
     failed: u64,
     dead: u64,
-    /// There are more on disk, all of them behind these.
-    more: bool,
+    /// How many were left on disk since it was last read; as long as there is one, all that comes stays behind it.
+    left: u64,
 }
 
 /// Cuts a text of others to what is kept of it.
@@ -143,22 +143,42 @@ impl Queue {
         if self.waiting.iter().any(|it| it.message.key == held.message.key) {
             return true;
         }
-        if self.more || self.waiting.len() >= MAX_HELD {
-            self.more = true;
+        if self.left > 0 || self.waiting.len() >= MAX_HELD {
+            self.left += 1;
             return false;
         }
         self.waiting.push(held);
         true
     }
 
-    /// Whether it is time to fetch those that were left on disk.
-    pub fn wants_more(&self) -> bool {
-        self.more && self.waiting.len() <= MAX_HELD / 2
+    /// Whether it is time to read those that were left on disk; a number for [`Queue::refill`] then.
+    pub fn wants_more(&self) -> Option<u64> {
+        (self.left > 0 && self.waiting.len() <= MAX_HELD / 2).then_some(self.left)
     }
 
-    /// Those on disk come now, oldest first: [`Queue::push`] takes them again.
-    pub fn refill(&mut self) {
-        self.more = false;
+    /// Whether some were left on disk.
+    pub fn has_more(&self) -> bool {
+        self.left > 0
+    }
+
+    /// Takes those that were on disk, oldest first, as somebody read them after [`Queue::wants_more`] had told `left`.
+    /// `whole`: there were no others.
+    pub fn refill(&mut self, read: impl IntoIterator<Item = Held>, left: u64, whole: bool) {
+        let whole = whole && self.left == left;
+        self.left = 0;
+        let mut taken = true;
+        for held in read {
+            taken &= self.push(held);
+        }
+        if !(taken && whole) {
+            self.left = self.left.max(1);
+        }
+    }
+
+    /// The channel is another one than before: what was learnt of it no longer counts.
+    pub fn renew(&mut self) {
+        self.circuit = Circuit::default();
+        self.waiting.iter_mut().for_each(|held| held.next_try_at = None);
     }
 
     /// What to do now. Only one message is under way at a time.

@@ -48,7 +48,7 @@ impl Mailbox {
 }
 
 /// A try, whatever happens within: one that never ends, or dies, has failed.
-async fn attempt(carrier: &dyn Deliver, message: &Message, now: Timestamp) -> Outcome {
+pub async fn attempt(carrier: &dyn Deliver, message: &Message, now: Timestamp) -> Outcome {
     let failed = |why: &str| Outcome::Later {
         why: why.to_owned(),
         after: None,
@@ -81,6 +81,8 @@ pub async fn work(
                 };
                 let Some(outcome) = outcome else {
                     mailbox.with(Queue::abandon);
+                    // Whoever takes the place of this worker may have found nothing to do meanwhile.
+                    mailbox.wake();
                     return;
                 };
                 let now = clock.now();

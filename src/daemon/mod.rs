@@ -10,6 +10,7 @@ mod core;
 mod heart;
 mod mcp;
 mod own;
+mod post;
 mod pulse;
 mod shelf;
 mod sockets;

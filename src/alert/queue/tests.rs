@@ -192,18 +192,35 @@ fn memory_is_bounded_and_what_is_left_on_disk_stays_behind() {
     }
     assert!(!queue.push(Held::new(message("beyond", "b"), at(0))));
     for n in 0..MAX_HELD / 2 {
-        assert!(!queue.wants_more());
+        assert_eq!(queue.wants_more(), None);
         assert_eq!(tried(&mut queue, at(0)), format!("k{n}"));
         queue.done(&format!("k{n}"), Outcome::Delivered, at(0));
     }
+    let left = queue.wants_more().unwrap();
     assert!(
         !queue.push(Held::new(message("later", "b"), at(0))),
         "not past those on disk"
     );
-    assert!(queue.wants_more());
-    queue.refill();
-    assert!(queue.push(Held::new(message("beyond", "b"), at(0))));
-    assert!(!queue.wants_more());
+    let beyond = || [Held::new(message("beyond", "b"), at(0))];
+    // "later" came while the disk was read, so it has to be read again.
+    queue.refill(beyond(), left, true);
+    let left = queue.wants_more().unwrap();
+    queue.refill(
+        beyond()
+            .into_iter()
+            .chain([Held::new(message("later", "b"), at(0))]),
+        left,
+        true,
+    );
+    assert_eq!(queue.wants_more(), None);
+    let last: Vec<_> = queue
+        .held()
+        .iter()
+        .rev()
+        .take(2)
+        .map(|it| it.message.key.as_str())
+        .collect();
+    assert_eq!(last, ["later", "beyond"]);
 }
 
 #[test]
