@@ -3,8 +3,10 @@
 //! [`brain`] is the pure machine, `core` the one task that owns it, [`Daemon`] the whole;
 //! [`annotate`] holds the vendors' own words, which health never sees.
 
+mod alarms;
 pub mod annotate;
 mod assemble;
+mod bell;
 pub mod brain;
 mod core;
 mod heart;
