@@ -5,8 +5,12 @@
 
 mod facts;
 mod message;
+mod policy;
 
 pub use facts::Facts;
 pub use message::{
     MAX_MESSAGE_SUBJECTS, MAX_TEXT_BYTES, Message, MessageKind, Outcome, Severity, Subject, UnknownWord,
+};
+pub use policy::{
+    AckError, Alarm, ChannelTold, GROUP_INTERVAL, MAX_BY_BYTES, MAX_HELD_NOTICES, MemoryError, Phase, Policy,
 };
