@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{Glob, Quiet, Secret};
+use super::{Channel, Glob};
 use crate::health::{ChangeKind, State};
 
 /// How long a group gathers what begins together, unless said otherwise.
@@ -21,31 +21,6 @@ pub struct Alerts {
     pub channels: Vec<Channel>,
     /// Rules in file order.
     pub rules: Vec<AlertRule>,
-}
-
-/// A way to people.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Channel {
-    /// Its name, unique.
-    pub name: String,
-    /// How it is spoken to.
-    pub way: Way,
-    /// When it is left alone.
-    pub quiet: Vec<Quiet>,
-    /// What is less urgent is not told there.
-    pub min_severity: AlertSeverity,
-}
-
-/// How a channel is spoken to.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Way {
-    /// HTTP POST, signed as Standard Webhooks asks.
-    Webhook {
-        /// Where to.
-        url: Secret,
-        /// What it is signed with.
-        secret: Option<Secret>,
-    },
 }
 
 /// What is told to whom.
