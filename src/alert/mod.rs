@@ -5,6 +5,7 @@
 
 mod facts;
 mod message;
+mod policy;
 mod queue;
 mod retry;
 mod trial;
@@ -13,6 +14,9 @@ mod worker;
 pub use facts::Facts;
 pub use message::{
     MAX_MESSAGE_SUBJECTS, MAX_TEXT_BYTES, Message, MessageKind, Outcome, Severity, Subject, UnknownWord,
+};
+pub use policy::{
+    AckError, Alarm, ChannelTold, GROUP_INTERVAL, MAX_BY_BYTES, MAX_HELD_NOTICES, MemoryError, Phase, Policy,
 };
 pub use queue::{Fate, Figures, Held, MAX_ERROR_BYTES, MAX_HELD, Mark, Next, Queue};
 pub use retry::{BACKOFF_MAX, BACKOFF_MIN, CircuitState, GIVE_UP_AFTER, MAX_RETRY_AFTER, OPEN_AFTER};

@@ -2,7 +2,7 @@
 
 mod list;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, time::Duration};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -222,7 +222,7 @@ async fn straight(args: &TestArgs, clock: &Clock) -> Result<TestResult, Exit> {
         ));
         return Err(Exit::Usage);
     };
-    let carrier = Arc::clone(&carriers())(channel);
+    let carrier = carriers()(channel);
     let key = format!("test-{}", Uuid::new_v4());
     let link = config.alerts.public_url.as_ref().map(ToString::to_string);
     let message = alert::trial(&channel.name, &config.vantage, key.clone(), link, clock.wall());

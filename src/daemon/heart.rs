@@ -9,6 +9,7 @@ use super::{
     alarms::{Alarms, Shown},
     annotate::Annotator,
     brain::Brain,
+    carriers::carriers,
     core::{Core, Doors, store_status},
     post::Post,
     pulse::Pulse,

@@ -8,6 +8,7 @@ pub mod annotate;
 mod assemble;
 mod bell;
 pub mod brain;
+mod carriers;
 mod core;
 mod heart;
 mod mcp;
@@ -20,4 +21,5 @@ pub mod systemd;
 mod watch;
 
 pub use assemble::{Daemon, StartError, StorePlace};
+pub(crate) use carriers::carriers;
 pub use sockets::Sockets;

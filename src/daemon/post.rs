@@ -14,7 +14,7 @@ use std::{
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(crate) use desk::{ChannelView, DeskError, Tested, Which};
+pub(crate) use desk::{ChannelView, DeskError, Which};
 
 use crate::{
     alert::{Deliver, Fate, Held, MAX_HELD, Mailbox, Mark, Message, Queue, work},

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::{
-    alert::Alarm,
+    alert::{Alarm, Phase},
     api::{Alerts, ChannelStatus, DeadLetter},
     cli::{printable, status::ago},
     clock::Timestamp,
@@ -73,12 +73,20 @@ fn alarm(alarm: &Alarm, now: Timestamp) -> Vec<String> {
     let incident = alarm.subjects.iter().find_map(|subject| subject.incident.clone());
     vec![
         alarm.severity.as_str().to_owned(),
-        alarm.phase.as_str().to_owned(),
+        phase(alarm.phase).to_owned(),
         ago(now.since(alarm.started_at.0)),
         printable(&alarm.title),
         printable(&incident.unwrap_or_else(|| alarm.id.clone())),
         printable(alarm.acknowledged_by.as_deref().unwrap_or("-")),
     ]
+}
+
+const fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Firing => "firing",
+        Phase::Acknowledged => "acknowledged",
+        Phase::Ended => "ended",
+    }
 }
 
 fn channel(channel: &ChannelStatus, now: Timestamp) -> Vec<String> {
