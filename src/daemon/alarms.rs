@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use super::post::Post;
@@ -14,6 +15,10 @@ use crate::{
     health::{Change, Incident, IncidentPhase, Saved, Transition},
     store::{Reader, Round},
 };
+
+/// The policy looks again no sooner than this after a look, unless something happens: whatever it asks for, the loop
+/// never turns without a pause.
+const REST: Duration = Duration::from_millis(10);
 
 /// What is told of now, as the policy last saw it. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +47,7 @@ pub(crate) struct Alarms {
     post: Post,
     incidents: HashMap<String, Incident>,
     memory: String,
+    wake: Option<Timestamp>,
     shown: Shown,
 }
 
@@ -68,6 +74,7 @@ impl Alarms {
         shown.set(policy.alarms());
         Self {
             memory: policy.memory(),
+            wake: None,
             incidents: open.iter().map(|it| (it.id.clone(), it.clone())).collect(),
             policy,
             post,
@@ -82,12 +89,12 @@ impl Alarms {
 
     /// Whether the policy has something to do though nothing happened.
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
-        self.policy.next_wake().is_some_and(|wake| wake <= now)
+        self.wake.is_some_and(|wake| wake <= now)
     }
 
     /// When that is.
-    pub(crate) fn next_wake(&self) -> Option<Timestamp> {
-        self.policy.next_wake()
+    pub(crate) const fn next_wake(&self) -> Option<Timestamp> {
+        self.wake
     }
 
     pub(crate) fn reconfigure(&mut self, alerts: &Alerts) {
@@ -115,6 +122,7 @@ impl Alarms {
             changes: brought.changes,
         };
         let messages = self.policy.look(&facts, now);
+        self.wake = self.policy.next_wake().map(|wake| wake.max(now.plus(REST)));
         self.incidents.retain(|_, incident| incident.closed.is_none());
         self.keep(brought, messages, weighty, save, now)
     }

@@ -136,7 +136,12 @@ fn tap(config: &Config, intake: Intake, clock: Clock) -> Arc<Tap> {
 }
 
 /// What is shown to those who collect figures; what is told to them begins to go out.
-fn figures(outlet: &Outlet, shelf: &PageShelf, tap: &Arc<Tap>, writer: &Writer) -> Exposition {
+fn figures(
+    outlet: &Outlet,
+    shelf: &PageShelf,
+    tap: &Arc<Tap>,
+    (writer, post): (&Writer, &Post),
+) -> Exposition {
     let condition = Condition {
         started: shelf.clock.wall(),
         writer: writer.clone(),
@@ -144,6 +149,7 @@ fn figures(outlet: &Outlet, shelf: &PageShelf, tap: &Arc<Tap>, writer: &Writer) 
         tap: Arc::clone(tap),
         config: Arc::clone(&shelf.config),
         exports: outlet.exports(),
+        post: post.clone(),
     };
     let config = condition.in_force();
     let owner: Arc<dyn Owner> = Arc::new(condition);
@@ -250,7 +256,7 @@ impl Daemon {
             intake,
             clock: clock.clone(),
         };
-        let exposition = figures(&outlet, &shelf, &tap, &writer);
+        let exposition = figures(&outlet, &shelf, &tap, (&writer, &post));
         let bell = Bell {
             post: post.clone(),
             shown: alarms,
