@@ -5,11 +5,9 @@
 # BINARY is the debug build by default; --write puts the tables into README.md and docs/integrations.md. Takes seven minutes, and wants a machine that does little else: what is measured
 # runs side by side. Virtual environments are kept in $ENDTURN_REAL_CACHE (default target/real).
 set -eu
-export PYTHONDONTWRITEBYTECODE=1
 
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
-cache=${ENDTURN_REAL_CACHE:-$root/target/real}
+. "$here/venv.sh"
 binary=${1:-$root/target/debug/endturn}
 binary=$(cd "$(dirname "$binary")" && pwd)/$(basename "$binary")
 
