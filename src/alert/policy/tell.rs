@@ -119,7 +119,7 @@ impl Teller<'_> {
             (Some(_), None) => Step::Tell(MessageKind::Resolved),
             (Some(_), Some(_)) if alarm.ended.is_some() => Step::Tell(MessageKind::Resolved),
             (None, Some(rule)) => self.begin(alarm, channel, rule),
-            (Some(told), Some(rule)) => self.go_on(alarm, told, rule),
+            (Some(told), Some(rule)) => self.go_on(alarm, told, rule, channel),
         };
         match wanted {
             Step::Tell(_) => match quiet_until(channel, alarm.severity, self.now) {
@@ -142,7 +142,7 @@ impl Teller<'_> {
     }
 
     /// What a channel that knows of it must hear.
-    fn go_on(&self, alarm: &Alarm, told: &Told, rule: &AlertRule) -> Step {
+    fn go_on(&self, alarm: &Alarm, told: &Told, rule: &AlertRule, channel: &Channel) -> Step {
         if alarm.severity > told.severity {
             return Step::Tell(MessageKind::Update);
         }
@@ -160,7 +160,9 @@ impl Teller<'_> {
         if worse || (fewer && !acknowledged) {
             return self.once(told.at.0.plus(GROUP_INTERVAL), MessageKind::Update);
         }
-        match rule.remind.filter(|_| !acknowledged) {
+        // A machine that takes silence for an end hears it again whoever takes care.
+        let remind = rule.remind.filter(|_| !acknowledged);
+        match channel.repeat_every().or(remind) {
             Some(remind) => self.once(told.at.0.plus(remind), MessageKind::Reminder),
             None => Step::Rest,
         }
