@@ -185,3 +185,6 @@ impl Quiet {
         Some(Timestamp::from_millis(at.timestamp().as_millisecond()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@ use crate::{
 pub const GROUP_INTERVAL: Duration = Duration::from_secs(300);
 /// Most stretches of quiet hours that are followed one into the next.
 const MAX_JOINED: usize = 32;
+/// Most messages of one alarm to one channel in one look: worse, then acknowledged.
+const MAX_AT_ONCE: usize = 3;
 
 /// What telling looks at.
 pub(super) struct Teller<'a> {
@@ -71,11 +73,7 @@ impl Teller<'_> {
             }
             let channels = self.channels;
             for channel in channels {
-                match self.step(alarm, channel) {
-                    Step::Rest => {}
-                    Step::At(at) => self.wake_at(at),
-                    Step::Tell(kind) => self.say(alarm, channel, kind),
-                }
+                self.tell_channel(alarm, channel);
             }
             alarm
                 .told
@@ -88,6 +86,17 @@ impl Teller<'_> {
             self.notices(&mut memory.notices);
         }
         self.clocks(memory);
+    }
+
+    /// Whatever that channel must hear of the alarm now, and when it may have to hear more.
+    fn tell_channel(&mut self, alarm: &mut Alarm, channel: &Channel) {
+        for _ in 0..MAX_AT_ONCE {
+            match self.step(alarm, channel) {
+                Step::Rest => return,
+                Step::At(at) => return self.wake_at(at),
+                Step::Tell(kind) => self.say(alarm, channel, kind),
+            }
+        }
     }
 
     /// When members have lasted long enough, or have been gone long enough.
