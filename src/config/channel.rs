@@ -8,16 +8,19 @@ use url::Url;
 
 use super::Secret;
 
+mod address;
 mod file;
+mod mail;
 mod realm;
 mod resolve;
 mod template;
 mod ways;
 
 pub(super) use file::ChannelFile;
+pub use mail::MAX_RECIPIENTS;
 pub use realm::{Realm, realm};
 pub use template::{MAX_TEMPLATE_BYTES, MAX_TEMPLATED_BYTES, SAMPLE, Template, TemplateError};
-pub use ways::{MAX_ARGUMENTS, MAX_RECIPIENTS, SIGNING_KEY_BYTES, signing_key};
+pub use ways::{MAX_ARGUMENTS, SIGNING_KEY_BYTES, signing_key};
 
 /// Most channels of a configuration.
 pub const MAX_CHANNELS: usize = 64;
