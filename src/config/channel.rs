@@ -249,3 +249,6 @@ pub struct Command {
     /// Environment variables beside ours.
     pub env: Vec<(String, Secret)>,
 }
+
+#[cfg(test)]
+mod tests;
