@@ -10,6 +10,7 @@
 mod alerts;
 mod api;
 mod bad_input;
+mod channels;
 mod cli;
 mod client;
 mod config;
