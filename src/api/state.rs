@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    guard::Guard,
     history::{History, HistoryError},
     metrics::MAX_SCRAPES,
     otlp::MAX_EXPORTS,
@@ -68,6 +69,8 @@ pub struct Doors {
     pub clock: Clock,
     /// Cancelled when the server is to end: open event streams and long polls end at once.
     pub closing: CancellationToken,
+    /// What every request passes.
+    pub guard: Guard,
     /// What is shown of all this to those who collect figures.
     pub(super) exposition: Arc<Exposition>,
     /// Turns for those who do.
@@ -108,6 +111,7 @@ impl ApiState {
         Self(Arc::new(Doors {
             exposition: Arc::new(exposition),
             scrapes: Arc::new(Semaphore::new(MAX_SCRAPES)),
+            guard: Guard::new(intake.clone(), clock.clone()),
             hub,
             board,
             history,

@@ -8,7 +8,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use feed::{StatusArgs, TopArgs, UrlArg, base_url};
 
-use super::{backup::BackupArgs, history::HistoryArgs, mcp::McpArgs, report::ReportArgs, tap::TapArgs};
+use super::{
+    backup::BackupArgs, history::HistoryArgs, mcp::McpArgs, report::ReportArgs, tap::TapArgs,
+    token::TokenArgs,
+};
 use crate::{gate::Expect, id::TargetId, protocol::Wire};
 
 /// Where a daemon listens unless told otherwise.
@@ -181,6 +184,8 @@ pub enum Command {
     /// without a daemon too, and its answers then say so and what to do. Exits 0 when its peer closes stdin.
     #[command(after_help = super::mcp::HELP)]
     Mcp(McpArgs),
+    /// Access tokens for the API.
+    Token(TokenArgs),
     /// A checked copy of the database, while the daemon runs.
     ///
     /// It holds one moment of it, whoever writes meanwhile. To restore: stop the daemon, put the copy in the place of

@@ -18,6 +18,7 @@ mod run;
 mod simulate;
 mod status;
 mod tap;
+mod token;
 mod top;
 mod validate;
 
@@ -124,6 +125,7 @@ async fn dispatch(command: Command, clock: Clock) -> Exit {
         Command::Tap(args) => tap::run(&args, clock).await,
         Command::Validate(args) => validate::run(&args),
         Command::Mcp(args) => mcp::run(&args, clock).await,
+        Command::Token(args) => token::run(&args),
         Command::Backup(args) => backup::run(&args, &clock),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

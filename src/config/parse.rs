@@ -15,15 +15,7 @@ use super::{
 };
 
 /// Keys of the contract that this version doesn't know yet. Silently ignoring one would promise what isn't kept.
-const NOT_YET: [&str; 7] = [
-    "channel",
-    "alert",
-    "proxy",
-    "ca",
-    "tokens",
-    "allowed_hosts",
-    "secret",
-];
+const NOT_YET: [&str; 6] = ["channel", "alert", "proxy", "ca", "tokens", "secret"];
 /// At least this alike (Jaro-Winkler, 0 to 1) for a suggestion.
 const MIN_LIKENESS: f64 = 0.75;
 
