@@ -44,7 +44,11 @@ pub(super) struct FileConfig {
 #[serde(deny_unknown_fields)]
 pub(super) struct ServerFile {
     pub(super) listen: Option<Spanned<String>>,
+    pub(super) allowed_hosts: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) public_read: Option<bool>,
+    pub(super) trusted_proxies: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) agent: Option<Spanned<String>>,
+    pub(super) agent_allow: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     pub(super) token: Vec<Spanned<TokenFile>>,
 }
