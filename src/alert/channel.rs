@@ -26,6 +26,7 @@ mod pagerduty;
 mod post;
 mod slack;
 mod smtp;
+mod starttls;
 mod teams;
 mod telegram;
 mod webhook;

@@ -3,6 +3,7 @@
 //! [`router`] is everything that answers; [`serve()`] is the loop that accepts. Handlers see the daemon only through
 //! the doors in [`ApiState`].
 
+mod access;
 mod agent;
 mod alerts;
 mod badge;
@@ -16,8 +17,10 @@ mod health;
 mod health_json;
 mod history;
 mod incidents_feed;
+mod limit;
 mod metrics;
 mod openapi;
+mod origin;
 mod otlp;
 pub mod page;
 mod past;
@@ -52,9 +55,13 @@ pub use alerts::{
 pub use badge::MAX_LABEL;
 pub use events::{COMMENT_EVERY, MAX_REPLAY, RETRY_MS};
 pub use evidence::gather as evidence_of;
+pub use guard::Guard;
 pub use health::MAX_WAIT;
 pub use history::{ChangeQuery, History, HistoryError, IncidentQuery, KeptEvent, Listing, ObservationQuery};
 pub use incidents_feed::MAX_ENTRIES;
+pub use limit::{
+    BODIES_PER_CLIENT, CONNECTIONS_PER_CLIENT, REQUESTS_AT_ONCE, REQUESTS_PER_SECOND, WRONG_TOKEN,
+};
 pub use metrics::MAX_SCRAPES;
 pub use openapi::{SERVED, document};
 pub use otlp::{EXPORT_TIMEOUT, MAX_EXPORT_BYTES, MAX_EXPORTS, MAX_INFLATED_BYTES};
@@ -137,6 +144,7 @@ pub fn paths() -> Vec<&'static str> {
 
 /// Every path of this API. `pages` are further routes that share its guard: `page::routes().with_state(shelf)`.
 pub fn router(state: ApiState, pages: Router<ApiState>) -> Router {
+    let guard = state.guard.clone();
     paths_and_answers()
         .into_iter()
         .fold(Router::new(), |router, (path, answers)| {
@@ -146,5 +154,5 @@ pub fn router(state: ApiState, pages: Router<ApiState>) -> Router {
         .fallback(async || StatusCode::NOT_FOUND)
         .method_not_allowed_fallback(async || StatusCode::METHOD_NOT_ALLOWED)
         .with_state(state)
-        .layer(axum::middleware::from_fn(guard::guard))
+        .layer(axum::middleware::from_fn_with_state(guard, guard::guard))
 }

@@ -18,6 +18,7 @@ use utoipa::{
         Content, OpenApi as Document, RefOr,
         path::Operation,
         schema::{AnyOfBuilder, Schema},
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 
@@ -135,6 +136,17 @@ impl Modify for Shared {
                 }
             }
         }
+        // Without tokens in the configuration, nothing is asked for; `{}` says so.
+        let components = document.components.get_or_insert_default();
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(
+                "The token of a [[server.token]] with the scope that the path needs",
+            ));
+        components.add_security_scheme("token", SecurityScheme::Http(bearer.build()));
+        let none = SecurityRequirement::default();
+        let token = SecurityRequirement::new::<_, [&str; 0], _>("token", []);
+        document.security = Some(vec![none, token]);
         // A share has a value, as dollars have: such shapes overlap, and exactly one is more than can be said.
         let schemas = document
             .components
@@ -155,6 +167,18 @@ impl Modify for Shared {
 
 fn shared(operation: &mut Operation) {
     for (status, description) in [
+        (
+            StatusCode::UNAUTHORIZED,
+            "No token that is known, where one is asked for",
+        ),
+        (
+            StatusCode::FORBIDDEN,
+            "A token without the scope that this needs, or a page of another site",
+        ),
+        (
+            StatusCode::TOO_MANY_REQUESTS,
+            "This client asks too much; Retry-After says when to come again",
+        ),
         (StatusCode::BAD_REQUEST, "Unknown parameters, bad values, no Host"),
         (
             StatusCode::PAYLOAD_TOO_LARGE,

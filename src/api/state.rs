@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     alerts::{Alerting, NoAlerting},
+    guard::Guard,
     history::{History, HistoryError},
     metrics::MAX_SCRAPES,
     otlp::MAX_EXPORTS,
@@ -75,6 +76,8 @@ pub struct Doors {
     pub(super) alerting: Arc<dyn Alerting>,
     /// Turns for trials of channels.
     pub(super) trials: Arc<Semaphore>,
+    /// What every request passes.
+    pub guard: Guard,
     /// What is shown of all this to those who collect figures.
     pub(super) exposition: Arc<Exposition>,
     /// Turns for those who do.
@@ -117,6 +120,7 @@ impl ApiState {
             trials: Arc::new(Semaphore::new(MAX_TRIALS)),
             exposition: Arc::new(exposition),
             scrapes: Arc::new(Semaphore::new(MAX_SCRAPES)),
+            guard: Guard::new(intake.clone(), clock.clone()),
             hub,
             board,
             history,

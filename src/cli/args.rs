@@ -10,7 +10,7 @@ pub(super) use feed::{StatusArgs, TopArgs, UrlArg, base_url};
 
 use super::{
     alert::AlertArgs, backup::BackupArgs, history::HistoryArgs, mcp::McpArgs, report::ReportArgs,
-    tap::TapArgs,
+    tap::TapArgs, token::TokenArgs,
 };
 use crate::{gate::Expect, id::TargetId, protocol::Wire};
 
@@ -189,6 +189,8 @@ pub enum Command {
     /// without a daemon too, and its answers then say so and what to do. Exits 0 when its peer closes stdin.
     #[command(after_help = super::mcp::HELP)]
     Mcp(McpArgs),
+    /// Access tokens for the API.
+    Token(TokenArgs),
     /// A checked copy of the database, while the daemon runs.
     ///
     /// It holds one moment of it, whoever writes meanwhile. To restore: stop the daemon, put the copy in the place of

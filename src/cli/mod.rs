@@ -19,6 +19,7 @@ mod run;
 mod simulate;
 mod status;
 mod tap;
+mod token;
 mod top;
 mod validate;
 
@@ -126,6 +127,7 @@ async fn dispatch(command: Command, clock: Clock) -> Exit {
         Command::Validate(args) => validate::run(&args),
         Command::Mcp(args) => mcp::run(&args, clock).await,
         Command::Alert(args) => alert::run(&args, &clock).await,
+        Command::Token(args) => token::run(&args),
         Command::Backup(args) => backup::run(&args, &clock),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

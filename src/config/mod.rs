@@ -30,13 +30,15 @@ mod quiet;
 mod resolve;
 mod route;
 mod secret;
+mod server;
 mod telemetry;
 mod token;
 mod types;
 
 pub use address::{Address, MAX_VAR_BYTES, Var, Variant};
 pub use alert::{
-    AlertGroup, AlertOn, AlertRule, AlertSeverity, Alerts, GROUP_WAIT_DEFAULT, REMIND_DEFAULT, Trouble,
+    ALERT_AFTER, ALERT_GROUP_WAIT, ALERT_REMIND, AlertGroup, AlertOn, AlertRule, AlertSeverity, Alerts,
+    GROUP_WAIT_DEFAULT, MAX_ALERT_RULES, MAX_ALERT_TARGETS, REMIND_DEFAULT, STANDARD_RULE, Trouble,
 };
 pub use canaries::{MAX_REST_AFTER, MAX_TOKENS, ON_EVERY};
 pub use canary_file::{MAX_CANARY_WORDS, SENTINEL_WORD};
@@ -50,9 +52,9 @@ pub use endpoint::{MAX_HEADER_BYTES, MAX_HEADERS};
 pub use env::Env;
 pub use error::{ConfigError, Diagnostic, Diagnostics, Found, MAX_FINDINGS, Position, Severity};
 pub use glob::{Glob, GlobError, MAX_GLOB_BYTES};
-pub use host::{OWN_HOSTS, is_own_host};
+pub use host::{OWN_HOSTS, is_host_of, is_own_host};
 pub use keep::{KEEP_DAY, KEEP_HOUR, KEEP_MINUTE, KEEP_RAW};
-pub use key::MAX_SECRET_BYTES;
+pub use key::{MAX_SECRET_BYTES, read_key_file};
 pub use load::{Loaded, MAX_FILE_BYTES, Note, Origin, load, load_text};
 pub use official::OFFICIAL_EVERY;
 pub use preset::{
@@ -68,11 +70,12 @@ pub use route::{
     Route, RouteTarget,
 };
 pub use secret::Secret;
+pub use server::{MAX_ALLOWED_HOSTS, MAX_NETWORKS, Reading, Server};
 pub use telemetry::{
     Conventions, MAX_OTLP_HEADERS, OTLP_INTERVAL, OTLP_INTERVAL_DEFAULT, OTLP_TIMEOUT, OTLP_TIMEOUT_DEFAULT,
     Otlp, OtlpProtocol, OtlpRoute, OtlpSignal, Telemetry,
 };
-pub use token::{MAX_TOKENS_CONFIGURED, MIN_TOKEN_BYTES, Token};
+pub use token::{MAX_TOKENS_CONFIGURED, MIN_TOKEN_BYTES, Scope, Scopes, Token};
 pub use types::*;
 
 #[cfg(test)]

@@ -126,13 +126,15 @@ fn tap(config: &Config, intake: Intake, clock: Clock) -> Arc<Tap> {
             .observed(vec![seen])
             .is_ok_and(|receipt| receipt.rejected.is_empty())
     };
-    Arc::new(Tap::new(
+    let tap = Tap::new(
         &config.providers,
         Arc::new(sink),
         clock,
         tokio::runtime::Handle::current(),
         &[],
-    ))
+    );
+    tap.set_hosts(&config.server.allowed_hosts);
+    Arc::new(tap)
 }
 
 /// What is shown to those who collect figures; what is told to them begins to go out.
@@ -178,10 +180,12 @@ fn front(
     .with_metrics(exposition)
     .with_alerting(Arc::new(bell));
     let tools = mcp::routes(Arc::new(Inside(state.clone())), closing);
+    let guard = state.guard.clone();
     let pages = api::page::routes().with_state(shelf);
     api::Front {
         router: api::router(state, pages.merge(tools)),
         tap: Some(tap),
+        guard: Some(guard),
     }
 }
 
@@ -246,6 +250,7 @@ impl Daemon {
             reader,
         } = Heart::new(&config, place, seed, &clock, &stop)?;
         let handle = core.handle();
+        let agent_allow = config.server.agent_allow.clone();
         let tap = tap(&config, intake.clone(), clock.clone());
         let config = Arc::new(RwLock::new(Arc::new(config)));
         let shelf = PageShelf {
@@ -276,7 +281,14 @@ impl Daemon {
         let agent = agent.map(|listener| {
             // Told of the end first, it takes back what it said while the rest ends.
             let limits = api::AgentLimits::default();
-            api::serve_agent(listener, Arc::clone(&hub), clock.clone(), stop.clone(), limits)
+            api::serve_agent(
+                listener,
+                agent_allow,
+                Arc::clone(&hub),
+                clock.clone(),
+                stop.clone(),
+                limits,
+            )
         });
         let server = serve(listener, front, agent, closing.clone());
         let core = tokio::spawn(core.run());
@@ -340,8 +352,9 @@ impl Daemon {
     /// Takes a checked configuration. What only a restart can change (address, store) is kept and told.
     pub async fn reload(&self, config: Config) {
         let old = self.config();
+        let server = old.server.reloaded(&config.server, self.addr);
         for (what, differs) in [
-            ("server", old.server != config.server),
+            ("server", server != config.server),
             ("store", old.store != config.store),
             ("vantage", old.vantage != config.vantage),
         ] {
@@ -350,7 +363,7 @@ impl Daemon {
             }
         }
         let config = Config {
-            server: old.server.clone(),
+            server,
             store: old.store.clone(),
             vantage: old.vantage.clone(),
             ..config
@@ -365,6 +378,7 @@ impl Daemon {
             && in_force.await.is_ok()
         {
             self.tap.set_providers(&config.providers);
+            self.tap.set_hosts(&config.server.allowed_hosts);
             self.outlet.reconfigure(&config);
             let (post, alerts) = (self.post.clone(), config.alerts.clone());
             // New channels may have messages on disk.

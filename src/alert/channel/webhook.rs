@@ -21,7 +21,7 @@ pub(super) fn post(message: &Message, settings: &Webhook, now: Timestamp) -> Res
     let told = |error: serde_json::Error| format!("the message is no JSON: {error}");
     let data = serde_json::to_value(message).map_err(told)?;
     let (content_type, body) = match &settings.body {
-        WebhookBody::CloudEvents => (CLOUD_EVENTS, envelope(message, data).to_string()),
+        WebhookBody::CloudEvents => (CLOUD_EVENTS, envelope(message, &data).to_string()),
         WebhookBody::Json => (JSON, data.to_string()),
         WebhookBody::Template {
             template,
@@ -62,7 +62,7 @@ fn signature(secret: &Secret, id: &str, seconds: &str, body: &str) -> Option<Str
     Some(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
 }
 
-fn envelope(message: &Message, data: Value) -> Value {
+fn envelope(message: &Message, data: &Value) -> Value {
     let mut event = json!({
         "specversion": "1.0",
         "id": message.key,
