@@ -43,6 +43,7 @@ pub(super) fn view(id: &str, state: State, hint: Hint, weight: Option<f64>) -> T
         incident: None,
         spent_usd_today: 0.0,
         official: None,
+        declared: Default::default(),
     }
 }
 

@@ -3,9 +3,11 @@
 //! [`router`] is everything that answers; [`serve()`] is the loop that accepts. Handlers see the daemon only through
 //! the doors in [`ApiState`].
 
+mod admin;
 mod agent;
 mod badge;
 mod body;
+mod control;
 mod events;
 mod evidence;
 #[cfg(test)]
@@ -38,13 +40,15 @@ mod validate;
 use axum::{
     Router,
     http::StatusCode,
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, delete, get, post},
 };
 
+pub use admin::{MAX_ORDER_BYTES, ORDER_TIMEOUT};
 pub use agent::{
     AGENT_LINE_TIMEOUT, AgentLimits, MAX_AGENT_CONNECTIONS, MAX_AGENT_LINE, RELEASE_FOR, serve_agent,
 };
 pub use badge::MAX_LABEL;
+pub use control::{Control, ControlError, ReloadError, Reloaded};
 pub use events::{COMMENT_EVERY, MAX_REPLAY, RETRY_MS};
 pub use evidence::gather as evidence_of;
 pub use health::MAX_WAIT;
@@ -91,6 +95,15 @@ fn paths_and_answers() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/v1/logs", post(otlp::logs)),
         ("/v1/metrics", post(otlp::metrics)),
         ("/v1/validate", post(validate::validate)),
+        ("/v1/declared", get(admin::declared)),
+        ("/v1/admin/pause", post(admin::pause)),
+        ("/v1/admin/pause/{id}", delete(admin::end_pause)),
+        ("/v1/admin/maintenance", post(admin::maintenance)),
+        ("/v1/admin/maintenance/{id}", delete(admin::end_maintenance)),
+        ("/v1/admin/override", post(admin::overrule)),
+        ("/v1/admin/override/{id}", delete(admin::end_overrule)),
+        ("/v1/admin/probe/{*target}", post(admin::probe)),
+        ("/v1/admin/reload", post(admin::reload)),
         ("/feed.atom", get(incidents_feed::feed)),
         ("/api/v2/summary.json", get(statuspage::board_summary)),
         ("/api/v2/status.json", get(statuspage::board_status)),

@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    control::{Control, NoControl},
     history::{History, HistoryError},
     metrics::MAX_SCRAPES,
     otlp::MAX_EXPORTS,
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Timestamp},
-    feed::{Hub, v1::StoreStatus},
+    feed::{Hub, declared::DeclaredBoard, v1::StoreStatus},
     intake::{Intake, otlp::Receiver},
     route::Board,
     telemetry::{Exposition, Ledger, Nobody},
@@ -64,6 +65,10 @@ pub struct Doors {
     pub status: Arc<dyn Readiness>,
     /// Where real traffic comes in.
     pub intake: Intake,
+    /// What people declared.
+    pub(super) declared: Arc<DeclaredBoard>,
+    /// Who does what an operator asks for.
+    pub(super) control: Arc<dyn Control>,
     /// Time.
     pub clock: Clock,
     /// Cancelled when the server is to end: open event streams and long polls end at once.
@@ -113,6 +118,8 @@ impl ApiState {
             history,
             status,
             intake,
+            declared: Arc::default(),
+            control: Arc::new(NoControl),
             clock,
             closing,
             reads: Arc::new(Semaphore::new(MAX_READS)),
@@ -129,6 +136,14 @@ impl ApiState {
     #[must_use]
     pub fn with_metrics(mut self, exposition: Exposition) -> Self {
         Arc::make_mut(&mut self.0).exposition = Arc::new(exposition);
+        self
+    }
+
+    /// The same with somebody who does what an operator asks for.
+    #[must_use]
+    pub fn with_control(mut self, control: Arc<dyn Control>, declared: Arc<DeclaredBoard>) -> Self {
+        let doors = Arc::make_mut(&mut self.0);
+        (doors.control, doors.declared) = (control, declared);
         self
     }
 

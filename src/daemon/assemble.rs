@@ -11,12 +11,13 @@ use std::{
 use futures_util::future::OptionFuture;
 use tokio::{
     net::TcpListener,
-    sync::{broadcast, oneshot},
+    sync::{broadcast, mpsc, oneshot},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    control::{Desk, Reader, ReloadAsked},
     core::{Handle, Input},
     heart::Heart,
     mcp::Inside,
@@ -104,6 +105,7 @@ pub struct Daemon {
     pulse: Arc<Pulse>,
     clock: Clock,
     outlet: Arc<Outlet>,
+    reader: Reader,
 }
 
 /// Where history goes.
@@ -154,6 +156,7 @@ fn front(
     pulse: Arc<Pulse>,
     tap: Arc<Tap>,
     exposition: Exposition,
+    desk: Desk,
     closing: CancellationToken,
 ) -> api::Front {
     let state = api::ApiState::new(
@@ -165,7 +168,8 @@ fn front(
         shelf.clock.clone(),
         closing.clone(),
     )
-    .with_metrics(exposition);
+    .with_metrics(exposition)
+    .with_control(Arc::new(desk), Arc::clone(&shelf.declared));
     let tools = mcp::routes(Arc::new(Inside(state.clone())), closing);
     let pages = api::page::routes().with_state(shelf);
     api::Front {
@@ -228,6 +232,7 @@ impl Daemon {
             pulse,
             intake,
             board,
+            declared,
             outlet,
             writer,
             reader,
@@ -238,17 +243,24 @@ impl Daemon {
         let shelf = PageShelf {
             hub: Arc::clone(&hub),
             board,
+            declared,
             reader,
             config: Arc::clone(&config),
             intake,
             clock: clock.clone(),
         };
         let exposition = figures(&outlet, &shelf, &tap, &writer);
+        let configurations = Reader::default();
+        let desk = Desk {
+            inputs: handle.inputs.clone(),
+            reader: Arc::clone(&configurations),
+        };
         let front = front(
             shelf,
             Arc::clone(&pulse),
             Arc::clone(&tap),
             exposition,
+            desk,
             closing.clone(),
         );
         let (agent, agent_addr) = agent.unzip();
@@ -274,6 +286,7 @@ impl Daemon {
             pulse,
             clock,
             outlet,
+            reader: configurations,
         })
     }
 
@@ -315,9 +328,18 @@ impl Daemon {
         Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whoever asks over HTTP that the configuration be read anew, from now on: the caller promises to answer each. Until it
+    /// is called, and for everybody who calls it again, nobody is heard.
+    pub fn reloads(&self) -> mpsc::Receiver<ReloadAsked> {
+        let (reader, asked) = mpsc::channel(1);
+        let _ = self.reader.set(reader);
+        asked
+    }
+
     /// Takes a checked configuration. What only a restart can change (address, store) is kept and told.
-    pub async fn reload(&self, config: Config) {
+    pub async fn reload(&self, config: Config) -> Vec<&'static str> {
         let old = self.config();
+        let mut restart = Vec::new();
         for (what, differs) in [
             ("server", old.server != config.server),
             ("store", old.store != config.store),
@@ -325,6 +347,7 @@ impl Daemon {
         ] {
             if differs {
                 tracing::warn!(what, "changed in the configuration; takes a restart");
+                restart.push(what);
             }
         }
         let config = Config {
@@ -346,6 +369,7 @@ impl Daemon {
             self.outlet.reconfigure(&config);
             *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         }
+        restart
     }
 
     /// Runs until the loop or the server ends by itself, which only a bug makes them do.

@@ -1,20 +1,29 @@
 //! The one task that owns the brain: takes what happened, publishes first, then launches and records.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+mod orders;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use orders::Answer;
+pub(crate) use orders::Order;
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     annotate::Annotator,
-    brain::{Act, Brain, Launch, Skipped},
+    brain::{Act, Brain, Launch, ProbeRefused, Skipped},
     pulse::Pulse,
     watch::Watch,
 };
 use crate::{
     clock::{Clock, Timestamp},
     config::Config,
-    feed::{Cause, FIGURES_EVERY, HEARTBEAT, Hub, v1},
+    feed::{Cause, FIGURES_EVERY, HEARTBEAT, Hub, declared::DeclaredBoard, v1},
     health::{Change, Incident, IncidentPhase, Network, StandingKeeper, Transition},
     id::TargetId,
     intake::{Intake, Queue, Sampler},
@@ -58,6 +67,8 @@ pub(crate) enum Input {
     Official(Box<(Page, Reading)>),
     /// A new configuration, checked; the answer comes when it is in force.
     Reload(Box<Config>, oneshot::Sender<()>),
+    /// An operator asks for something.
+    Order(Order),
 }
 
 /// Handles of the loop for the rest of the process.
@@ -80,6 +91,7 @@ pub(crate) struct Doors {
     pub(crate) reported: Queue,
     pub(crate) outlet: Arc<Outlet>,
     pub(crate) board: Arc<Board>,
+    pub(crate) declared: Arc<DeclaredBoard>,
     pub(crate) seed: u64,
 }
 
@@ -98,6 +110,11 @@ pub(crate) struct Core {
     intake: Intake,
     reported: Queue,
     board: Arc<Board>,
+    /// Where everybody sees what is declared, and which version of it.
+    declared: Arc<DeclaredBoard>,
+    shown: u64,
+    /// Probes under way that somebody waits for.
+    asked: HashMap<u64, oneshot::Sender<Result<Box<Observation>, ProbeRefused>>>,
     /// Which observations of real traffic are kept one by one; the others are only summed.
     sampler: Sampler,
     sums: Sums,
@@ -125,6 +142,8 @@ struct News {
     anchors: bool,
     /// Another configuration is in force: the feed shows it at once.
     reloaded: bool,
+    /// What is answered once the feed is told.
+    answers: Vec<Answer>,
 }
 
 impl Core {
@@ -141,13 +160,18 @@ impl Core {
             reported,
             outlet,
             board,
+            declared,
             seed,
         } = doors;
+        declared.set(brain.declared());
         let (inputs, receiver) = mpsc::channel(MAX_INPUTS);
         let (observations, _) = broadcast::channel(FOLLOWED);
         let mut watch = Watch::new(fetcher, clock.clone(), inputs.clone(), stop.clone(), seed);
         watch.follow(config);
         Self {
+            shown: brain.declared().version(),
+            declared,
+            asked: HashMap::new(),
             brain,
             annotator,
             watch,
@@ -202,6 +226,8 @@ impl Core {
             news.add(self.brain.wake(now));
             self.annotate(&mut news, now);
             self.tell(&news, now);
+            self.show_declared();
+            news.answers.drain(..).for_each(Answer::give);
             if now >= heartbeat || news.reloaded {
                 heartbeat = now.plus(HEARTBEAT);
                 self.publish(Cause::Heartbeat, now);
@@ -301,9 +327,14 @@ impl Core {
                     // Nobody following is no error.
                     let _ = self.handle.observations.send(Arc::clone(&observation));
                     self.writer.send(Record::Observation((*observation).clone()));
+                    self.answer_probe(id, &observation, news);
                 }
                 Input::Slow(id) => news.add(self.brain.pending_slow(id, now)),
-                Input::Lost(id) => self.brain.lost(id, now),
+                Input::Lost(id) => {
+                    self.asked.remove(&id);
+                    self.brain.lost(id, now);
+                }
+                Input::Order(order) => self.take_order(order, news, now),
                 Input::Anchors(answered) => news.add(self.brain.anchor_round(&answered, now)),
                 Input::Official(read) => {
                     let (page, reading) = *read;
@@ -498,6 +529,8 @@ impl Core {
     fn last_words(&mut self, mut news: News) {
         self.annotate(&mut news, self.clock.now());
         self.tell(&news, self.clock.now());
+        self.show_declared();
+        news.answers.drain(..).for_each(Answer::give);
         news.launches.clear();
         news.anchors = false;
         self.act(news);

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::Config,
-    feed::{Hub, v1},
+    feed::{Hub, declared::DeclaredBoard, v1},
     intake::Intake,
     official::{self, Fetcher},
     probe::Prober,
@@ -118,6 +118,7 @@ pub(super) struct Heart {
     pub(super) pulse: Arc<Pulse>,
     pub(super) intake: Intake,
     pub(super) board: Arc<Board>,
+    pub(super) declared: Arc<DeclaredBoard>,
     pub(super) outlet: Arc<Outlet>,
     pub(super) writer: Writer,
     pub(super) reader: Reader,
@@ -143,6 +144,7 @@ impl Heart {
         let outlet = Arc::new(Outlet::new(clock.clone()));
         let (intake, reported) = Intake::new(config, &brain.reports_only(), clock.clone());
         let board = Arc::new(Board::new(&config.routes, &hub.snapshot()));
+        let declared = Arc::new(DeclaredBoard::default());
         let doors = Doors {
             hub: Arc::clone(&hub),
             writer: writer.clone(),
@@ -155,6 +157,7 @@ impl Heart {
             reported,
             outlet: Arc::clone(&outlet),
             board: Arc::clone(&board),
+            declared: Arc::clone(&declared),
             seed,
         };
         let core = Core::new(brain, doors, config, stop.clone());
@@ -164,6 +167,7 @@ impl Heart {
             pulse,
             intake,
             board,
+            declared,
             outlet,
             writer,
             reader,

@@ -6,6 +6,7 @@
 pub mod annotate;
 mod assemble;
 pub mod brain;
+mod control;
 mod core;
 mod heart;
 mod mcp;
@@ -17,4 +18,5 @@ pub mod systemd;
 mod watch;
 
 pub use assemble::{Daemon, StartError, StorePlace};
+pub use control::ReloadAsked;
 pub use sockets::Sockets;

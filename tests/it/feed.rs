@@ -95,6 +95,7 @@ pub(crate) fn target(text: &str, state: State) -> TargetView {
         incident: None,
         spent_usd_today: 0.031,
         official: None,
+        declared: Default::default(),
     }
 }
 
