@@ -74,7 +74,7 @@ pub(super) struct Order {
 
 /// A declaration that was taken or ended.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Declared {
+pub(super) struct Taken {
     /// The declaration.
     #[serde(flatten)]
     declaration: Declaration,
@@ -191,13 +191,13 @@ fn wanted(kind: DeclaredKind, order: Order, now: Timestamp) -> Result<health::De
 }
 
 /// A declaration as it is answered.
-fn told(api: &ApiState, one: &health::Declaration) -> Declared {
+fn told(api: &ApiState, one: &health::Declaration) -> Taken {
     let health = &api.hub.snapshot().health;
     let means = health
         .targets
         .iter()
         .filter(|target| one.targets.holds(&target.id));
-    Declared {
+    Taken {
         means: means.map(|target| target.id.to_string()).collect(),
         declaration: Declaration::new(one, api.clock.now()),
     }
@@ -229,7 +229,7 @@ macro_rules! declarations {
         #[doc = $take_doc]
         #[utoipa::path(post, path = $path, tag = "operating",
             request_body(content = Order, content_type = "application/json"), responses(
-            (status = 201, description = "Taken, and told on the feed", body = Declared),
+            (status = 201, description = "Taken, and told on the feed", body = Taken),
             schemas::Forbidden,
             schemas::BodyProblems,
             schemas::OrderProblems,
@@ -243,7 +243,7 @@ macro_rules! declarations {
         #[utoipa::path(delete, path = $one, tag = "operating",
             params(("id" = schemas::DeclarationId, Path, description = "As it was answered, and as the feed shows it")),
             responses(
-            (status = 200, description = "Ended, and told on the feed", body = Declared),
+            (status = 200, description = "Ended, and told on the feed", body = Taken),
             schemas::Forbidden,
             schemas::NotFound,
             schemas::Unavailable,

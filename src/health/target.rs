@@ -243,6 +243,7 @@ impl Target {
             (self.terminal_lax, "terminal_lax"),
             (self.setup.reports_only, "reports_only"),
             (self.declared.forced.is_some(), "overridden"),
+            (self.declared.pause.is_some(), "paused"),
         ]
         .into_iter()
         .filter_map(|(set, name)| set.then_some(name))
