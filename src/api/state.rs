@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     alerts::{Alerting, NoAlerting},
+    control::{Control, NoControl},
     guard::Guard,
     history::{History, HistoryError},
     metrics::MAX_SCRAPES,
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Timestamp},
-    feed::{Hub, v1::StoreStatus},
+    feed::{Hub, declared::DeclaredBoard, v1::StoreStatus},
     intake::{Intake, otlp::Receiver},
     route::Board,
     telemetry::{Exposition, Ledger, Nobody},
@@ -68,6 +69,10 @@ pub struct Doors {
     pub status: Arc<dyn Readiness>,
     /// Where real traffic comes in.
     pub intake: Intake,
+    /// What people declared.
+    pub(super) declared: Arc<DeclaredBoard>,
+    /// Who does what an operator asks for.
+    pub(super) control: Arc<dyn Control>,
     /// Time.
     pub clock: Clock,
     /// Cancelled when the server is to end: open event streams and long polls end at once.
@@ -126,6 +131,8 @@ impl ApiState {
             history,
             status,
             intake,
+            declared: Arc::default(),
+            control: Arc::new(NoControl),
             clock,
             closing,
             reads: Arc::new(Semaphore::new(MAX_READS)),
@@ -149,6 +156,14 @@ impl ApiState {
     #[must_use]
     pub fn with_alerting(mut self, alerting: Arc<dyn Alerting>) -> Self {
         Arc::make_mut(&mut self.0).alerting = alerting;
+        self
+    }
+
+    /// The same with somebody who does what an operator asks for.
+    #[must_use]
+    pub fn with_control(mut self, control: Arc<dyn Control>, declared: Arc<DeclaredBoard>) -> Self {
+        let doors = Arc::make_mut(&mut self.0);
+        (doors.control, doors.declared) = (control, declared);
         self
     }
 

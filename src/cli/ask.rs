@@ -212,7 +212,9 @@ async fn answer(base: &str, request: reqwest::RequestBuilder) -> Result<Vec<u8>,
         // Come again later: the question is a good one.
         Some(problem) if status.as_u16() == 429 => Err(AskError::Unavailable(printable(&problem.detail))),
         Some(problem) if status.is_client_error() && problem.detail != UNKNOWN_PATH => {
-            Err(AskError::Refused(printable(&problem.detail)))
+            // Findings about a configuration have lines.
+            let lines: Vec<String> = problem.detail.lines().map(printable).collect();
+            Err(AskError::Refused(lines.join("\n")))
         }
         Some(problem) if status.is_server_error() => Err(AskError::Unavailable(printable(&problem.detail))),
         _ => Err(not_ours(format!("HTTP {}", status.as_u16()))),

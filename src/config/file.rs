@@ -12,6 +12,7 @@ use super::{
     alert::{AlertFile, AlertsFile},
     canaries::CanarySwitch,
     channel::ChannelFile,
+    maintenance::MaintenanceFile,
     official::OfficialFile,
     route::RouteFile,
     telemetry::TelemetryFile,
@@ -38,6 +39,8 @@ pub(super) struct FileConfig {
     pub(super) alert: Vec<Spanned<AlertFile>>,
     #[serde(default)]
     pub(super) channel: Vec<Spanned<ChannelFile>>,
+    #[serde(default)]
+    pub(super) maintenance: Vec<Spanned<MaintenanceFile>>,
 }
 
 #[derive(Deserialize, Default)]

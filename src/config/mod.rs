@@ -19,6 +19,7 @@ mod host;
 mod keep;
 mod key;
 mod load;
+mod maintenance;
 mod mask;
 mod model;
 mod official;
@@ -56,6 +57,9 @@ pub use host::{OWN_HOSTS, is_host_of, is_own_host};
 pub use keep::{KEEP_DAY, KEEP_HOUR, KEEP_MINUTE, KEEP_RAW};
 pub use key::{MAX_SECRET_BYTES, read_key_file};
 pub use load::{Loaded, MAX_FILE_BYTES, Note, Origin, load, load_text};
+pub use maintenance::{
+    MAX_OCCURRENCES, MAX_PLANNED, MAX_PLANNED_NAME_BYTES, MIN_PLANNED, PLANNED_AHEAD, PlannedMaintenance,
+};
 pub use official::OFFICIAL_EVERY;
 pub use preset::{
     CloudKind, DatedPrice, MAX_PRESET_BYTES, MAX_PRESET_FILES, MAX_STATUS_COMPONENTS, Preset, PresetAsk,

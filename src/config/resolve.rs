@@ -140,6 +140,7 @@ impl Resolver<'_> {
         let named: Vec<String> = named.map(str::to_owned).collect();
         let entries = file.alerts.unwrap_or_default();
         let alerts = self.alerts(&entries, &file.alert, channels, &named, &providers);
+        let maintenance = self.maintenance(&file.maintenance, &providers);
         let targets: usize = providers.iter().map(|p| p.models.len()).sum();
         if targets > MAX_TARGETS {
             let message = format!("{targets} targets, at most {MAX_TARGETS} are probed by one daemon");
@@ -159,6 +160,7 @@ impl Resolver<'_> {
             telemetry,
             routes,
             alerts,
+            maintenance,
         }
     }
 

@@ -11,13 +11,14 @@ use std::{
 use futures_util::future::OptionFuture;
 use tokio::{
     net::TcpListener,
-    sync::{broadcast, oneshot},
+    sync::{broadcast, mpsc, oneshot},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
     bell::Bell,
+    control::{Desk, Reader, ReloadAsked},
     core::{Handle, Input},
     heart::Heart,
     mcp::Inside,
@@ -107,6 +108,7 @@ pub struct Daemon {
     clock: Clock,
     outlet: Arc<Outlet>,
     post: Post,
+    reader: Reader,
 }
 
 /// Where history goes.
@@ -166,6 +168,7 @@ fn front(
     tap: Arc<Tap>,
     exposition: Exposition,
     bell: Bell,
+    desk: Desk,
     closing: CancellationToken,
 ) -> api::Front {
     let state = api::ApiState::new(
@@ -178,7 +181,8 @@ fn front(
         closing.clone(),
     )
     .with_metrics(exposition)
-    .with_alerting(Arc::new(bell));
+    .with_alerting(Arc::new(bell))
+    .with_control(Arc::new(desk), Arc::clone(&shelf.declared));
     let tools = mcp::routes(Arc::new(Inside(state.clone())), closing);
     let guard = state.guard.clone();
     let pages = api::page::routes().with_state(shelf);
@@ -243,6 +247,7 @@ impl Daemon {
             pulse,
             intake,
             board,
+            declared,
             outlet,
             post,
             alarms,
@@ -256,6 +261,7 @@ impl Daemon {
         let shelf = PageShelf {
             hub: Arc::clone(&hub),
             board,
+            declared,
             reader,
             config: Arc::clone(&config),
             intake,
@@ -269,12 +275,18 @@ impl Daemon {
             shown: alarms,
             inputs: handle.inputs.clone(),
         };
+        let configurations = Reader::default();
+        let desk = Desk {
+            inputs: handle.inputs.clone(),
+            reader: Arc::clone(&configurations),
+        };
         let front = front(
             shelf,
             Arc::clone(&pulse),
             Arc::clone(&tap),
             exposition,
             bell,
+            desk,
             closing.clone(),
         );
         let (agent, agent_addr) = agent.unzip();
@@ -308,6 +320,7 @@ impl Daemon {
             clock,
             outlet,
             post,
+            reader: configurations,
         })
     }
 
@@ -349,10 +362,19 @@ impl Daemon {
         Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whoever asks over HTTP that the configuration be read anew, from now on: the caller promises to answer each. Until it
+    /// is called, and for everybody who calls it again, nobody is heard.
+    pub fn reloads(&self) -> mpsc::Receiver<ReloadAsked> {
+        let (reader, asked) = mpsc::channel(1);
+        let _ = self.reader.set(reader);
+        asked
+    }
+
     /// Takes a checked configuration. What only a restart can change (address, store) is kept and told.
-    pub async fn reload(&self, config: Config) {
+    pub async fn reload(&self, config: Config) -> Vec<&'static str> {
         let old = self.config();
         let server = old.server.reloaded(&config.server, self.addr);
+        let mut restart = Vec::new();
         for (what, differs) in [
             ("server", server != config.server),
             ("store", old.store != config.store),
@@ -360,6 +382,7 @@ impl Daemon {
         ] {
             if differs {
                 tracing::warn!(what, "changed in the configuration; takes a restart");
+                restart.push(what);
             }
         }
         let config = Config {
@@ -385,6 +408,7 @@ impl Daemon {
             let _ = tokio::task::spawn_blocking(move || post.configure(&alerts)).await;
             *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         }
+        restart
     }
 
     /// Runs until the loop or the server ends by itself, which only a bug makes them do.
