@@ -472,3 +472,6 @@ impl Inner {
         Some((read, whole))
     }
 }
+
+#[cfg(test)]
+mod tests;
