@@ -3,6 +3,7 @@
 //! What is told to whom and when is decided by a pure policy that looks at the whole feed each time: a restart or a
 //! lost event changes nothing that it would say. A message is kept before it is sent, and sent until somebody took it.
 
+pub mod desktop;
 mod facts;
 mod message;
 

@@ -10,6 +10,8 @@ mod exit;
 mod history;
 mod man;
 mod mcp;
+#[cfg(feature = "desktop")]
+mod notify;
 mod official;
 mod outage;
 mod probe;
@@ -124,6 +126,8 @@ async fn dispatch(command: Command, clock: Clock) -> Exit {
         Command::Tap(args) => tap::run(&args, clock).await,
         Command::Validate(args) => validate::run(&args),
         Command::Mcp(args) => mcp::run(&args, clock).await,
+        #[cfg(feature = "desktop")]
+        Command::Notify(args) => notify::run(&args, &clock).await,
         Command::Backup(args) => backup::run(&args, &clock),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
