@@ -8,6 +8,7 @@ mod completions;
 mod demo;
 mod exit;
 mod history;
+mod logging;
 mod man;
 mod mcp;
 #[cfg(feature = "desktop")]
@@ -26,10 +27,9 @@ mod validate;
 use std::io::{self, IsTerminal, Write};
 
 use clap::Parser;
-use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 pub use args::Cli;
-use args::{CheckArgs, Command, LogFormat};
+use args::{CheckArgs, Command};
 pub use exit::Exit;
 
 #[cfg(test)]
@@ -58,7 +58,14 @@ pub(crate) fn say(text: &str) {
 /// Writes a diagnostic to stderr.
 pub(crate) fn complain(text: &str) {
     let mut err = anstream::stderr().lock();
-    let _ = writeln!(err, "{text}");
+    if logging::stderr_is_journal() {
+        let priority = logging::journal_prefix(text);
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            let _ = writeln!(err, "{priority}{line}");
+        }
+    } else {
+        let _ = writeln!(err, "{text}");
+    }
 }
 
 /// Parses the command line of this process and does what it says.
@@ -91,7 +98,7 @@ fn parsed() -> Result<Exit, (Exit, Option<String>)> {
         complain(&format!("error: {error}"));
         (exit, Some(error))
     };
-    logging(&cli).map_err(|error| told(Exit::Usage, error))?;
+    logging::begin(&cli).map_err(|error| told(Exit::Usage, error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -175,33 +182,6 @@ pub(crate) fn load(path: Option<&std::path::Path>) -> Result<config::Loaded, Exi
         complain(String::from_utf8_lossy(&text).trim_end());
         Exit::Config
     })
-}
-
-fn logging(cli: &Cli) -> Result<(), String> {
-    let log = match cli.command {
-        // A line in the middle of its screen helps nobody.
-        Command::Top(_) if io::stderr().is_terminal() => "off",
-        // It says on stdout what the daemon would log, outages as warnings.
-        Command::Demo(_) => cli.log.as_deref().unwrap_or("error"),
-        // Whoever started it shows its stderr, or keeps it as errors.
-        Command::Mcp(_) => cli.log.as_deref().unwrap_or("warn"),
-        _ => cli.log.as_deref().unwrap_or("info"),
-    };
-    let filter = match log.parse::<tracing::Level>() {
-        // Our own words at the level asked for, those of libraries only when something is wrong.
-        Ok(level) => format!("warn,endturn={level}"),
-        Err(_) => log.to_owned(),
-    };
-    let filter: Targets = filter
-        .parse()
-        .map_err(|error| format!("--log {log:?}: {error}"))?;
-    let registry = tracing_subscriber::registry().with(filter);
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
-    match cli.log_format {
-        LogFormat::Text => registry.with(lines.with_ansi(io::stderr().is_terminal())).init(),
-        LogFormat::Json => registry.with(lines.json()).init(),
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -67,8 +67,13 @@ pub enum Answer {
 /// What a person did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
-    /// Wants to see more: where that is.
-    Open(String),
+    /// Wants to see more.
+    Open {
+        /// Of what.
+        slot: String,
+        /// Where that was when it was shown.
+        link: String,
+    },
     /// Took the notification in this slot away.
     Dismissed(String),
 }
@@ -190,7 +195,7 @@ impl<B: Bus> Tray<B> {
             let Some(place) = current else { continue };
             match answer {
                 Answer::Open => match place.link.clone() {
-                    Some(link) => return Heard::Open(link),
+                    Some(link) => return Heard::Open { slot, link },
                     None => continue,
                 },
                 Answer::Dismissed | Answer::Gone => {

@@ -318,7 +318,8 @@ impl Alarm {
             .collect()
     }
 
-    fn link(&self, base: &str) -> String {
+    /// Where a person reads more: below `base`.
+    pub(super) fn link(&self, base: &str) -> String {
         let base = base.trim_end_matches('/');
         let mut failing = self
             .members

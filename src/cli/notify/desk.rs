@@ -103,6 +103,12 @@ impl Desk {
         }
     }
 
+    /// Where that one leads to now.
+    pub(super) fn link(&self, slot: &str) -> Option<String> {
+        let alarm = self.alarms.iter().find(|alarm| alarm.slot == slot)?;
+        Some(alarm.link(&self.base))
+    }
+
     /// It is on the screen.
     pub(super) fn shown(&mut self, order: Order, now: Duration) {
         self.away = None;

@@ -108,7 +108,8 @@ async fn follow(
                 desk.hear(news, clock.mono());
             }
             heard = tray.next() => match heard {
-                Heard::Open(link) => open(&link),
+                // What was a target's page may be that of an incident by now.
+                Heard::Open { slot, link } => open(&desk.link(&slot).unwrap_or(link)),
                 Heard::Dismissed(slot) => desk.dismissed(&slot),
             },
             () = due(desk.next_wake(clock.mono())) => {}

@@ -142,11 +142,15 @@ async fn what_a_person_does_is_heard_and_what_goes_by_itself_is_not() {
     for slot in ["a", "b", "c"] {
         tray.show(slot, &note(slot)).await.unwrap();
     }
+    let opened = Heard::Open {
+        slot: "a".to_owned(),
+        link: "http://h/a".to_owned(),
+    };
     screen.answer(1, Answer::Open);
-    assert_eq!(tray.next().await, Heard::Open("http://h/a".to_owned()));
+    assert_eq!(tray.next().await, opened);
     // A second click counts too: it is still there.
     screen.answer(1, Answer::Open);
-    assert_eq!(tray.next().await, Heard::Open("http://h/a".to_owned()));
+    assert_eq!(tray.next().await, opened);
     screen.answer(2, Answer::Gone);
     screen.answer(3, Answer::Dismissed);
     assert_eq!(tray.next().await, Heard::Dismissed("c".to_owned()));

@@ -155,6 +155,27 @@ fn what_open_opens_is_below_the_address_that_was_given() {
 }
 
 #[test]
+fn a_link_leads_to_the_incident_once_there_is_one() {
+    let mut desk = desk();
+    let mut health = feed(&[("p/a", "down")]);
+    health.targets[0].incident = None;
+    desk.hear(News::Snapshot(Box::new(health)), at(0));
+    show(&mut desk, at(0));
+    assert_eq!(
+        desk.link("alarm-1").as_deref(),
+        Some("http://127.0.0.1:7411/targets/p/a")
+    );
+    desk.hear(snapshot(&[("p/a", "down")]), at(15));
+    // No reason to show it anew.
+    assert_eq!(show(&mut desk, at(60)), Vec::<String>::new());
+    assert_eq!(
+        desk.link("alarm-1").as_deref(),
+        Some("http://127.0.0.1:7411/incidents/i-a")
+    );
+    assert_eq!(desk.link("alarm-2"), None);
+}
+
+#[test]
 fn figures_alone_never_show_anything_anew() {
     let mut desk = desk();
     desk.hear(snapshot(&[("p/m", "down")]), at(0));
