@@ -87,7 +87,7 @@ pub struct Cli {
     )]
     pub log: Option<String>,
 
-    /// Log lines as text or as JSON objects; as text they go into systemd's journal with their fields, where stderr does.
+    /// Log lines as text or as JSON objects.
     #[arg(
         long,
         global = true,

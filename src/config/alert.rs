@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::Secret;
+use super::Channel;
 
 /// Alerts, checked.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -13,27 +13,6 @@ pub struct Alerts {
     pub channels: Vec<Channel>,
     /// Rules in file order.
     pub rules: Vec<AlertRule>,
-}
-
-/// A way to people.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Channel {
-    /// Its name, unique.
-    pub name: String,
-    /// How it is spoken to.
-    pub way: Way,
-}
-
-/// How a channel is spoken to.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Way {
-    /// HTTP POST, signed as Standard Webhooks asks.
-    Webhook {
-        /// Where to.
-        url: Secret,
-        /// What it is signed with.
-        secret: Option<Secret>,
-    },
 }
 
 /// What is told to whom.

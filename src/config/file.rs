@@ -9,8 +9,8 @@ use serde::{
 use toml::Spanned;
 
 use super::{
-    canaries::CanarySwitch, official::OfficialFile, route::RouteFile, telemetry::TelemetryFile,
-    token::TokenFile,
+    canaries::CanarySwitch, channel::ChannelFile, official::OfficialFile, route::RouteFile,
+    telemetry::TelemetryFile, token::TokenFile,
 };
 
 /// The whole file.
@@ -28,6 +28,8 @@ pub(super) struct FileConfig {
     pub(super) provider: Vec<Spanned<ProviderFile>>,
     #[serde(default)]
     pub(super) route: Vec<Spanned<RouteFile>>,
+    #[serde(default)]
+    pub(super) channel: Vec<Spanned<ChannelFile>>,
 }
 
 #[derive(Deserialize, Default)]

@@ -8,6 +8,7 @@ mod address;
 mod alert;
 mod canaries;
 mod canary_file;
+mod channel;
 mod credential;
 mod endpoint;
 mod env;
@@ -32,9 +33,15 @@ mod token;
 mod types;
 
 pub use address::{Address, MAX_VAR_BYTES, Var, Variant};
-pub use alert::{AlertRule, Alerts, Channel, Way};
+pub use alert::{AlertRule, Alerts};
 pub use canaries::{MAX_REST_AFTER, MAX_TOKENS, ON_EVERY};
 pub use canary_file::{MAX_CANARY_WORDS, SENTINEL_WORD};
+pub use channel::{
+    Alertmanager, Apprise, AppriseTo, CHANNEL_TIMEOUT, CHANNEL_TIMEOUT_DEFAULT, Channel, Command, Email,
+    MAX_ARGUMENTS, MAX_CHANNELS, MAX_RECIPIENTS, MAX_TEMPLATE_BYTES, MAX_TEMPLATED_BYTES, MailTls, Ntfy,
+    REPEAT, REPEAT_DEFAULT, Realm, SAMPLE, SIGNING_KEY_BYTES, Template, TemplateError, Way, Webhook,
+    WebhookBody, realm, signing_key,
+};
 pub use endpoint::{MAX_HEADER_BYTES, MAX_HEADERS};
 pub use env::Env;
 pub use error::{ConfigError, Diagnostic, Diagnostics, Found, MAX_FINDINGS, Position, Severity};

@@ -135,6 +135,7 @@ impl Resolver<'_> {
         }
         self.join_vias(&mut providers);
         let routes = self.routes(&file.route, &providers);
+        let channels = self.channels(&file.channel);
         let targets: usize = providers.iter().map(|p| p.models.len()).sum();
         if targets > MAX_TARGETS {
             let message = format!("{targets} targets, at most {MAX_TARGETS} are probed by one daemon");
@@ -153,7 +154,10 @@ impl Resolver<'_> {
             },
             telemetry,
             routes,
-            alerts: Alerts::default(),
+            alerts: Alerts {
+                channels,
+                ..Alerts::default()
+            },
         }
     }
 

@@ -9,6 +9,7 @@
 
 mod api;
 mod bad_input;
+mod channels;
 mod cli;
 mod client;
 mod config;

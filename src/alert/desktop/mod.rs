@@ -5,6 +5,8 @@
 
 #[cfg(feature = "desktop")]
 mod bus;
+#[cfg(all(test, feature = "desktop"))]
+pub(crate) mod fixture;
 mod note;
 #[cfg(feature = "desktop")]
 mod open;
