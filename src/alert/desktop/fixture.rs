@@ -1,4 +1,5 @@
 //! A notification server for tests.
+#![expect(clippy::unwrap_used, reason = "a helper of tests")]
 
 use std::{
     collections::{HashMap, VecDeque},

@@ -177,9 +177,10 @@ impl Alarm {
     }
 
     pub(super) fn severity(&self) -> Severity {
-        let members: Vec<&Member> = match self.is_open() {
-            true => self.failing().map(|(_, member)| member).collect(),
-            false => self.members.values().collect(),
+        let members: Vec<&Member> = if self.is_open() {
+            self.failing().map(|(_, member)| member).collect()
+        } else {
+            self.members.values().collect()
         };
         let worst = members.iter().filter_map(|member| severity(member.state)).max();
         worst.unwrap_or(Severity::Warning)

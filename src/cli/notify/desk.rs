@@ -208,7 +208,7 @@ impl Desk {
             let grave = severity(target.state).is_some_and(|severity| severity >= self.least);
             match told {
                 Some(alarm) if grave || !self.alarms[alarm].is_well(&target.id) => {
-                    self.alarms[alarm].take(target)
+                    self.alarms[alarm].take(target);
                 }
                 None if grave => {
                     let alarm = self.alarm_for(&target.provider, target.incident.as_deref(), at, now);

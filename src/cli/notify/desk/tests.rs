@@ -416,7 +416,7 @@ proptest! {
                 prop_assert_eq!(open, kind != MessageKind::Firing, "{:?} after {:?}", kind, before);
                 screen.insert(order.slot.clone(), kind);
                 shown_at.push(now);
-                let within = shown_at.iter().filter(|at| now - **at < RATE_WINDOW).count();
+                let within = shown_at.iter().filter(|at| now.saturating_sub(**at) < RATE_WINDOW).count();
                 prop_assert!(within <= RATE);
                 desk.shown(order, now);
             }
