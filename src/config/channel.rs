@@ -8,16 +8,19 @@ use url::Url;
 
 use super::{AlertSeverity, Quiet, Secret};
 
+mod address;
 mod file;
+mod mail;
 mod realm;
 mod resolve;
 mod template;
 mod ways;
 
 pub(super) use file::ChannelFile;
+pub use mail::MAX_RECIPIENTS;
 pub use realm::{Realm, realm};
 pub use template::{MAX_TEMPLATE_BYTES, MAX_TEMPLATED_BYTES, SAMPLE, Template, TemplateError};
-pub use ways::{MAX_ARGUMENTS, MAX_RECIPIENTS, SIGNING_KEY_BYTES, signing_key};
+pub use ways::{MAX_ARGUMENTS, SIGNING_KEY_BYTES, signing_key};
 
 /// Most channels of a configuration.
 pub const MAX_CHANNELS: usize = 64;
@@ -262,3 +265,6 @@ pub struct Command {
     /// Environment variables beside ours.
     pub env: Vec<(String, Secret)>,
 }
+
+#[cfg(test)]
+mod tests;

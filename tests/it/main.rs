@@ -7,8 +7,10 @@
     reason = "a test that can't go on should say where; tables are long"
 )]
 
+mod alerts;
 mod api;
 mod bad_input;
+mod channels;
 mod cli;
 mod client;
 mod config;

@@ -45,14 +45,15 @@ fn v6(ip: Ipv6Addr) -> Realm {
         v4(Ipv4Addr::new(a, b, c, d))
     };
     match ip.segments() {
-        [0, 0, 0, 0, 0, 0, 0, 1] => Realm::Private,
         // The metadata service of Amazon's machines.
         [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254] => Realm::Nowhere,
-        [0xfc00..=0xfdff, ..] => Realm::Private,
         // Translated to IPv4 on the way, by NAT64 and 6to4.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => inner(high, low),
-        // Documentation, and what protocols keep for themselves.
-        [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] | [0x2001, 0..=0x1ff, ..] => Realm::Private,
+        // This machine, networks of one's own, documentation, and what protocols keep for themselves.
+        [0, 0, 0, 0, 0, 0, 0, 1]
+        | [0xfc00..=0xfdff, ..]
+        | [0x2001, 0xdb8 | 0..=0x1ff, ..]
+        | [0x3fff, 0..=0xfff, ..] => Realm::Private,
         [0x2000..=0x3fff, ..] => Realm::Public,
         _ => Realm::Nowhere,
     }

@@ -22,9 +22,9 @@ const COMMON: [&str; 4] = ["name", "type", "quiet", "min_severity"];
 const NETWORK: [&str; 2] = ["timeout", "allow_private"];
 
 /// A type of channel with what it reads beside [`COMMON`] and [`NETWORK`].
-struct Kind {
-    name: &'static str,
-    keys: &'static [&'static str],
+pub(super) struct Kind {
+    pub(super) name: &'static str,
+    pub(super) keys: &'static [&'static str],
     /// Whether it is reached over the network.
     network: bool,
 }
@@ -37,7 +37,7 @@ const fn over_network(name: &'static str, keys: &'static [&'static str]) -> Kind
     }
 }
 
-const KINDS: [Kind; 13] = [
+pub(super) const KINDS: [Kind; 13] = [
     over_network(
         "webhook",
         &["url", "secret", "format", "template", "content_type", "headers"],
