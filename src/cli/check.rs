@@ -335,7 +335,7 @@ fn alerts(alerts: &Alerts) -> String {
             let channel = alerts.channels.iter().find(|channel| channel.name == *name);
             let quiet = channel.is_some_and(|channel| !channel.quiet.is_empty());
             if quiet {
-                format!("{name} (but in quiet hours)")
+                format!("{name} (with quiet hours)")
             } else {
                 name.clone()
             }

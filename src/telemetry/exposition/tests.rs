@@ -8,7 +8,7 @@ use crate::{
     feed::v1,
     health::{Hint, Network, Reason, ReasonCode, Routing, State, TargetView, View},
     telemetry::{
-        Nobody, NotSent, Own, OwnExport, OwnIntake, OwnStore, OwnTap,
+        Nobody, NotSent, Own, OwnChannel, OwnExport, OwnIntake, OwnStore, OwnTap,
         names::{self, Kind},
     },
     verdict::{Observation, Source, Truncation, Verdict},
@@ -94,6 +94,11 @@ impl Owner for All {
                 taken: 4,
                 lost: vec![("refused", 2)],
                 last_success: Some(NOW),
+            }],
+            channels: vec![OwnChannel {
+                name: "oncall".to_owned(),
+                oldest: Some(NOW),
+                ..OwnChannel::default()
             }],
         }
     }
