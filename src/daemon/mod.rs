@@ -9,6 +9,7 @@ mod assemble;
 mod bell;
 pub mod brain;
 mod carriers;
+mod control;
 mod core;
 mod heart;
 mod mcp;
@@ -22,4 +23,5 @@ mod watch;
 
 pub use assemble::{Daemon, StartError, StorePlace};
 pub(crate) use carriers::carriers;
+pub use control::ReloadAsked;
 pub use sockets::Sockets;
