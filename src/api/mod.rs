@@ -4,6 +4,7 @@
 //! the doors in [`ApiState`].
 
 mod agent;
+mod alerts;
 mod badge;
 mod body;
 mod events;
@@ -44,6 +45,10 @@ use axum::{
 pub use agent::{
     AGENT_LINE_TIMEOUT, AgentLimits, MAX_AGENT_CONNECTIONS, MAX_AGENT_LINE, RELEASE_FOR, serve_agent,
 };
+pub use alerts::{
+    AckOrder, Acknowledged, Alerting, AlertingError, Alerts, ChannelStatus, DeadLetter, MAX_DEAD_LISTED,
+    MAX_ORDER_BYTES, NoAlerting, ResendOrder, Resent, TestResult,
+};
 pub use badge::MAX_LABEL;
 pub use events::{COMMENT_EVERY, MAX_REPLAY, RETRY_MS};
 pub use evidence::gather as evidence_of;
@@ -63,7 +68,8 @@ pub use reports::{MAX_REPORTS_BYTES, REPORTS_TIMEOUT, SHORT_ANSWER, TOLD_ANYHOW}
 pub use series::{DEFAULT_POINTS, DEFAULT_SPAN, METRICS};
 pub use serve::{DRAIN, Front, HEAD_TIMEOUT, MAX_CONNECTIONS, ServeLimits, TAP_PATH, serve};
 pub use state::{
-    ApiState, Checks, Doors, MAX_BODIES, MAX_READS, MAX_UNREAD, MAX_VALIDATIONS, READ_TIMEOUT, Readiness,
+    ApiState, Checks, Doors, MAX_BODIES, MAX_READS, MAX_TRIALS, MAX_UNREAD, MAX_VALIDATIONS, READ_TIMEOUT,
+    Readiness,
 };
 pub use statuspage::MAX_RECENT;
 pub use validate::{BODY_TIMEOUT, MAX_BODY_BYTES};
@@ -91,6 +97,10 @@ fn paths_and_answers() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/v1/logs", post(otlp::logs)),
         ("/v1/metrics", post(otlp::metrics)),
         ("/v1/validate", post(validate::validate)),
+        ("/v1/alerts", get(alerts::alerts)),
+        ("/v1/admin/ack", post(alerts::ack)),
+        ("/v1/admin/alerts/resend", post(alerts::resend)),
+        ("/v1/admin/alerts/test/{channel}", post(alerts::test)),
         ("/feed.atom", get(incidents_feed::feed)),
         ("/api/v2/summary.json", get(statuspage::board_summary)),
         ("/api/v2/status.json", get(statuspage::board_status)),

@@ -22,8 +22,8 @@ use utoipa::{
 };
 
 use super::{
-    badge, events, evidence, health, incidents_feed, metrics, otlp, past, query, ready, reliability, report,
-    reports, routes, series, statuspage, up, validate,
+    alerts, badge, events, evidence, health, incidents_feed, metrics, otlp, past, query, ready, reliability,
+    report, reports, routes, series, statuspage, up, validate,
 };
 use crate::feed;
 
@@ -41,6 +41,7 @@ use crate::feed;
         (name = "now", description = "What is so right now"),
         (name = "past", description = "What was"),
         (name = "reports", description = "Real traffic in"),
+        (name = "alerts", description = "What people are told"),
         (name = "gate", description = "Is this reply whole?"),
         (name = "elsewhere", description = "For feed readers, status boards and README files"),
         (name = "endturn itself", description = "Whether the monitor works"),
@@ -66,6 +67,10 @@ use crate::feed;
         otlp::metrics,
         evidence::evidence,
         validate::validate,
+        alerts::alerts,
+        alerts::ack,
+        alerts::resend,
+        alerts::test,
         badge::svg,
         badge::shield,
         incidents_feed::feed,

@@ -8,7 +8,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use feed::{StatusArgs, TopArgs, UrlArg, base_url};
 
-use super::{backup::BackupArgs, history::HistoryArgs, mcp::McpArgs, report::ReportArgs, tap::TapArgs};
+use super::{
+    alert::AlertArgs, backup::BackupArgs, history::HistoryArgs, mcp::McpArgs, report::ReportArgs,
+    tap::TapArgs,
+};
 use crate::{gate::Expect, id::TargetId, protocol::Wire};
 
 /// Where a daemon listens unless told otherwise.
@@ -160,6 +163,11 @@ pub enum Command {
     /// first. Faults come and go by PUT and DELETE on /control/faults/PROVIDER[/MODEL].
     #[command(after_long_help = base_urls())]
     Simulate(SimulateArgs),
+    /// What people are told of: alarms, channels, what did not arrive; trying, acknowledging, sending anew.
+    ///
+    /// Asks a running daemon. Exits 0, 1 when a trial did not arrive, 4 when no daemon answers.
+    #[command(after_help = super::alert::HELP)]
+    Alert(AlertArgs),
     /// A pass-through that measures real traffic on the wire: a client needs only its base URL changed.
     ///
     /// It forwards to the configured providers and to nobody else, with the client's own credential; bytes pass unchanged and

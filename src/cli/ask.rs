@@ -94,6 +94,33 @@ pub(crate) async fn ask_with(
     patience: Duration,
 ) -> Result<Vec<u8>, AskError> {
     let url = format!("{}{path}", base.trim_end_matches('/'));
+    answer(base, client.get(&url).timeout(patience)).await
+}
+
+/// What the daemon at `base` answers to an order, waited for so long.
+pub(crate) async fn order(
+    base: &str,
+    method: reqwest::Method,
+    path: &str,
+    body: Option<&serde_json::Value>,
+    patience: Duration,
+) -> Result<Vec<u8>, AskError> {
+    let client = http_client().map_err(|error| AskError::Unreachable {
+        url: base.to_owned(),
+        why: innermost(&error),
+    })?;
+    let url = format!("{}{path}", base.trim_end_matches('/'));
+    let mut request = client.request(method, &url).timeout(patience);
+    if let Some(body) = body {
+        let kind = "application/json";
+        request = request
+            .header(http::header::CONTENT_TYPE, kind)
+            .body(body.to_string());
+    }
+    answer(base, request).await
+}
+
+async fn answer(base: &str, request: reqwest::RequestBuilder) -> Result<Vec<u8>, AskError> {
     let unreachable = |error: &dyn Error| AskError::Unreachable {
         url: base.to_owned(),
         why: innermost(error),
@@ -102,7 +129,7 @@ pub(crate) async fn ask_with(
         url: base.to_owned(),
         why,
     };
-    let response = client.get(&url).timeout(patience).send().await;
+    let response = request.send().await;
     let mut response = response.map_err(|error| unreachable(&error))?;
     let status = response.status();
     let mut body = Vec::new();

@@ -1,5 +1,6 @@
 //! The command line: arguments, one module a command, exit codes.
 
+mod alert;
 mod args;
 mod ask;
 mod backup;
@@ -124,6 +125,7 @@ async fn dispatch(command: Command, clock: Clock) -> Exit {
         Command::Tap(args) => tap::run(&args, clock).await,
         Command::Validate(args) => validate::run(&args),
         Command::Mcp(args) => mcp::run(&args, clock).await,
+        Command::Alert(args) => alert::run(&args, &clock).await,
         Command::Backup(args) => backup::run(&args, &clock),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

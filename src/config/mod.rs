@@ -14,6 +14,7 @@ mod endpoint;
 mod env;
 mod error;
 mod file;
+mod glob;
 mod host;
 mod keep;
 mod key;
@@ -25,6 +26,7 @@ mod parse;
 mod preset;
 mod preset_file;
 mod provider;
+mod quiet;
 mod resolve;
 mod route;
 mod secret;
@@ -33,7 +35,9 @@ mod token;
 mod types;
 
 pub use address::{Address, MAX_VAR_BYTES, Var, Variant};
-pub use alert::{AlertRule, Alerts};
+pub use alert::{
+    AlertGroup, AlertOn, AlertRule, AlertSeverity, Alerts, GROUP_WAIT_DEFAULT, REMIND_DEFAULT, Trouble,
+};
 pub use canaries::{MAX_REST_AFTER, MAX_TOKENS, ON_EVERY};
 pub use canary_file::{MAX_CANARY_WORDS, SENTINEL_WORD};
 pub use channel::{
@@ -45,6 +49,7 @@ pub use channel::{
 pub use endpoint::{MAX_HEADER_BYTES, MAX_HEADERS};
 pub use env::Env;
 pub use error::{ConfigError, Diagnostic, Diagnostics, Found, MAX_FINDINGS, Position, Severity};
+pub use glob::{Glob, GlobError, MAX_GLOB_BYTES};
 pub use host::{OWN_HOSTS, is_own_host};
 pub use keep::{KEEP_DAY, KEEP_HOUR, KEEP_MINUTE, KEEP_RAW};
 pub use key::MAX_SECRET_BYTES;
@@ -56,6 +61,7 @@ pub use preset::{
 };
 pub use preset_file::{MAX_USD_PER_MTOK, MAX_USD_PER_REQUEST};
 pub use provider::{DEADLINES, FREE_EVERY, PAID_EVERY};
+pub use quiet::{MAX_QUIET, Quiet};
 pub use resolve::{MAX_ANCHORS, MAX_PROVIDERS, MAX_TARGETS, MAX_USD_PER_DAY, MAX_VANTAGE_BYTES, STORE_BYTES};
 pub use route::{
     Fitness, MAX_ROUTE_NAME_BYTES, MAX_ROUTE_TARGETS, MAX_ROUTES, MAX_TAGS, MAX_TTFT, OnExhausted, Prefer,

@@ -17,10 +17,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    bell::Bell,
     core::{Handle, Input},
     heart::Heart,
     mcp::Inside,
     own::Condition,
+    post::Post,
     pulse::Pulse,
     shelf::PageShelf,
     sockets::Sockets,
@@ -104,6 +106,7 @@ pub struct Daemon {
     pulse: Arc<Pulse>,
     clock: Clock,
     outlet: Arc<Outlet>,
+    post: Post,
 }
 
 /// Where history goes.
@@ -133,7 +136,12 @@ fn tap(config: &Config, intake: Intake, clock: Clock) -> Arc<Tap> {
 }
 
 /// What is shown to those who collect figures; what is told to them begins to go out.
-fn figures(outlet: &Outlet, shelf: &PageShelf, tap: &Arc<Tap>, writer: &Writer) -> Exposition {
+fn figures(
+    outlet: &Outlet,
+    shelf: &PageShelf,
+    tap: &Arc<Tap>,
+    (writer, post): (&Writer, &Post),
+) -> Exposition {
     let condition = Condition {
         started: shelf.clock.wall(),
         writer: writer.clone(),
@@ -141,6 +149,7 @@ fn figures(outlet: &Outlet, shelf: &PageShelf, tap: &Arc<Tap>, writer: &Writer) 
         tap: Arc::clone(tap),
         config: Arc::clone(&shelf.config),
         exports: outlet.exports(),
+        post: post.clone(),
     };
     let config = condition.in_force();
     let owner: Arc<dyn Owner> = Arc::new(condition);
@@ -154,6 +163,7 @@ fn front(
     pulse: Arc<Pulse>,
     tap: Arc<Tap>,
     exposition: Exposition,
+    bell: Bell,
     closing: CancellationToken,
 ) -> api::Front {
     let state = api::ApiState::new(
@@ -165,7 +175,8 @@ fn front(
         shelf.clock.clone(),
         closing.clone(),
     )
-    .with_metrics(exposition);
+    .with_metrics(exposition)
+    .with_alerting(Arc::new(bell));
     let tools = mcp::routes(Arc::new(Inside(state.clone())), closing);
     let pages = api::page::routes().with_state(shelf);
     api::Front {
@@ -229,6 +240,8 @@ impl Daemon {
             intake,
             board,
             outlet,
+            post,
+            alarms,
             writer,
             reader,
         } = Heart::new(&config, place, seed, &clock, &stop)?;
@@ -243,12 +256,18 @@ impl Daemon {
             intake,
             clock: clock.clone(),
         };
-        let exposition = figures(&outlet, &shelf, &tap, &writer);
+        let exposition = figures(&outlet, &shelf, &tap, (&writer, &post));
+        let bell = Bell {
+            post: post.clone(),
+            shown: alarms,
+            inputs: handle.inputs.clone(),
+        };
         let front = front(
             shelf,
             Arc::clone(&pulse),
             Arc::clone(&tap),
             exposition,
+            bell,
             closing.clone(),
         );
         let (agent, agent_addr) = agent.unzip();
@@ -274,6 +293,7 @@ impl Daemon {
             pulse,
             clock,
             outlet,
+            post,
         })
     }
 
@@ -344,6 +364,9 @@ impl Daemon {
         {
             self.tap.set_providers(&config.providers);
             self.outlet.reconfigure(&config);
+            let (post, alerts) = (self.post.clone(), config.alerts.clone());
+            // New channels may have messages on disk.
+            let _ = tokio::task::spawn_blocking(move || post.configure(&alerts)).await;
             *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         }
     }
@@ -367,6 +390,8 @@ impl Daemon {
             let _ = self.core.await;
         }
         self.closing.cancel();
+        // What is on its way waits in the store for the next start.
+        self.post.stop().await;
         let writer = self.writer;
         let closed = tokio::task::spawn_blocking(move || writer.close(CLOSE));
         let outlet = self.outlet;

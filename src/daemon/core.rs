@@ -6,12 +6,14 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    alarms::{Alarms, Brought},
     annotate::Annotator,
     brain::{Act, Brain, Launch, Skipped},
     pulse::Pulse,
     watch::Watch,
 };
 use crate::{
+    alert::AckError,
     clock::{Clock, Timestamp},
     config::Config,
     feed::{Cause, FIGURES_EVERY, HEARTBEAT, Hub, v1},
@@ -58,6 +60,19 @@ pub(crate) enum Input {
     Official(Box<(Page, Reading)>),
     /// A new configuration, checked; the answer comes when it is in force.
     Reload(Box<Config>, oneshot::Sender<()>),
+    /// Somebody takes care of an incident or alarm of that name.
+    Ack(Box<Ack>),
+}
+
+/// Somebody takes care of something.
+#[derive(Debug)]
+pub(crate) struct Ack {
+    /// Id of an incident or of an alarm.
+    pub(crate) what: String,
+    /// Who.
+    pub(crate) by: String,
+    /// Told when it is known to whoever was alarmed, or why not.
+    pub(crate) done: oneshot::Sender<Result<(), AckError>>,
 }
 
 /// Handles of the loop for the rest of the process.
@@ -75,6 +90,7 @@ pub(crate) struct Doors {
     pub(crate) clock: Clock,
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) annotator: Annotator,
+    pub(crate) alarms: Alarms,
     pub(crate) fetcher: Fetcher,
     pub(crate) intake: Intake,
     pub(crate) reported: Queue,
@@ -87,6 +103,7 @@ pub(crate) struct Doors {
 pub(crate) struct Core {
     brain: Brain,
     annotator: Annotator,
+    alarms: Alarms,
     watch: Watch,
     hub: Arc<Hub>,
     writer: Writer,
@@ -136,6 +153,7 @@ impl Core {
             clock,
             pulse,
             annotator,
+            alarms,
             fetcher,
             intake,
             reported,
@@ -150,6 +168,7 @@ impl Core {
         Self {
             brain,
             annotator,
+            alarms,
             watch,
             hub,
             writer,
@@ -186,6 +205,7 @@ impl Core {
         loop {
             let now = self.clock.now();
             let wake = self.brain.next_wake(now).min(heartbeat).min(figures).min(save);
+            let wake = self.alarms.next_wake().map_or(wake, |due| wake.min(due.max(now)));
             let first = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
@@ -208,6 +228,7 @@ impl Core {
             } else if now >= figures {
                 self.publish(Cause::Figures, now);
             }
+            let kept = self.alarm(&news, now >= figures, now);
             if now >= figures {
                 figures = now.plus(FIGURES_EVERY);
                 self.count_probes();
@@ -222,7 +243,7 @@ impl Core {
                 skipped = now.plus(SKIPPED_EVERY);
                 self.log_skipped();
             }
-            self.act(news);
+            self.act(news, kept);
             self.outlet.round(now, (woke >= wake).then(|| woke.since(wake)));
             self.pulse.beat(now);
         }
@@ -318,8 +339,14 @@ impl Core {
                     self.watch.follow(&config);
                     self.anchors = Arc::new(Anchors::of(&config));
                     self.board.set(&config.routes);
+                    self.alarms.reconfigure(&config.alerts);
                     news.reloaded = true;
                     let _ = done.send(());
+                }
+                Input::Ack(ack) => {
+                    let done = self.alarms.ack(&ack.what, &ack.by, || self.brain.save(), now);
+                    // Whoever asked may have gone.
+                    let _ = ack.done.send(done);
                 }
             }
             next = self.receiver.try_recv().ok();
@@ -367,6 +394,26 @@ impl Core {
         }
     }
 
+    /// Decides who is told, once the feed is told. True: what the round brought is kept with it.
+    fn alarm(&mut self, news: &News, tick: bool, now: Timestamp) -> bool {
+        let moved = !news.transitions.is_empty()
+            || !news.incidents.is_empty()
+            || !news.changes.is_empty()
+            || news.network.is_some()
+            || news.reloaded;
+        if !(moved || tick || self.alarms.is_due(now)) {
+            return false;
+        }
+        let (snapshot, decided) = (self.hub.snapshot(), self.board.now());
+        let brought = Brought {
+            transitions: &news.transitions,
+            incidents: &news.incidents,
+            changes: &news.changes,
+        };
+        let facts = (&snapshot.health, decided.routes.routes.as_slice());
+        self.alarms.look(&brought, facts, || self.brain.save(), now)
+    }
+
     /// Health has decided; what the vendors' own pages say is added to its incidents.
     fn annotate(&mut self, news: &mut News, now: Timestamp) {
         for (_, incident) in &mut news.incidents {
@@ -393,16 +440,21 @@ impl Core {
         }
     }
 
-    fn act(&mut self, news: News) {
+    /// Does what is to be done and keeps what was not `kept` yet.
+    fn act(&mut self, news: News, kept: bool) {
         for transition in news.transitions {
             log_transition(&transition);
             self.outlet.transition(&transition);
-            self.writer.send(Record::Transition(transition));
+            if !kept {
+                self.writer.send(Record::Transition(transition));
+            }
         }
         for (phase, incident) in news.incidents {
             log_incident(phase, &incident);
             self.outlet.incident(phase, &incident);
-            self.writer.send(Record::Incident(incident));
+            if !kept {
+                self.writer.send(Record::Incident(incident));
+            }
         }
         for change in news.changes {
             log_change(&change);
@@ -498,9 +550,10 @@ impl Core {
     fn last_words(&mut self, mut news: News) {
         self.annotate(&mut news, self.clock.now());
         self.tell(&news, self.clock.now());
+        let kept = self.alarm(&news, false, self.clock.now());
         news.launches.clear();
         news.anchors = false;
-        self.act(news);
+        self.act(news, kept);
     }
 
     /// What a restart needs, and the time in each state so far.

@@ -3,13 +3,17 @@
 //! [`brain`] is the pure machine, `core` the one task that owns it, [`Daemon`] the whole;
 //! [`annotate`] holds the vendors' own words, which health never sees.
 
+mod alarms;
 pub mod annotate;
 mod assemble;
+mod bell;
 pub mod brain;
+mod carriers;
 mod core;
 mod heart;
 mod mcp;
 mod own;
+mod post;
 mod pulse;
 mod shelf;
 mod sockets;
@@ -17,4 +21,5 @@ pub mod systemd;
 mod watch;
 
 pub use assemble::{Daemon, StartError, StorePlace};
+pub(crate) use carriers::carriers;
 pub use sockets::Sockets;

@@ -9,7 +9,10 @@ use serde::{
 };
 use toml::Spanned;
 
-use crate::config::file::{SecretRef, Span};
+use crate::config::{
+    file::{SecretRef, Span},
+    quiet::QuietFile,
+};
 
 /// A text, or a reference to a secret.
 #[derive(Clone)]
@@ -62,6 +65,8 @@ struct Table;
 keys! {
     "name" => name: String,
     "type" => kind: String,
+    "quiet" => quiet: Vec<Spanned<QuietFile>>,
+    "min_severity" => min_severity: String,
     "timeout" => timeout: Span,
     "allow_private" => allow_private: bool,
     "url" => url: Word,
