@@ -17,6 +17,9 @@ use crate::clock::{Clock, Timestamp};
 /// all the same.
 pub const TRY_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Longest sleep while something waits: a machine that was suspended, or whose clock was set, tries soon after.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
 /// Whoever brings a message to its channel. Never tries again by itself.
 pub trait Deliver: Send + Sync + 'static {
     /// One try.
@@ -92,7 +95,7 @@ pub async fn work(
                 biased;
                 () = over.cancelled() => return,
                 () = mailbox.news.notified() => {}
-                () = tokio::time::sleep(until.since(now)) => {}
+                () = tokio::time::sleep(until.since(now).min(LOOK_AGAIN)) => {}
             },
             Next::Idle => tokio::select! {
                 biased;

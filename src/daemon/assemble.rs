@@ -255,6 +255,8 @@ impl Daemon {
             config: Arc::clone(&config),
             intake,
             clock: clock.clone(),
+            post: post.clone(),
+            alarms: alarms.clone(),
         };
         let exposition = figures(&outlet, &shelf, &tap, (&writer, &post));
         let bell = Bell {

@@ -1,6 +1,6 @@
 //! What brings messages to channels.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::future::BoxFuture;
 
@@ -30,15 +30,21 @@ impl Deliver for Broken {
     }
 }
 
-/// Makes the carrier of a channel.
+/// Makes the carrier of a channel. The system's roots are read once, with the first one.
 pub(crate) fn carriers() -> Carriers {
-    Arc::new(
-        |channel: &Channel| match Means::system().and_then(|means| Carrier::new(channel, &means)) {
+    let means: OnceLock<Result<Means, String>> = OnceLock::new();
+    Arc::new(move |channel: &Channel| {
+        let means = means.get_or_init(|| Means::system().map_err(|error| error.to_string()));
+        let carrier = means
+            .as_ref()
+            .map_err(Clone::clone)
+            .and_then(|means| Carrier::new(channel, means).map_err(|error| error.to_string()));
+        match carrier {
             Ok(carrier) => Arc::new(Way(carrier)) as Arc<dyn Deliver>,
             Err(error) => {
-                tracing::error!(%error, channel = channel.name, "the channel can't be spoken to");
-                Arc::new(Broken(error.to_string()))
+                tracing::error!(error, channel = channel.name, "the channel can't be spoken to");
+                Arc::new(Broken(error))
             }
-        },
-    )
+        }
+    })
 }

@@ -1,12 +1,13 @@
 //! What a person asks of the post: how channels are, a trial, sending anew.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use uuid::Uuid;
 
 use super::{FLUSH, Post, held};
 use crate::{
     alert::{self, Figures, Held, Outcome},
+    clock::Timestamp,
     store::{Letter, LetterQuery, LetterState, MAX_DEAD_LETTERS, MAX_LIMIT, Record, StoreError},
 };
 
@@ -62,9 +63,19 @@ impl Post {
     /// Every configured channel.
     pub(crate) fn channels(&self) -> Vec<ChannelView> {
         let now = self.0.clock.now();
+        let mut uncommitted: HashMap<String, (usize, Timestamp)> = HashMap::new();
+        for (_, since, message) in &self.waiting().messages {
+            let (count, _) = uncommitted.entry(message.channel.clone()).or_insert((0, *since));
+            *count += 1;
+        }
         let lines = self.lines();
         let view = |(name, line): (&String, &super::Line)| {
-            let (figures, more) = line.mailbox.with(|queue| (queue.figures(now), queue.has_more()));
+            let (mut figures, more) = line.mailbox.with(|queue| (queue.figures(now), queue.has_more()));
+            // Those whose transaction is under way wait as well.
+            if let Some((count, since)) = uncommitted.get(name) {
+                figures.pending += count;
+                figures.oldest = Some(figures.oldest.map_or(*since, |oldest| oldest.min(*since)));
+            }
             ChannelView {
                 name: name.clone(),
                 kind: line.channel.way.as_str(),
