@@ -7,6 +7,13 @@ use url::Url;
 use super::{Channel, Glob};
 use crate::health::{ChangeKind, State};
 
+mod file;
+
+pub use file::{
+    ALERT_AFTER, ALERT_GROUP_WAIT, ALERT_REMIND, MAX_ALERT_RULES, MAX_ALERT_TARGETS, STANDARD_RULE,
+};
+pub(super) use file::{AlertFile, AlertsFile};
+
 /// How long a group gathers what begins together, unless said otherwise.
 pub const GROUP_WAIT_DEFAULT: Duration = Duration::from_secs(5);
 /// How often a person is reminded, unless said otherwise.

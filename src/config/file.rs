@@ -9,8 +9,13 @@ use serde::{
 use toml::Spanned;
 
 use super::{
-    canaries::CanarySwitch, channel::ChannelFile, official::OfficialFile, route::RouteFile,
-    telemetry::TelemetryFile, token::TokenFile,
+    alert::{AlertFile, AlertsFile},
+    canaries::CanarySwitch,
+    channel::ChannelFile,
+    official::OfficialFile,
+    route::RouteFile,
+    telemetry::TelemetryFile,
+    token::TokenFile,
 };
 
 /// The whole file.
@@ -28,6 +33,9 @@ pub(super) struct FileConfig {
     pub(super) provider: Vec<Spanned<ProviderFile>>,
     #[serde(default)]
     pub(super) route: Vec<Spanned<RouteFile>>,
+    pub(super) alerts: Option<AlertsFile>,
+    #[serde(default)]
+    pub(super) alert: Vec<Spanned<AlertFile>>,
     #[serde(default)]
     pub(super) channel: Vec<Spanned<ChannelFile>>,
 }

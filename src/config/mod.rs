@@ -36,7 +36,8 @@ mod types;
 
 pub use address::{Address, MAX_VAR_BYTES, Var, Variant};
 pub use alert::{
-    AlertGroup, AlertOn, AlertRule, AlertSeverity, Alerts, GROUP_WAIT_DEFAULT, REMIND_DEFAULT, Trouble,
+    ALERT_AFTER, ALERT_GROUP_WAIT, ALERT_REMIND, AlertGroup, AlertOn, AlertRule, AlertSeverity, Alerts,
+    GROUP_WAIT_DEFAULT, MAX_ALERT_RULES, MAX_ALERT_TARGETS, REMIND_DEFAULT, STANDARD_RULE, Trouble,
 };
 pub use canaries::{MAX_REST_AFTER, MAX_TOKENS, ON_EVERY};
 pub use canary_file::{MAX_CANARY_WORDS, SENTINEL_WORD};

@@ -132,17 +132,17 @@ impl Resolver<'_> {
         }
         let mut found = Vec::new();
         for day in days.get_ref() {
-            match DAYS.iter().find(|(name, _)| name == day.get_ref()) {
-                Some((_, weekday)) => found.push(*weekday),
-                None => {
-                    let names: Vec<&str> = DAYS.iter().map(|(name, _)| *name).collect();
-                    let help = match nearest(day.get_ref(), names.iter().copied()) {
-                        Some(near) => format!("did you mean {near:?}?"),
-                        None => format!("known are: {}", names.join(", ")),
-                    };
-                    self.error(day, format!("{:?} is no day", day.get_ref()), help);
-                }
+            let text = day.get_ref();
+            if let Some((_, weekday)) = DAYS.iter().find(|(name, _)| name == text) {
+                found.push(*weekday);
+                continue;
             }
+            let names = DAYS.map(|(name, _)| name);
+            let help = match nearest(text, names.into_iter()) {
+                Some(near) => format!("did you mean {near:?}?"),
+                None => format!("known are: {}", names.join(", ")),
+            };
+            self.error(day, format!("{text:?} is no day"), help);
         }
         found
     }
@@ -185,3 +185,6 @@ impl Quiet {
         Some(Timestamp::from_millis(at.timestamp().as_millisecond()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@ use crate::{
 pub const GROUP_INTERVAL: Duration = Duration::from_secs(300);
 /// Most stretches of quiet hours that are followed one into the next.
 const MAX_JOINED: usize = 32;
+/// Most messages of one alarm to one channel in one look: worse, then acknowledged.
+const MAX_AT_ONCE: usize = 3;
 
 /// What telling looks at.
 pub(super) struct Teller<'a> {
@@ -71,11 +73,7 @@ impl Teller<'_> {
             }
             let channels = self.channels;
             for channel in channels {
-                match self.step(alarm, channel) {
-                    Step::Rest => {}
-                    Step::At(at) => self.wake_at(at),
-                    Step::Tell(kind) => self.say(alarm, channel, kind),
-                }
+                self.tell_channel(alarm, channel);
             }
             alarm
                 .told
@@ -88,6 +86,17 @@ impl Teller<'_> {
             self.notices(&mut memory.notices);
         }
         self.clocks(memory);
+    }
+
+    /// Whatever that channel must hear of the alarm now, and when it may have to hear more.
+    fn tell_channel(&mut self, alarm: &mut Alarm, channel: &Channel) {
+        for _ in 0..MAX_AT_ONCE {
+            match self.step(alarm, channel) {
+                Step::Rest => return,
+                Step::At(at) => return self.wake_at(at),
+                Step::Tell(kind) => self.say(alarm, channel, kind),
+            }
+        }
     }
 
     /// When members have lasted long enough, or have been gone long enough.
@@ -119,7 +128,7 @@ impl Teller<'_> {
             (Some(_), None) => Step::Tell(MessageKind::Resolved),
             (Some(_), Some(_)) if alarm.ended.is_some() => Step::Tell(MessageKind::Resolved),
             (None, Some(rule)) => self.begin(alarm, channel, rule),
-            (Some(told), Some(rule)) => self.go_on(alarm, told, rule),
+            (Some(told), Some(rule)) => self.go_on(alarm, told, rule, channel),
         };
         match wanted {
             Step::Tell(_) => match quiet_until(channel, alarm.severity, self.now) {
@@ -142,7 +151,7 @@ impl Teller<'_> {
     }
 
     /// What a channel that knows of it must hear.
-    fn go_on(&self, alarm: &Alarm, told: &Told, rule: &AlertRule) -> Step {
+    fn go_on(&self, alarm: &Alarm, told: &Told, rule: &AlertRule, channel: &Channel) -> Step {
         if alarm.severity > told.severity {
             return Step::Tell(MessageKind::Update);
         }
@@ -160,7 +169,9 @@ impl Teller<'_> {
         if worse || (fewer && !acknowledged) {
             return self.once(told.at.0.plus(GROUP_INTERVAL), MessageKind::Update);
         }
-        match rule.remind.filter(|_| !acknowledged) {
+        // A machine that takes silence for an end hears it again whoever takes care.
+        let remind = rule.remind.filter(|_| !acknowledged);
+        match channel.repeat_every().or(remind) {
             Some(remind) => self.once(told.at.0.plus(remind), MessageKind::Reminder),
             None => Step::Rest,
         }

@@ -12,7 +12,7 @@ use crate::{
         route::{Decision, Route},
         v1::{Official, StoreStatus, TargetHealth},
     },
-    health::State,
+    health::{ChangeKind, State},
 };
 
 /// Longest title in bytes: what a telephone shows of it.
@@ -31,27 +31,24 @@ pub(super) fn clean(text: &str) -> String {
 /// The same with another bound in bytes.
 pub(super) fn brief(text: &str, most: usize) -> String {
     let mut clean = String::new();
+    let mut blank = false;
     for c in text.chars() {
-        let c = if c.is_control() || c == '\u{2028}' || c == '\u{2029}' {
-            ' '
-        } else {
-            c
-        };
         let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-        if hidden || (c == ' ' && clean.ends_with(' ')) {
-            continue;
+        if c.is_control() || c.is_whitespace() {
+            blank = true;
+        } else if !hidden {
+            // A blank counts once something follows it.
+            if std::mem::take(&mut blank) && !clean.is_empty() {
+                clean.push(' ');
+            }
+            clean.push(c);
         }
-        clean.push(c);
         if clean.len() > most {
-            break;
+            let end = clean.floor_char_boundary(most - '…'.len_utf8());
+            return format!("{}…", clean[..end].trim_end());
         }
     }
-    let trimmed = clean.trim();
-    if trimmed.len() <= most {
-        return trimmed.to_owned();
-    }
-    let end = trimmed.floor_char_boundary(most - '…'.len_utf8());
-    format!("{}…", trimmed[..end].trim_end())
+    clean
 }
 
 /// On what a target's state rests, and how sure that is.
@@ -187,6 +184,11 @@ fn troubled(subject: &Subject, trouble: Trouble) -> String {
 }
 
 fn failing(first: &Subject, subjects: &[&Subject]) -> String {
+    if subjects.len() > 1
+        && let Some(news) = ChangeKind::parse(&first.what)
+    {
+        return format!("{}{} targets: {}", whose(subjects), subjects.len(), changed(news));
+    }
     let why = phrase(&first.code)
         .map(|why| format!(": {why}"))
         .unwrap_or_default();
@@ -213,6 +215,17 @@ fn failing(first: &Subject, subjects: &[&Subject]) -> String {
         });
     let counts = parts.by_ref().collect::<Vec<_>>().join(", ");
     format!("{}{counts}{why}", whose(subjects))
+}
+
+/// What a change is, where several targets have it.
+fn changed(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::ModelChanged => "another model answers",
+        ChangeKind::ModelMismatch => "another model answers than was asked for",
+        ChangeKind::SnapshotChanged => "the alias leads to another snapshot",
+        ChangeKind::FingerprintChanged => "another configuration serves",
+        ChangeKind::TokensDrifted => "the same prompt counts other tokens",
+    }
 }
 
 /// `anthropic: ` where all are one provider's.

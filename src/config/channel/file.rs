@@ -96,6 +96,13 @@ keys! {
     "env" => env: BTreeMap<Spanned<String>, Spanned<SecretRef>>,
 }
 
+impl ChannelFile {
+    /// Its name, right or wrong.
+    pub(in crate::config) fn name(&self) -> Option<&str> {
+        self.name.as_ref().map(|name| name.get_ref().as_str())
+    }
+}
+
 impl<'de> Deserialize<'de> for ChannelFile {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(Table)
