@@ -35,21 +35,19 @@ fn now() -> Timestamp {
 }
 
 fn webhook(origin: &str) -> Channel {
+    let way = Way::Webhook(Webhook {
+        url: Secret::new(&format!("{origin}/in/{PLANTED}?sig={PLANTED}x")),
+        secrets: vec![Secret::new("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")],
+        body: WebhookBody::CloudEvents,
+        headers: vec![(
+            "authorization".to_owned(),
+            Secret::new(&format!("Bearer {PLANTED}y")),
+        )],
+    });
     Channel {
-        name: "oncall".to_owned(),
-        way: Way::Webhook(Webhook {
-            url: Secret::new(&format!("{origin}/in/{PLANTED}?sig={PLANTED}x")),
-            secrets: vec![Secret::new("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")],
-            body: WebhookBody::CloudEvents,
-            headers: vec![(
-                "authorization".to_owned(),
-                Secret::new(&format!("Bearer {PLANTED}y")),
-            )],
-        }),
         allow_private: true,
         timeout: AMPLE,
-        quiet: Vec::new(),
-        min_severity: AlertSeverity::Info,
+        ..Channel::new("oncall", way)
     }
 }
 
