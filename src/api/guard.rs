@@ -248,10 +248,10 @@ fn caller(server: &Server, need: Need, shown: &Shown, near: bool) -> Result<Call
 
 /// Why what was shown is not enough for the scope `wanted`.
 fn refusal(wanted: &str, tap: bool, shown: &Shown, known: Option<&Token>) -> Problem {
-    let how = if tap && matches!(shown, Shown::Nothing) {
-        ", at the tap as X-Endturn-Token: TOKEN"
+    let how = if tap {
+        "X-Endturn-Token:"
     } else {
-        ""
+        "Authorization: Bearer"
     };
     match (shown, known) {
         (_, Some(token)) => Problem::forbidden(format!(
@@ -263,7 +263,7 @@ fn refusal(wanted: &str, tap: bool, shown: &Shown, known: Option<&Token>) -> Pro
             "a password is taken for reading only: send the token as Authorization: Bearer TOKEN",
         ),
         (Shown::Nothing | Shown::Garbage, None) => Problem::unauthorized(format!(
-            "send the token of a [[server.token]] with scope {wanted:?} as Authorization: Bearer TOKEN{how}"
+            "send the token of a [[server.token]] with scope {wanted:?} as {how} TOKEN"
         )),
     }
 }

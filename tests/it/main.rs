@@ -9,6 +9,7 @@
 
 mod access;
 mod api;
+mod attack;
 mod bad_input;
 mod cli;
 mod client;
@@ -29,6 +30,7 @@ mod page;
 mod past;
 mod presets;
 mod reports;
+mod secrets;
 mod series;
 mod serve;
 mod simulate;
