@@ -4,9 +4,12 @@
 //! the doors in [`ApiState`].
 
 mod access;
+mod admin;
 mod agent;
+mod alerts;
 mod badge;
 mod body;
+mod control;
 mod events;
 mod evidence;
 #[cfg(test)]
@@ -19,6 +22,7 @@ mod incidents_feed;
 mod limit;
 mod metrics;
 mod openapi;
+mod order;
 mod origin;
 mod otlp;
 pub mod page;
@@ -41,13 +45,18 @@ mod validate;
 use axum::{
     Router,
     http::StatusCode,
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, delete, get, post},
 };
 
 pub use agent::{
     AGENT_LINE_TIMEOUT, AgentLimits, MAX_AGENT_CONNECTIONS, MAX_AGENT_LINE, RELEASE_FOR, serve_agent,
 };
+pub use alerts::{
+    AckOrder, Acknowledged, Alerting, AlertingError, Alerts, ChannelStatus, DeadLetter, MAX_DEAD_LISTED,
+    NoAlerting, ResendOrder, Resent, TestResult,
+};
 pub use badge::MAX_LABEL;
+pub use control::{Control, ControlError, ReloadError, Reloaded};
 pub use events::{COMMENT_EVERY, MAX_REPLAY, RETRY_MS};
 pub use evidence::gather as evidence_of;
 pub use guard::Guard;
@@ -59,6 +68,7 @@ pub use limit::{
 };
 pub use metrics::MAX_SCRAPES;
 pub use openapi::{SERVED, document};
+pub use order::{MAX_ORDER_BYTES, ORDER_TIMEOUT};
 pub use otlp::{EXPORT_TIMEOUT, MAX_EXPORT_BYTES, MAX_EXPORTS, MAX_INFLATED_BYTES};
 pub use past::{MAX_INCIDENT_ID_BYTES, VERDICTS};
 pub use problem::{PROBLEM_JSON, Problem};
@@ -70,7 +80,8 @@ pub use reports::{MAX_REPORTS_BYTES, REPORTS_TIMEOUT, SHORT_ANSWER, TOLD_ANYHOW}
 pub use series::{DEFAULT_POINTS, DEFAULT_SPAN, METRICS};
 pub use serve::{DRAIN, Front, HEAD_TIMEOUT, MAX_CONNECTIONS, ServeLimits, TAP_PATH, serve};
 pub use state::{
-    ApiState, Checks, Doors, MAX_BODIES, MAX_READS, MAX_UNREAD, MAX_VALIDATIONS, READ_TIMEOUT, Readiness,
+    ApiState, Checks, Doors, MAX_BODIES, MAX_READS, MAX_TRIALS, MAX_UNREAD, MAX_VALIDATIONS, READ_TIMEOUT,
+    Readiness,
 };
 pub use statuspage::MAX_RECENT;
 pub use validate::{BODY_TIMEOUT, MAX_BODY_BYTES};
@@ -98,6 +109,19 @@ fn paths_and_answers() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/v1/logs", post(otlp::logs)),
         ("/v1/metrics", post(otlp::metrics)),
         ("/v1/validate", post(validate::validate)),
+        ("/v1/alerts", get(alerts::alerts)),
+        ("/v1/admin/ack", post(alerts::ack)),
+        ("/v1/admin/alerts/resend", post(alerts::resend)),
+        ("/v1/admin/alerts/test/{channel}", post(alerts::test)),
+        ("/v1/declared", get(admin::declared)),
+        ("/v1/admin/pause", post(admin::pause)),
+        ("/v1/admin/pause/{id}", delete(admin::end_pause)),
+        ("/v1/admin/maintenance", post(admin::maintenance)),
+        ("/v1/admin/maintenance/{id}", delete(admin::end_maintenance)),
+        ("/v1/admin/override", post(admin::overrule)),
+        ("/v1/admin/override/{id}", delete(admin::end_overrule)),
+        ("/v1/admin/probe/{*target}", post(admin::probe)),
+        ("/v1/admin/reload", post(admin::reload)),
         ("/feed.atom", get(incidents_feed::feed)),
         ("/api/v2/summary.json", get(statuspage::board_summary)),
         ("/api/v2/status.json", get(statuspage::board_status)),

@@ -23,8 +23,8 @@ use utoipa::{
 };
 
 use super::{
-    badge, events, evidence, health, incidents_feed, metrics, otlp, past, query, ready, reliability, report,
-    reports, routes, series, statuspage, up, validate,
+    admin, alerts, badge, events, evidence, health, incidents_feed, metrics, otlp, past, query, ready,
+    reliability, report, reports, routes, series, statuspage, up, validate,
 };
 use crate::feed;
 
@@ -42,6 +42,8 @@ use crate::feed;
         (name = "now", description = "What is so right now"),
         (name = "past", description = "What was"),
         (name = "reports", description = "Real traffic in"),
+        (name = "alerts", description = "What people are told"),
+        (name = "operating", description = "What an operator declares and asks for"),
         (name = "gate", description = "Is this reply whole?"),
         (name = "elsewhere", description = "For feed readers, status boards and README files"),
         (name = "endturn itself", description = "Whether the monitor works"),
@@ -67,6 +69,19 @@ use crate::feed;
         otlp::metrics,
         evidence::evidence,
         validate::validate,
+        alerts::alerts,
+        alerts::ack,
+        alerts::resend,
+        alerts::test,
+        admin::declared,
+        admin::pause,
+        admin::end_pause,
+        admin::maintenance,
+        admin::end_maintenance,
+        admin::overrule,
+        admin::end_overrule,
+        admin::probe,
+        admin::reload,
         badge::svg,
         badge::shield,
         incidents_feed::feed,
@@ -86,6 +101,7 @@ use crate::feed;
     components(schemas(
         schemas::ChangeKinds,
         schemas::Cursor,
+        schemas::DeclarationId,
         schemas::Expects,
         schemas::Flag,
         schemas::IncidentId,
@@ -119,7 +135,10 @@ struct Shared;
 impl Modify for Shared {
     fn modify(&self, document: &mut Document) {
         for item in document.paths.paths.values_mut() {
-            for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            for operation in [&mut item.get, &mut item.post, &mut item.delete]
+                .into_iter()
+                .flatten()
+            {
                 shared(operation);
                 if let Some(RefOr::T(body)) = &mut operation.request_body {
                     // Only JSON has a schema: of anything else every byte may come.

@@ -20,6 +20,7 @@ pub struct Problem {
     code: &'static str,
     detail: String,
     retry_after_s: Option<u64>,
+    findings: Option<serde_json::Value>,
 }
 
 /// How a token is shown (RFC 6750, RFC 7617): to programs, and to browsers, which ask their user for a password.
@@ -38,6 +39,8 @@ struct Document<'a> {
     status: u16,
     detail: &'a str,
     instance: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    findings: Option<&'a serde_json::Value>,
 }
 
 impl Problem {
@@ -47,7 +50,15 @@ impl Problem {
             code,
             detail: detail.into(),
             retry_after_s: None,
+            findings: None,
         }
+    }
+
+    /// The same with every finding about what was sent, or about the file that it is about.
+    #[must_use]
+    pub fn with_findings(mut self, findings: serde_json::Value) -> Self {
+        self.findings = Some(findings);
+        self
     }
 
     /// 400: the request can't be understood; asking again the same way won't help.
@@ -112,6 +123,16 @@ impl Problem {
         )
     }
 
+    /// 409: it can't be done beside what is under way or spent.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", detail)
+    }
+
+    /// 422: it is understood, and makes no sense.
+    pub fn unprocessable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", detail)
+    }
+
     /// 421: the request was meant for another host name.
     pub fn misdirected(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", detail)
@@ -157,6 +178,7 @@ impl Problem {
             status: self.status.as_u16(),
             detail: &self.detail,
             instance,
+            findings: self.findings.as_ref(),
         };
         let body = serde_json::to_vec(&document).expect("a document of texts and a number");
         let mut response = Response::new(Body::from(body));

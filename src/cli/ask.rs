@@ -135,23 +135,23 @@ impl Daemon {
         self.answer(request.timeout(patience)).await
     }
 
-    #[allow(
-        dead_code,
-        reason = "for the commands that operate a daemon, which come by another branch"
-    )]
-    /// What a `POST` of that JSON answers; no body at all for `None`.
-    pub(crate) async fn tell(
+    /// What it answers to an order, waited for so long; `None` is no body at all.
+    pub(crate) async fn order(
         &self,
+        method: reqwest::Method,
         path: &str,
         body: Option<&serde_json::Value>,
         patience: Duration,
     ) -> Result<Vec<u8>, AskError> {
-        let mut request = self.client.post(format!("{}{path}", self.base));
+        let url = format!("{}{path}", self.base);
+        let mut request = self.client.request(method, url).timeout(patience);
         if let Some(body) = body {
-            let kind = (http::header::CONTENT_TYPE, "application/json");
-            request = request.header(kind.0, kind.1).body(body.to_string());
+            let kind = "application/json";
+            request = request
+                .header(http::header::CONTENT_TYPE, kind)
+                .body(body.to_string());
         }
-        self.answer(request.timeout(patience)).await
+        self.answer(request).await
     }
 
     /// Its events, all of them.
@@ -212,7 +212,9 @@ async fn answer(base: &str, request: reqwest::RequestBuilder) -> Result<Vec<u8>,
         // Come again later: the question is a good one.
         Some(problem) if status.as_u16() == 429 => Err(AskError::Unavailable(printable(&problem.detail))),
         Some(problem) if status.is_client_error() && problem.detail != UNKNOWN_PATH => {
-            Err(AskError::Refused(printable(&problem.detail)))
+            // Findings about a configuration have lines.
+            let lines: Vec<String> = problem.detail.lines().map(printable).collect();
+            Err(AskError::Refused(lines.join("\n")))
         }
         Some(problem) if status.is_server_error() => Err(AskError::Unavailable(printable(&problem.detail))),
         _ => Err(not_ours(format!("HTTP {}", status.as_u16()))),

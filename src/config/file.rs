@@ -9,7 +9,13 @@ use serde::{
 use toml::Spanned;
 
 use super::{
-    canaries::CanarySwitch, official::OfficialFile, route::RouteFile, telemetry::TelemetryFile,
+    alert::{AlertFile, AlertsFile},
+    canaries::CanarySwitch,
+    channel::ChannelFile,
+    maintenance::MaintenanceFile,
+    official::OfficialFile,
+    route::RouteFile,
+    telemetry::TelemetryFile,
     token::TokenFile,
 };
 
@@ -28,6 +34,13 @@ pub(super) struct FileConfig {
     pub(super) provider: Vec<Spanned<ProviderFile>>,
     #[serde(default)]
     pub(super) route: Vec<Spanned<RouteFile>>,
+    pub(super) alerts: Option<AlertsFile>,
+    #[serde(default)]
+    pub(super) alert: Vec<Spanned<AlertFile>>,
+    #[serde(default)]
+    pub(super) channel: Vec<Spanned<ChannelFile>>,
+    #[serde(default)]
+    pub(super) maintenance: Vec<Spanned<MaintenanceFile>>,
 }
 
 #[derive(Deserialize, Default)]

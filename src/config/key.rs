@@ -248,7 +248,7 @@ fn service_account(text: &str, whence: &str) -> Result<Secret, KeyError> {
     Ok(Secret::new(text))
 }
 
-fn is_variable_name(name: &str) -> bool {
+pub(super) fn is_variable_name(name: &str) -> bool {
     name.bytes()
         .next()
         .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')

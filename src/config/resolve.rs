@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Alerts, Config, Env, OfficialPages, Provider, StatusPage, StoreConfig,
+    Config, Env, OfficialPages, Provider, StatusPage, StoreConfig,
     canaries::CanarySwitch,
     error::{Diagnostic, Place, Report},
     file::{BudgetFile, FileConfig, LimitsFile, NetworkFile, ServerFile, Size, Span, StoreFile, Switch},
@@ -135,6 +135,12 @@ impl Resolver<'_> {
         }
         self.join_vias(&mut providers);
         let routes = self.routes(&file.route, &providers);
+        let channels = self.channels(&file.channel);
+        let named = file.channel.iter().filter_map(|entry| entry.get_ref().name());
+        let named: Vec<String> = named.map(str::to_owned).collect();
+        let entries = file.alerts.unwrap_or_default();
+        let alerts = self.alerts(&entries, &file.alert, channels, &named, &providers);
+        let maintenance = self.maintenance(&file.maintenance, &providers);
         let targets: usize = providers.iter().map(|p| p.models.len()).sum();
         if targets > MAX_TARGETS {
             let message = format!("{targets} targets, at most {MAX_TARGETS} are probed by one daemon");
@@ -153,7 +159,8 @@ impl Resolver<'_> {
             },
             telemetry,
             routes,
-            alerts: Alerts::default(),
+            alerts,
+            maintenance,
         }
     }
 

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use url::Url;
 
-use super::{Alerts, Route, Secret, Server, Telemetry, preset::StatusPage};
+use super::{Alerts, PlannedMaintenance, Route, Secret, Server, Telemetry, preset::StatusPage};
 use crate::{
     id::{ProviderId, TargetId},
     protocol::{Dialect, Protocol, request::Endpoint},
@@ -34,6 +34,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Who is told what.
     pub alerts: Alerts,
+    /// Maintenance that comes again.
+    pub maintenance: Vec<PlannedMaintenance>,
 }
 
 impl Config {

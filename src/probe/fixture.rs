@@ -41,6 +41,7 @@ pub(super) fn config(models: usize, every: Duration) -> Config {
         telemetry: crate::config::Telemetry::default(),
         routes: Vec::new(),
         alerts: crate::config::Alerts::default(),
+        maintenance: Vec::new(),
         providers: vec![Provider {
             models: (0..models).map(|n| model(&format!("p/m{n}"), every)).collect(),
             id,

@@ -8,9 +8,11 @@
 )]
 
 mod access;
+mod alerts;
 mod api;
 mod attack;
 mod bad_input;
+mod channels;
 mod cli;
 mod client;
 mod config;
