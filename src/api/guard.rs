@@ -16,6 +16,7 @@ use http_body::Body as _;
 use super::{
     access::{self, Need},
     limit::{BODIES_PER_CLIENT, Client, Connected, Sending, Taken, WRONG_TOKEN, is_in, origin},
+    order::SOMEBODY,
     origin::is_foreign,
     page::CONTENT_SECURITY_POLICY,
     problem::{self, Problem},
@@ -58,6 +59,12 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    /// Who orders something: as the order says, else by the name of the token.
+    pub(super) fn named(&self, said: Option<String>) -> String {
+        let name = || self.name.clone().unwrap_or_else(|| SOMEBODY.to_owned());
+        said.unwrap_or_else(name)
+    }
+
     /// Who makes the request of these extensions.
     ///
     /// # Errors

@@ -48,6 +48,7 @@ fn webhook(origin: &str) -> Channel {
         }),
         allow_private: true,
         timeout: AMPLE,
+        ..Channel::new("oncall", Way::Desktop)
     }
 }
 

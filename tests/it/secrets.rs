@@ -181,9 +181,49 @@ fn configuration(place: &Place, echo: SocketAddr, collector: SocketAddr) {
         ]
         .concat(),
     );
+    let file = place.path("endturn.toml");
+    let all = fs::read_to_string(&file).unwrap() + &channels(echo);
+    place.write("endturn.toml", &all);
 }
 
-fn command(place: &Place, args: &[&str]) -> std::process::Command {
+/// A channel of each type that reaches a server, and an alert over all of them.
+fn channels(echo: SocketAddr) -> String {
+    let secret_url = "url = { env = \"CHANNEL_URL\" }";
+    let url = format!("url = \"http://{echo}/in\"");
+    let headers = "headers = { authorization = { env = \"CHANNEL_HEADER\" } }";
+    let ways = [
+        ("webhook", format!("{secret_url}\nsecret = {{ env = \"CHANNEL_SECRET\" }}\n{headers}")),
+        ("slack", secret_url.to_owned()),
+        ("discord", secret_url.to_owned()),
+        ("teams", secret_url.to_owned()),
+        ("pagerduty", format!("{url}\nrouting_key = {{ env = \"CHANNEL_KEY\" }}")),
+        ("jsm", format!("{url}\napi_key = {{ env = \"CHANNEL_KEY\" }}")),
+        ("ntfy", format!("{url}\ntopic = {{ env = \"CHANNEL_KEY\" }}\ntoken = {{ env = \"CHANNEL_TOKEN\" }}")),
+        ("telegram", format!("{url}\ntoken = {{ env = \"CHANNEL_BOT\" }}\nchat = \"@x\"")),
+        ("alertmanager", format!("url = \"http://{echo}\"\n{headers}")),
+        ("apprise", format!("url = \"http://{echo}\"\nurls = {{ env = \"CHANNEL_URL\" }}\n{headers}")),
+        (
+            "email",
+            "host = \"127.0.0.1\"\nport = 1\ntls = \"none\"\nfrom = \"a@example.com\"\nto = [\"b@example.com\"]".to_owned(),
+        ),
+        (
+            "command",
+            "command = [\"/bin/sh\", \"-c\", \"env >&2; env; exit 1\"]\nenv = { PAGER = { env = \"CHANNEL_COMMAND\" } }"
+                .to_owned(),
+        ),
+    ];
+    let names: Vec<&str> = ways.iter().map(|(name, _)| *name).collect();
+    let entries = ways.iter().map(|(kind, rest)| {
+        let private = if *kind == "command" { "" } else { "allow_private = true\n" };
+        format!("[[channel]]\nname = \"{kind}\"\ntype = \"{kind}\"\n{private}{rest}\n")
+    });
+    let alert = format!(
+        "[[alert]]\nname = \"all\"\ntargets = [\"*\"]\non = [\"down\", \"partial\", \"degraded\", \"blocked_key\"]\nchannels = {names:?}\n"
+    );
+    entries.collect::<String>() + &alert
+}
+
+fn command(place: &Place, echo: SocketAddr, args: &[&str]) -> std::process::Command {
     let mut command = place.command(args);
     command
         .env("CREDENTIALS_DIRECTORY", place.path("credentials"))
@@ -197,9 +237,19 @@ fn command(place: &Place, args: &[&str]) -> std::process::Command {
         ("OTLP", "otlp"),
         ("TOKEN_ENV", "token-env"),
         ("ANTHROPIC_API_KEY", "ambient"),
+        ("CHANNEL_HEADER", "channel-header"),
+        ("CHANNEL_KEY", "channel-key"),
+        ("CHANNEL_TOKEN", "channel-token"),
+        ("CHANNEL_COMMAND", "channel-command"),
     ] {
         command.env(name, planted(at));
     }
+    let url = format!("http://{echo}/hook/{}?sig={}", planted("channel-path"), planted("channel-query"));
+    command
+        .env("CHANNEL_URL", url)
+        .env("CHANNEL_BOT", format!("123456:{}", planted("channel-bot")))
+        // Base64 of 24 bytes and more; its mark is looked for as it stands.
+        .env("CHANNEL_SECRET", format!("whsec_{}", MARK.replace('-', "").repeat(3)));
     command
 }
 
@@ -363,7 +413,7 @@ async fn no_planted_secret_is_seen_anywhere() {
     let place = Place::new();
     let (echo, (collector, exports)) = (echo().await, collector().await);
     configuration(&place, echo.addr, collector.addr);
-    let daemon = Running::spawn(command(&place, &["run", "--log", "trace,endturn=trace"]));
+    let daemon = Running::spawn(command(&place, echo.addr, &["run", "--log", "trace,endturn=trace"]));
     let addr = daemon.addr().await;
     traffic(addr).await;
     // Each of them was answered in each of the ways.
@@ -473,7 +523,7 @@ async fn no_command_tells_a_planted_secret() {
         &["report", "--url", &url, "--token-file", "a.key"],
         &["tap", "--token-file", "wrong.token"],
     ] {
-        let mut command = command(&place, args);
+        let mut command = command(&place, echo.addr, args);
         command.env("ENDTURN_TOKEN", planted("token-var"));
         let output = tokio::task::spawn_blocking(move || command.output().unwrap())
             .await
