@@ -14,8 +14,9 @@ use utoipa::ToSchema;
 
 use super::{
     ApiState,
+    guard::Caller,
     openapi::schemas,
-    order::{self, SOMEBODY},
+    order,
     problem::Problem,
     query,
 };
@@ -268,11 +269,12 @@ pub(super) async fn alerts(State(api): State<ApiState>, uri: Uri) -> Result<Resp
     schemas::Unavailable,
 ))]
 pub(super) async fn ack(State(api): State<ApiState>, request: Request) -> Result<Response, Problem> {
+    let caller = Caller::of(request.extensions())?.clone();
     let order: AckOrder = order::read(request).await?;
-    let by = order.by.as_deref().map_or(SOMEBODY, str::trim);
-    api.alerting.ack(&order.incident, by).await?;
+    let by = caller.named(order.by.map(|by| by.trim().to_owned()));
+    api.alerting.ack(&order.incident, &by).await?;
     let done = Acknowledged {
-        by: by.to_owned(),
+        by,
         incident: order.incident,
     };
     Ok(Json(done).into_response())
