@@ -81,12 +81,19 @@ pub struct DeclareArgs {
 #[derive(Debug, Subcommand)]
 pub enum Also {
     /// Those that are not over, with their ids.
-    List,
+    List {
+        /// The daemon.
+        #[command(flatten)]
+        common: Common,
+    },
     /// Ends one now.
     End {
         /// Its id.
         #[arg(value_name = "ID")]
         id: String,
+        /// The daemon.
+        #[command(flatten)]
+        common: Common,
     },
 }
 
@@ -97,7 +104,7 @@ pub struct Common {
     #[command(flatten)]
     pub daemon: UrlArg,
     /// The daemon's answer as JSON.
-    #[arg(long, global = true)]
+    #[arg(long)]
     pub json: bool,
 }
 
@@ -163,7 +170,7 @@ fn time(text: &str) -> Result<Timestamp, String> {
 /// Runs `pause` or `maintenance`.
 pub(crate) async fn period(kind: DeclaredKind, args: &PeriodArgs, clock: &Clock) -> Exit {
     let done = match &args.also {
-        Some(also) => other(kind, also, &args.common, clock).await,
+        Some(also) => other(kind, also, clock).await,
         None => declare(kind, &args.declare, None, &args.common, clock).await,
     };
     told(done)
@@ -173,7 +180,7 @@ pub(crate) async fn period(kind: DeclaredKind, args: &PeriodArgs, clock: &Clock)
 pub(crate) async fn overrule(args: &OverrideArgs, clock: &Clock) -> Exit {
     let kind = DeclaredKind::Override;
     let done = match &args.also {
-        Some(also) => other(kind, also, &args.common, clock).await,
+        Some(also) => other(kind, also, clock).await,
         None => declare(kind, &args.declare, args.hint, &args.common, clock).await,
     };
     told(done)
@@ -238,10 +245,10 @@ fn user() -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-async fn other(kind: DeclaredKind, also: &Also, common: &Common, clock: &Clock) -> Result<String, AskError> {
-    let base = &common.daemon.url;
+async fn other(kind: DeclaredKind, also: &Also, clock: &Clock) -> Result<String, AskError> {
     match also {
-        Also::List => {
+        Also::List { common } => {
+            let base = &common.daemon.url;
             let body = ask::ask(base, "/v1/declared", TIMEOUT).await?;
             let mut all: Declarations = ask::parsed(base, &body)?;
             all.declared.retain(|one| one.declared.kind == kind.as_str());
@@ -250,7 +257,7 @@ async fn other(kind: DeclaredKind, also: &Also, common: &Common, clock: &Clock) 
             }
             Ok(words::list(kind, &all, clock.now()))
         }
-        Also::End { id } => end(kind, id, common).await,
+        Also::End { id, common } => end(kind, id, common).await,
     }
 }
 

@@ -254,6 +254,7 @@ impl Daemon {
         let desk = Desk {
             inputs: handle.inputs.clone(),
             reader: Arc::clone(&configurations),
+            writer: writer.clone(),
         };
         let front = front(
             shelf,
