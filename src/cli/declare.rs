@@ -30,8 +30,8 @@ Examples:
   endturn pause list
   endturn resume 'openrouter/*'
 
-A target may be an id, a whole provider (anthropic), or the beginning of ids with a * behind it; quote the *, or your
-shell fills it in. docs/operating.md tells what is best for what.";
+A target may be an id, a whole provider (anthropic), or the beginning of ids with a * behind it:
+quote the *, or your shell fills it in. docs/operating.md tells what is best for what.";
 
 /// Examples of `resume`.
 pub(super) const RESUME_HELP: &str = "\
@@ -53,7 +53,7 @@ Windows that come again stand in the configuration, as [[maintenance]].";
 pub(super) const OVERRIDE_HELP: &str = "\
 Examples:
   endturn override openai/gpt-5.2 --hint avoid --for 30m --why 'answers are nonsense'
-  endturn override anthropic --hint allow --for 1h --why 'their errors concern a feature that we do not use'
+  endturn override anthropic --hint allow --for 1h --why 'we do not use what fails'
   endturn override list
   endturn override end 3fa9c1d2";
 

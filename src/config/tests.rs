@@ -373,6 +373,7 @@ fn the_reference_names_every_key() {
         "[budget]",
         "[telemetry]",
         "[telemetry.otlp]",
+        "[[maintenance]]",
         "[[provider]]",
         "[[provider]]\n[provider.limits]",
         "[[provider]]\n[[provider.model]]",
