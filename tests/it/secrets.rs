@@ -214,7 +214,11 @@ fn channels(echo: SocketAddr) -> String {
     ];
     let names: Vec<&str> = ways.iter().map(|(name, _)| *name).collect();
     let entries = ways.iter().map(|(kind, rest)| {
-        let private = if *kind == "command" { "" } else { "allow_private = true\n" };
+        let private = if *kind == "command" {
+            ""
+        } else {
+            "allow_private = true\n"
+        };
         format!("[[channel]]\nname = \"{kind}\"\ntype = \"{kind}\"\n{private}{rest}\n")
     });
     let alert = format!(
@@ -244,12 +248,19 @@ fn command(place: &Place, echo: SocketAddr, args: &[&str]) -> std::process::Comm
     ] {
         command.env(name, planted(at));
     }
-    let url = format!("http://{echo}/hook/{}?sig={}", planted("channel-path"), planted("channel-query"));
+    let url = format!(
+        "http://{echo}/hook/{}?sig={}",
+        planted("channel-path"),
+        planted("channel-query")
+    );
     command
         .env("CHANNEL_URL", url)
         .env("CHANNEL_BOT", format!("123456:{}", planted("channel-bot")))
         // Base64 of 24 bytes and more; its mark is looked for as it stands.
-        .env("CHANNEL_SECRET", format!("whsec_{}", MARK.replace('-', "").repeat(3)));
+        .env(
+            "CHANNEL_SECRET",
+            format!("whsec_{}", MARK.replace('-', "").repeat(3)),
+        );
     command
 }
 
@@ -413,7 +424,11 @@ async fn no_planted_secret_is_seen_anywhere() {
     let place = Place::new();
     let (echo, (collector, exports)) = (echo().await, collector().await);
     configuration(&place, echo.addr, collector.addr);
-    let daemon = Running::spawn(command(&place, echo.addr, &["run", "--log", "trace,endturn=trace"]));
+    let daemon = Running::spawn(command(
+        &place,
+        echo.addr,
+        &["run", "--log", "trace,endturn=trace"],
+    ));
     let addr = daemon.addr().await;
     traffic(addr).await;
     // Each of them was answered in each of the ways.
