@@ -31,7 +31,7 @@ pub const PLAIN: Style = Style {
     link: str::to_owned,
 };
 
-/// One line: what it is about, after what kind of message it is.
+/// One line: what it is about, after what kind of message it is unless it says so itself.
 pub fn title(message: &Message) -> String {
     let title = clip(&clean(&message.title), MAX_TITLE_BYTES).into_owned();
     let prefix = match message.kind {
@@ -42,6 +42,9 @@ pub fn title(message: &Message) -> String {
         MessageKind::Resolved => "Resolved",
         MessageKind::Test => "Test",
     };
+    if title.to_lowercase().starts_with(&prefix.to_lowercase()) {
+        return title;
+    }
     clip(&format!("{prefix}: {title}"), MAX_TITLE_BYTES).into_owned()
 }
 
@@ -73,7 +76,7 @@ pub(super) const fn colour(message: &Message) -> u32 {
 /// The whole message without its title, a line an item; an empty one parts what belongs together.
 pub fn lines(message: &Message, style: &Style) -> Vec<String> {
     let mut lines = vec![(style.text)(&standing(message))];
-    if message.kind == MessageKind::Test {
+    if message.kind == MessageKind::Test && message.subjects.is_empty() {
         lines.push((style.text)("Somebody tries this channel. Nothing is wrong."));
     }
     if let Some(who) = &message.acknowledged_by {

@@ -6,6 +6,9 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    alerts::{Alerting, NoAlerting},
+    control::{Control, NoControl},
+    guard::Guard,
     history::{History, HistoryError},
     metrics::MAX_SCRAPES,
     otlp::MAX_EXPORTS,
@@ -13,7 +16,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Timestamp},
-    feed::{Hub, v1::StoreStatus},
+    feed::{Hub, declared::DeclaredBoard, v1::StoreStatus},
     intake::{Intake, otlp::Receiver},
     route::Board,
     telemetry::{Exposition, Ledger, Nobody},
@@ -27,6 +30,8 @@ pub const MAX_VALIDATIONS: usize = 4;
 pub const MAX_BODIES: usize = 16;
 /// Most bytes of long answers about reports that are held until they are read.
 pub const MAX_UNREAD: usize = 32 << 20;
+/// Most channels that are tried at a time.
+pub const MAX_TRIALS: usize = 4;
 /// Longest wait for one read of history, its turn included.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -64,10 +69,20 @@ pub struct Doors {
     pub status: Arc<dyn Readiness>,
     /// Where real traffic comes in.
     pub intake: Intake,
+    /// What people declared.
+    pub(super) declared: Arc<DeclaredBoard>,
+    /// Who does what an operator asks for.
+    pub(super) control: Arc<dyn Control>,
     /// Time.
     pub clock: Clock,
     /// Cancelled when the server is to end: open event streams and long polls end at once.
     pub closing: CancellationToken,
+    /// Who alarms people.
+    pub(super) alerting: Arc<dyn Alerting>,
+    /// Turns for trials of channels.
+    pub(super) trials: Arc<Semaphore>,
+    /// What every request passes.
+    pub guard: Guard,
     /// What is shown of all this to those who collect figures.
     pub(super) exposition: Arc<Exposition>,
     /// Turns for those who do.
@@ -106,13 +121,18 @@ impl ApiState {
     ) -> Self {
         let exposition = Exposition::new(Arc::clone(&hub), Arc::new(Ledger::default()), Arc::new(Nobody));
         Self(Arc::new(Doors {
+            alerting: Arc::new(NoAlerting),
+            trials: Arc::new(Semaphore::new(MAX_TRIALS)),
             exposition: Arc::new(exposition),
             scrapes: Arc::new(Semaphore::new(MAX_SCRAPES)),
+            guard: Guard::new(intake.clone(), clock.clone()),
             hub,
             board,
             history,
             status,
             intake,
+            declared: Arc::default(),
+            control: Arc::new(NoControl),
             clock,
             closing,
             reads: Arc::new(Semaphore::new(MAX_READS)),
@@ -129,6 +149,21 @@ impl ApiState {
     #[must_use]
     pub fn with_metrics(mut self, exposition: Exposition) -> Self {
         Arc::make_mut(&mut self.0).exposition = Arc::new(exposition);
+        self
+    }
+
+    /// The same with somebody who alarms people.
+    #[must_use]
+    pub fn with_alerting(mut self, alerting: Arc<dyn Alerting>) -> Self {
+        Arc::make_mut(&mut self.0).alerting = alerting;
+        self
+    }
+
+    /// The same with somebody who does what an operator asks for.
+    #[must_use]
+    pub fn with_control(mut self, control: Arc<dyn Control>, declared: Arc<DeclaredBoard>) -> Self {
+        let doors = Arc::make_mut(&mut self.0);
+        (doors.control, doors.declared) = (control, declared);
         self
     }
 

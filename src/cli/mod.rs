@@ -1,10 +1,12 @@
 //! The command line: arguments, one module a command, exit codes.
 
+mod alert;
 mod args;
 mod ask;
 mod backup;
 pub mod check;
 mod completions;
+mod declare;
 mod demo;
 mod exit;
 mod history;
@@ -16,11 +18,13 @@ mod notify;
 mod official;
 mod outage;
 mod probe;
+mod reload;
 mod report;
 mod run;
 mod simulate;
 mod status;
 mod tap;
+mod token;
 mod top;
 mod validate;
 
@@ -34,7 +38,7 @@ pub use exit::Exit;
 
 #[cfg(test)]
 use crate::feed::fixture;
-use crate::{clock::Clock, config};
+use crate::{clock::Clock, config, health::DeclaredKind};
 
 /// Text from a provider for a terminal: control characters are shown, never obeyed.
 pub(crate) fn printable(text: &str) -> String {
@@ -129,12 +133,19 @@ async fn dispatch(command: Command, clock: Clock) -> Exit {
         Command::Top(args) => top::run(&args, &clock).await,
         Command::History(args) => told(history::run(&args, &clock).await),
         Command::Report(args) => told(report::run(&args).await),
+        Command::Pause(args) => declare::period(DeclaredKind::Pause, &args, &clock).await,
+        Command::Resume(args) => declare::resume(&args, &clock).await,
+        Command::Maintenance(args) => declare::period(DeclaredKind::Maintenance, &args, &clock).await,
+        Command::Override(args) => declare::overrule(&args, &clock).await,
+        Command::Reload(args) => reload::run(&args).await,
         Command::Simulate(args) => simulate::run(&args, clock).await,
         Command::Tap(args) => tap::run(&args, clock).await,
         Command::Validate(args) => validate::run(&args),
         Command::Mcp(args) => mcp::run(&args, clock).await,
         #[cfg(feature = "desktop")]
         Command::Notify(args) => notify::run(&args, &clock).await,
+        Command::Alert(args) => alert::run(&args, &clock).await,
+        Command::Token(args) => token::run(&args),
         Command::Backup(args) => backup::run(&args, &clock),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

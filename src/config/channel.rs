@@ -6,7 +6,7 @@ use std::time::Duration;
 use lettre::message::Mailbox;
 use url::Url;
 
-use super::Secret;
+use super::{AlertSeverity, Quiet, Secret};
 
 mod address;
 mod file;
@@ -44,9 +44,25 @@ pub struct Channel {
     pub allow_private: bool,
     /// How long one try may take, answer included.
     pub timeout: Duration,
+    /// When it is left alone.
+    pub quiet: Vec<Quiet>,
+    /// What is less urgent is not told there.
+    pub min_severity: AlertSeverity,
 }
 
 impl Channel {
+    /// A channel that is told everything at any hour.
+    pub fn new(name: &str, way: Way) -> Self {
+        Self {
+            name: name.to_owned(),
+            way,
+            allow_private: false,
+            timeout: CHANNEL_TIMEOUT_DEFAULT,
+            quiet: Vec::new(),
+            min_severity: AlertSeverity::Info,
+        }
+    }
+
     /// How often it wants to hear that an alarm goes on, whatever the rule says of reminders; `None`: never.
     pub const fn repeat_every(&self) -> Option<Duration> {
         match &self.way {
@@ -249,3 +265,6 @@ pub struct Command {
     /// Environment variables beside ours.
     pub env: Vec<(String, Secret)>,
 }
+
+#[cfg(test)]
+mod tests;

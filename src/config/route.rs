@@ -231,7 +231,7 @@ impl Resolver<'_> {
     }
 
     /// One of a few words; the default stands in for one that is unknown.
-    fn word<T: Copy + Default>(
+    pub(super) fn word<T: Copy + Default>(
         &mut self,
         value: Option<&Spanned<String>>,
         key: &str,

@@ -11,16 +11,19 @@ use std::{
 use futures_util::future::OptionFuture;
 use tokio::{
     net::TcpListener,
-    sync::{broadcast, oneshot},
+    sync::{broadcast, mpsc, oneshot},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    bell::Bell,
+    control::{Desk, Reader, ReloadAsked},
     core::{Handle, Input},
     heart::Heart,
     mcp::Inside,
     own::Condition,
+    post::Post,
     pulse::Pulse,
     shelf::PageShelf,
     sockets::Sockets,
@@ -104,6 +107,8 @@ pub struct Daemon {
     pulse: Arc<Pulse>,
     clock: Clock,
     outlet: Arc<Outlet>,
+    post: Post,
+    reader: Reader,
 }
 
 /// Where history goes.
@@ -123,17 +128,24 @@ fn tap(config: &Config, intake: Intake, clock: Clock) -> Arc<Tap> {
             .observed(vec![seen])
             .is_ok_and(|receipt| receipt.rejected.is_empty())
     };
-    Arc::new(Tap::new(
+    let tap = Tap::new(
         &config.providers,
         Arc::new(sink),
         clock,
         tokio::runtime::Handle::current(),
         &[],
-    ))
+    );
+    tap.set_hosts(&config.server.allowed_hosts);
+    Arc::new(tap)
 }
 
 /// What is shown to those who collect figures; what is told to them begins to go out.
-fn figures(outlet: &Outlet, shelf: &PageShelf, tap: &Arc<Tap>, writer: &Writer) -> Exposition {
+fn figures(
+    outlet: &Outlet,
+    shelf: &PageShelf,
+    tap: &Arc<Tap>,
+    (writer, post): (&Writer, &Post),
+) -> Exposition {
     let condition = Condition {
         started: shelf.clock.wall(),
         writer: writer.clone(),
@@ -141,6 +153,7 @@ fn figures(outlet: &Outlet, shelf: &PageShelf, tap: &Arc<Tap>, writer: &Writer) 
         tap: Arc::clone(tap),
         config: Arc::clone(&shelf.config),
         exports: outlet.exports(),
+        post: post.clone(),
     };
     let config = condition.in_force();
     let owner: Arc<dyn Owner> = Arc::new(condition);
@@ -154,6 +167,8 @@ fn front(
     pulse: Arc<Pulse>,
     tap: Arc<Tap>,
     exposition: Exposition,
+    bell: Bell,
+    desk: Desk,
     closing: CancellationToken,
 ) -> api::Front {
     let state = api::ApiState::new(
@@ -165,12 +180,16 @@ fn front(
         shelf.clock.clone(),
         closing.clone(),
     )
-    .with_metrics(exposition);
+    .with_metrics(exposition)
+    .with_alerting(Arc::new(bell))
+    .with_control(Arc::new(desk), Arc::clone(&shelf.declared));
     let tools = mcp::routes(Arc::new(Inside(state.clone())), closing);
+    let guard = state.guard.clone();
     let pages = api::page::routes().with_state(shelf);
     api::Front {
         router: api::router(state, pages.merge(tools)),
         tap: Some(tap),
+        guard: Some(guard),
     }
 }
 
@@ -228,34 +247,60 @@ impl Daemon {
             pulse,
             intake,
             board,
+            declared,
             outlet,
+            post,
+            alarms,
             writer,
             reader,
         } = Heart::new(&config, place, seed, &clock, &stop)?;
         let handle = core.handle();
+        let agent_allow = config.server.agent_allow.clone();
         let tap = tap(&config, intake.clone(), clock.clone());
         let config = Arc::new(RwLock::new(Arc::new(config)));
         let shelf = PageShelf {
             hub: Arc::clone(&hub),
             board,
+            declared,
             reader,
             config: Arc::clone(&config),
             intake,
             clock: clock.clone(),
+            post: post.clone(),
+            alarms: alarms.clone(),
         };
-        let exposition = figures(&outlet, &shelf, &tap, &writer);
+        let exposition = figures(&outlet, &shelf, &tap, (&writer, &post));
+        let bell = Bell {
+            post: post.clone(),
+            shown: alarms,
+            inputs: handle.inputs.clone(),
+        };
+        let configurations = Reader::default();
+        let desk = Desk {
+            inputs: handle.inputs.clone(),
+            reader: Arc::clone(&configurations),
+        };
         let front = front(
             shelf,
             Arc::clone(&pulse),
             Arc::clone(&tap),
             exposition,
+            bell,
+            desk,
             closing.clone(),
         );
         let (agent, agent_addr) = agent.unzip();
         let agent = agent.map(|listener| {
             // Told of the end first, it takes back what it said while the rest ends.
             let limits = api::AgentLimits::default();
-            api::serve_agent(listener, Arc::clone(&hub), clock.clone(), stop.clone(), limits)
+            api::serve_agent(
+                listener,
+                agent_allow,
+                Arc::clone(&hub),
+                clock.clone(),
+                stop.clone(),
+                limits,
+            )
         });
         let server = serve(listener, front, agent, closing.clone());
         let core = tokio::spawn(core.run());
@@ -274,6 +319,8 @@ impl Daemon {
             pulse,
             clock,
             outlet,
+            post,
+            reader: configurations,
         })
     }
 
@@ -315,20 +362,31 @@ impl Daemon {
         Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whoever asks over HTTP that the configuration be read anew, from now on: the caller promises to answer each. Until it
+    /// is called, and for everybody who calls it again, nobody is heard.
+    pub fn reloads(&self) -> mpsc::Receiver<ReloadAsked> {
+        let (reader, asked) = mpsc::channel(1);
+        let _ = self.reader.set(reader);
+        asked
+    }
+
     /// Takes a checked configuration. What only a restart can change (address, store) is kept and told.
-    pub async fn reload(&self, config: Config) {
+    pub async fn reload(&self, config: Config) -> Vec<&'static str> {
         let old = self.config();
+        let server = old.server.reloaded(&config.server, self.addr);
+        let mut restart = Vec::new();
         for (what, differs) in [
-            ("server", old.server != config.server),
+            ("server", server != config.server),
             ("store", old.store != config.store),
             ("vantage", old.vantage != config.vantage),
         ] {
             if differs {
                 tracing::warn!(what, "changed in the configuration; takes a restart");
+                restart.push(what);
             }
         }
         let config = Config {
-            server: old.server.clone(),
+            server,
             store: old.store.clone(),
             vantage: old.vantage.clone(),
             ..config
@@ -343,9 +401,14 @@ impl Daemon {
             && in_force.await.is_ok()
         {
             self.tap.set_providers(&config.providers);
+            self.tap.set_hosts(&config.server.allowed_hosts);
             self.outlet.reconfigure(&config);
+            let (post, alerts) = (self.post.clone(), config.alerts.clone());
+            // New channels may have messages on disk.
+            let _ = tokio::task::spawn_blocking(move || post.configure(&alerts)).await;
             *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         }
+        restart
     }
 
     /// Runs until the loop or the server ends by itself, which only a bug makes them do.
@@ -367,6 +430,8 @@ impl Daemon {
             let _ = self.core.await;
         }
         self.closing.cancel();
+        // What is on its way waits in the store for the next start.
+        self.post.stop().await;
         let writer = self.writer;
         let closed = tokio::task::spawn_blocking(move || writer.close(CLOSE));
         let outlet = self.outlet;

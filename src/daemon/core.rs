@@ -1,20 +1,31 @@
 //! The one task that owns the brain: takes what happened, publishes first, then launches and records.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+mod orders;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use orders::Answer;
+pub(crate) use orders::Order;
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    alarms::{Alarms, Brought},
     annotate::Annotator,
-    brain::{Act, Brain, Launch, Skipped},
+    brain::{Act, Brain, Launch, ProbeRefused, Skipped},
     pulse::Pulse,
     watch::Watch,
 };
 use crate::{
+    alert::AckError,
     clock::{Clock, Timestamp},
     config::Config,
-    feed::{Cause, FIGURES_EVERY, HEARTBEAT, Hub, v1},
+    feed::{Cause, FIGURES_EVERY, HEARTBEAT, Hub, declared::DeclaredBoard, v1},
     health::{Change, Incident, IncidentPhase, Network, StandingKeeper, Transition},
     id::TargetId,
     intake::{Intake, Queue, Sampler},
@@ -58,6 +69,21 @@ pub(crate) enum Input {
     Official(Box<(Page, Reading)>),
     /// A new configuration, checked; the answer comes when it is in force.
     Reload(Box<Config>, oneshot::Sender<()>),
+    /// An operator asks for something.
+    Order(Order),
+    /// Somebody takes care of an incident or alarm of that name.
+    Ack(Box<Ack>),
+}
+
+/// Somebody takes care of something.
+#[derive(Debug)]
+pub(crate) struct Ack {
+    /// Id of an incident or of an alarm.
+    pub(crate) what: String,
+    /// Who.
+    pub(crate) by: String,
+    /// Told when it is known to whoever was alarmed, or why not.
+    pub(crate) done: oneshot::Sender<Result<(), AckError>>,
 }
 
 /// Handles of the loop for the rest of the process.
@@ -75,11 +101,13 @@ pub(crate) struct Doors {
     pub(crate) clock: Clock,
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) annotator: Annotator,
+    pub(crate) alarms: Alarms,
     pub(crate) fetcher: Fetcher,
     pub(crate) intake: Intake,
     pub(crate) reported: Queue,
     pub(crate) outlet: Arc<Outlet>,
     pub(crate) board: Arc<Board>,
+    pub(crate) declared: Arc<DeclaredBoard>,
     pub(crate) seed: u64,
 }
 
@@ -87,6 +115,7 @@ pub(crate) struct Doors {
 pub(crate) struct Core {
     brain: Brain,
     annotator: Annotator,
+    alarms: Alarms,
     watch: Watch,
     hub: Arc<Hub>,
     writer: Writer,
@@ -98,6 +127,11 @@ pub(crate) struct Core {
     intake: Intake,
     reported: Queue,
     board: Arc<Board>,
+    /// Where everybody sees what is declared, and which version of it.
+    declared: Arc<DeclaredBoard>,
+    shown: u64,
+    /// Probes under way that somebody waits for.
+    asked: HashMap<u64, oneshot::Sender<Result<Box<Observation>, ProbeRefused>>>,
     /// Which observations of real traffic are kept one by one; the others are only summed.
     sampler: Sampler,
     sums: Sums,
@@ -125,6 +159,8 @@ struct News {
     anchors: bool,
     /// Another configuration is in force: the feed shows it at once.
     reloaded: bool,
+    /// What is answered once the feed is told.
+    answers: Vec<Answer>,
 }
 
 impl Core {
@@ -136,20 +172,27 @@ impl Core {
             clock,
             pulse,
             annotator,
+            alarms,
             fetcher,
             intake,
             reported,
             outlet,
             board,
+            declared,
             seed,
         } = doors;
+        declared.set(brain.declared());
         let (inputs, receiver) = mpsc::channel(MAX_INPUTS);
         let (observations, _) = broadcast::channel(FOLLOWED);
         let mut watch = Watch::new(fetcher, clock.clone(), inputs.clone(), stop.clone(), seed);
         watch.follow(config);
         Self {
+            shown: brain.declared().version(),
+            declared,
+            asked: HashMap::new(),
             brain,
             annotator,
+            alarms,
             watch,
             hub,
             writer,
@@ -186,6 +229,7 @@ impl Core {
         loop {
             let now = self.clock.now();
             let wake = self.brain.next_wake(now).min(heartbeat).min(figures).min(save);
+            let wake = self.alarms.next_wake().map_or(wake, |due| wake.min(due.max(now)));
             let first = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
@@ -202,12 +246,15 @@ impl Core {
             news.add(self.brain.wake(now));
             self.annotate(&mut news, now);
             self.tell(&news, now);
+            self.show_declared();
+            news.answers.drain(..).for_each(Answer::give);
             if now >= heartbeat || news.reloaded {
                 heartbeat = now.plus(HEARTBEAT);
                 self.publish(Cause::Heartbeat, now);
             } else if now >= figures {
                 self.publish(Cause::Figures, now);
             }
+            let kept = self.alarm(&news, now >= figures, now);
             if now >= figures {
                 figures = now.plus(FIGURES_EVERY);
                 self.count_probes();
@@ -222,7 +269,7 @@ impl Core {
                 skipped = now.plus(SKIPPED_EVERY);
                 self.log_skipped();
             }
-            self.act(news);
+            self.act(news, kept);
             self.outlet.round(now, (woke >= wake).then(|| woke.since(wake)));
             self.pulse.beat(now);
         }
@@ -301,9 +348,14 @@ impl Core {
                     // Nobody following is no error.
                     let _ = self.handle.observations.send(Arc::clone(&observation));
                     self.writer.send(Record::Observation((*observation).clone()));
+                    self.answer_probe(id, &observation, news);
                 }
                 Input::Slow(id) => news.add(self.brain.pending_slow(id, now)),
-                Input::Lost(id) => self.brain.lost(id, now),
+                Input::Lost(id) => {
+                    self.asked.remove(&id);
+                    self.brain.lost(id, now);
+                }
+                Input::Order(order) => self.take_order(order, news, now),
                 Input::Anchors(answered) => news.add(self.brain.anchor_round(&answered, now)),
                 Input::Official(read) => {
                     let (page, reading) = *read;
@@ -318,8 +370,14 @@ impl Core {
                     self.watch.follow(&config);
                     self.anchors = Arc::new(Anchors::of(&config));
                     self.board.set(&config.routes);
+                    self.alarms.reconfigure(&config.alerts);
                     news.reloaded = true;
                     let _ = done.send(());
+                }
+                Input::Ack(ack) => {
+                    let done = self.alarms.ack(&ack.what, &ack.by, || self.brain.save(), now);
+                    // Whoever asked may have gone.
+                    let _ = ack.done.send(done);
                 }
             }
             next = self.receiver.try_recv().ok();
@@ -367,6 +425,26 @@ impl Core {
         }
     }
 
+    /// Decides who is told, once the feed is told. True: what the round brought is kept with it.
+    fn alarm(&mut self, news: &News, tick: bool, now: Timestamp) -> bool {
+        let moved = !news.transitions.is_empty()
+            || !news.incidents.is_empty()
+            || !news.changes.is_empty()
+            || news.network.is_some()
+            || news.reloaded;
+        if !(moved || tick || self.alarms.is_due(now)) {
+            return false;
+        }
+        let (snapshot, decided) = (self.hub.snapshot(), self.board.now());
+        let brought = Brought {
+            transitions: &news.transitions,
+            incidents: &news.incidents,
+            changes: &news.changes,
+        };
+        let facts = (&snapshot.health, decided.routes.routes.as_slice());
+        self.alarms.look(&brought, facts, || self.brain.save(), now)
+    }
+
     /// Health has decided; what the vendors' own pages say is added to its incidents.
     fn annotate(&mut self, news: &mut News, now: Timestamp) {
         for (_, incident) in &mut news.incidents {
@@ -393,16 +471,21 @@ impl Core {
         }
     }
 
-    fn act(&mut self, news: News) {
+    /// Does what is to be done and keeps what was not `kept` yet.
+    fn act(&mut self, news: News, kept: bool) {
         for transition in news.transitions {
             log_transition(&transition);
             self.outlet.transition(&transition);
-            self.writer.send(Record::Transition(transition));
+            if !kept {
+                self.writer.send(Record::Transition(transition));
+            }
         }
         for (phase, incident) in news.incidents {
             log_incident(phase, &incident);
             self.outlet.incident(phase, &incident);
-            self.writer.send(Record::Incident(incident));
+            if !kept {
+                self.writer.send(Record::Incident(incident));
+            }
         }
         for change in news.changes {
             log_change(&change);
@@ -498,9 +581,12 @@ impl Core {
     fn last_words(&mut self, mut news: News) {
         self.annotate(&mut news, self.clock.now());
         self.tell(&news, self.clock.now());
+        let kept = self.alarm(&news, false, self.clock.now());
+        self.show_declared();
+        news.answers.drain(..).for_each(Answer::give);
         news.launches.clear();
         news.anchors = false;
-        self.act(news);
+        self.act(news, kept);
     }
 
     /// What a restart needs, and the time in each state so far.

@@ -48,6 +48,12 @@ fn the_title_says_what_kind_of_message_it_is() {
         let made = title(&Message { kind, ..message() });
         assert_eq!(made, format!("{prefix}{}", message().title));
     }
+    let trial = Message {
+        kind: MessageKind::Test,
+        title: "Test of channel oncall".to_owned(),
+        ..message()
+    };
+    assert_eq!(title(&trial), "Test of channel oncall");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use self::desk::Desk;
-use super::{Exit, args::UrlArg, complain, printable, run::stopped};
+use super::{Exit, args::UrlArg, ask::Daemon, complain, printable, run::stopped};
 use crate::{
     alert::{
         Severity,
@@ -77,14 +77,21 @@ pub(super) async fn run(args: &NotifyArgs, clock: &Clock) -> Exit {
         complain(&format!("error: {error}"));
         return Exit::Usage;
     }
+    let daemon = match Daemon::of(&args.daemon) {
+        Ok(daemon) => daemon,
+        Err(error) => {
+            complain(&format!("error: {error}"));
+            return error.exit();
+        }
+    };
     let source = Source {
         targets,
-        ..Source::all_of(&args.daemon.url)
+        ..daemon.events()
     };
     let follower = Follower::start(source, None, Patience::USUAL);
-    let desk = Desk::new(args.daemon.url.clone(), args.min_severity.into());
+    let desk = Desk::new(daemon.base.clone(), args.min_severity.into());
     let mut tray = Tray::new(SessionBus::default());
-    follow(follower, desk, &mut tray, clock, &args.daemon.url).await;
+    follow(follower, desk, &mut tray, clock, &daemon.base).await;
     // What is left on the screen would answer nobody.
     tray.clear().await;
     Exit::Ok

@@ -9,7 +9,10 @@ use serde::{
 };
 use toml::Spanned;
 
-use crate::config::file::{SecretRef, Span};
+use crate::config::{
+    file::{SecretRef, Span},
+    quiet::QuietFile,
+};
 
 /// A text, or a reference to a secret.
 #[derive(Clone)]
@@ -62,6 +65,8 @@ struct Table;
 keys! {
     "name" => name: String,
     "type" => kind: String,
+    "quiet" => quiet: Vec<Spanned<QuietFile>>,
+    "min_severity" => min_severity: String,
     "timeout" => timeout: Span,
     "allow_private" => allow_private: bool,
     "url" => url: Word,
@@ -89,6 +94,13 @@ keys! {
     "repeat" => repeat: Span,
     "command" => command: Vec<Spanned<String>>,
     "env" => env: BTreeMap<Spanned<String>, Spanned<SecretRef>>,
+}
+
+impl ChannelFile {
+    /// Its name, right or wrong.
+    pub(in crate::config) fn name(&self) -> Option<&str> {
+        self.name.as_ref().map(|name| name.get_ref().as_str())
+    }
 }
 
 impl<'de> Deserialize<'de> for ChannelFile {

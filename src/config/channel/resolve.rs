@@ -9,6 +9,7 @@ use super::{
     file::{ChannelFile, KEYS},
 };
 use crate::config::{
+    AlertSeverity,
     error::Diagnostic,
     parse::nearest,
     resolve::Resolver,
@@ -16,14 +17,14 @@ use crate::config::{
 };
 
 /// Keys of every channel.
-const COMMON: [&str; 2] = ["name", "type"];
+const COMMON: [&str; 4] = ["name", "type", "quiet", "min_severity"];
 /// Keys of every channel that is reached over the network.
 const NETWORK: [&str; 2] = ["timeout", "allow_private"];
 
 /// A type of channel with what it reads beside [`COMMON`] and [`NETWORK`].
-struct Kind {
-    name: &'static str,
-    keys: &'static [&'static str],
+pub(super) struct Kind {
+    pub(super) name: &'static str,
+    pub(super) keys: &'static [&'static str],
     /// Whether it is reached over the network.
     network: bool,
 }
@@ -36,7 +37,7 @@ const fn over_network(name: &'static str, keys: &'static [&'static str]) -> Kind
     }
 }
 
-const KINDS: [Kind; 13] = [
+pub(super) const KINDS: [Kind; 13] = [
     over_network(
         "webhook",
         &["url", "secret", "format", "template", "content_type", "headers"],
@@ -128,12 +129,21 @@ impl Resolver<'_> {
         let timeout = file.timeout.as_ref().map_or(CHANNEL_TIMEOUT_DEFAULT, |span| {
             self.span("timeout", span, CHANNEL_TIMEOUT)
         });
+        let quiet = file.quiet.as_ref().map(|all| self.quiet(all)).unwrap_or_default();
+        let min_severity = self.word(
+            file.min_severity.as_ref(),
+            "min_severity",
+            &AlertSeverity::ALL,
+            |it| it.as_str(),
+        );
         let way = self.way(entry, kind.name, allow_private)?;
         Some(Channel {
             name: name?,
             way,
             allow_private,
             timeout,
+            quiet,
+            min_severity,
         })
     }
 

@@ -41,6 +41,7 @@ fn target(id: &str) -> TargetView {
         incident: None,
         spent_usd_today: 0.0,
         official: None,
+        declared: Default::default(),
     }
 }
 
