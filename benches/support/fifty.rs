@@ -65,6 +65,7 @@ fn target(index: usize) -> TargetView {
         incident: None,
         spent_usd_today: 0.031,
         official: None,
+        declared: endturn::health::InForce::default(),
     }
 }
 

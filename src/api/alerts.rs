@@ -4,30 +4,25 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    body::Body,
     extract::{Path, Request, State},
-    http::{HeaderMap, Uri, header},
+    http::{Uri, header},
     response::{IntoResponse, Response},
 };
 use futures_util::future::BoxFuture;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    ApiState, REPORTS_TIMEOUT,
-    body::{self, Limits},
+    ApiState,
     openapi::schemas,
+    order::{self, SOMEBODY},
     problem::Problem,
     query,
 };
 use crate::{alert::Alarm, feed::Time};
 
-/// Longest body of an order about alerts, in bytes.
-pub const MAX_ORDER_BYTES: usize = 4 << 10;
 /// Most messages that were given up that one answer lists; the newest.
 pub const MAX_DEAD_LISTED: usize = 200;
-/// What somebody who acknowledges without a name is called.
-const SOMEBODY: &str = "somebody";
 
 /// What people are told of, how that goes, and what did not reach them.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -273,7 +268,7 @@ pub(super) async fn alerts(State(api): State<ApiState>, uri: Uri) -> Result<Resp
     schemas::Unavailable,
 ))]
 pub(super) async fn ack(State(api): State<ApiState>, request: Request) -> Result<Response, Problem> {
-    let order: AckOrder = order(request).await?;
+    let order: AckOrder = order::read(request).await?;
     let by = order.by.as_deref().map_or(SOMEBODY, str::trim);
     api.alerting.ack(&order.incident, by).await?;
     let done = Acknowledged {
@@ -294,7 +289,7 @@ pub(super) async fn ack(State(api): State<ApiState>, request: Request) -> Result
     schemas::Unavailable,
 ))]
 pub(super) async fn resend(State(api): State<ApiState>, request: Request) -> Result<Response, Problem> {
-    let order: ResendOrder = order(request).await?;
+    let order: ResendOrder = order::read(request).await?;
     if order.key.is_some() == order.channel.is_some() {
         return Err(Problem::bad_request(
             "name either the key of a message or a channel",
@@ -321,28 +316,4 @@ pub(super) async fn test(
     let turn = Arc::clone(&api.trials).try_acquire_owned();
     let _turn = turn.map_err(|_| Problem::unavailable("channels are being tried already", 5))?;
     Ok(Json(api.alerting.test(&channel).await?).into_response())
-}
-
-/// The order in a body. Only JSON: a form of a browser can't send that across origins without asking first.
-async fn order<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
-    let (head, sent) = request.into_parts();
-    query::none(&head.uri)?;
-    read(&head.headers, sent).await
-}
-
-async fn read<T: DeserializeOwned>(headers: &HeaderMap, sent: Body) -> Result<T, Problem> {
-    let kind = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok());
-    let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
-    if !kind.is_some_and(|kind| kind.eq_ignore_ascii_case("application/json")) {
-        return Err(Problem::unsupported("an order is application/json"));
-    }
-    let limits = Limits {
-        sent: MAX_ORDER_BYTES,
-        inflated: MAX_ORDER_BYTES,
-        time: REPORTS_TIMEOUT,
-    };
-    let bytes = body::read(headers, sent, limits).await?;
-    serde_json::from_slice(&bytes).map_err(|error| Problem::bad_request(error.to_string()))
 }

@@ -3,10 +3,13 @@
 //! [`router`] is everything that answers; [`serve()`] is the loop that accepts. Handlers see the daemon only through
 //! the doors in [`ApiState`].
 
+mod access;
+mod admin;
 mod agent;
 mod alerts;
 mod badge;
 mod body;
+mod control;
 mod events;
 mod evidence;
 #[cfg(test)]
@@ -16,8 +19,11 @@ mod health;
 mod health_json;
 mod history;
 mod incidents_feed;
+mod limit;
 mod metrics;
 mod openapi;
+mod order;
+mod origin;
 mod otlp;
 pub mod page;
 mod past;
@@ -39,7 +45,7 @@ mod validate;
 use axum::{
     Router,
     http::StatusCode,
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, delete, get, post},
 };
 
 pub use agent::{
@@ -47,16 +53,22 @@ pub use agent::{
 };
 pub use alerts::{
     AckOrder, Acknowledged, Alerting, AlertingError, Alerts, ChannelStatus, DeadLetter, MAX_DEAD_LISTED,
-    MAX_ORDER_BYTES, NoAlerting, ResendOrder, Resent, TestResult,
+    NoAlerting, ResendOrder, Resent, TestResult,
 };
 pub use badge::MAX_LABEL;
+pub use control::{Control, ControlError, ReloadError, Reloaded};
 pub use events::{COMMENT_EVERY, MAX_REPLAY, RETRY_MS};
 pub use evidence::gather as evidence_of;
+pub use guard::Guard;
 pub use health::MAX_WAIT;
 pub use history::{ChangeQuery, History, HistoryError, IncidentQuery, KeptEvent, Listing, ObservationQuery};
 pub use incidents_feed::MAX_ENTRIES;
+pub use limit::{
+    BODIES_PER_CLIENT, CONNECTIONS_PER_CLIENT, REQUESTS_AT_ONCE, REQUESTS_PER_SECOND, WRONG_TOKEN,
+};
 pub use metrics::MAX_SCRAPES;
 pub use openapi::{SERVED, document};
+pub use order::{MAX_ORDER_BYTES, ORDER_TIMEOUT};
 pub use otlp::{EXPORT_TIMEOUT, MAX_EXPORT_BYTES, MAX_EXPORTS, MAX_INFLATED_BYTES};
 pub use past::{MAX_INCIDENT_ID_BYTES, VERDICTS};
 pub use problem::{PROBLEM_JSON, Problem};
@@ -101,6 +113,15 @@ fn paths_and_answers() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/v1/admin/ack", post(alerts::ack)),
         ("/v1/admin/alerts/resend", post(alerts::resend)),
         ("/v1/admin/alerts/test/{channel}", post(alerts::test)),
+        ("/v1/declared", get(admin::declared)),
+        ("/v1/admin/pause", post(admin::pause)),
+        ("/v1/admin/pause/{id}", delete(admin::end_pause)),
+        ("/v1/admin/maintenance", post(admin::maintenance)),
+        ("/v1/admin/maintenance/{id}", delete(admin::end_maintenance)),
+        ("/v1/admin/override", post(admin::overrule)),
+        ("/v1/admin/override/{id}", delete(admin::end_overrule)),
+        ("/v1/admin/probe/{*target}", post(admin::probe)),
+        ("/v1/admin/reload", post(admin::reload)),
         ("/feed.atom", get(incidents_feed::feed)),
         ("/api/v2/summary.json", get(statuspage::board_summary)),
         ("/api/v2/status.json", get(statuspage::board_status)),
@@ -137,6 +158,7 @@ pub fn paths() -> Vec<&'static str> {
 
 /// Every path of this API. `pages` are further routes that share its guard: `page::routes().with_state(shelf)`.
 pub fn router(state: ApiState, pages: Router<ApiState>) -> Router {
+    let guard = state.guard.clone();
     paths_and_answers()
         .into_iter()
         .fold(Router::new(), |router, (path, answers)| {
@@ -146,5 +168,5 @@ pub fn router(state: ApiState, pages: Router<ApiState>) -> Router {
         .fallback(async || StatusCode::NOT_FOUND)
         .method_not_allowed_fallback(async || StatusCode::METHOD_NOT_ALLOWED)
         .with_state(state)
-        .layer(axum::middleware::from_fn(guard::guard))
+        .layer(axum::middleware::from_fn_with_state(guard, guard::guard))
 }

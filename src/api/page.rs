@@ -8,6 +8,7 @@
 mod assets;
 mod bars;
 mod chart;
+mod declared;
 mod figures;
 mod frame;
 mod incident;

@@ -20,7 +20,16 @@ pub struct Problem {
     code: &'static str,
     detail: String,
     retry_after_s: Option<u64>,
+    findings: Option<serde_json::Value>,
 }
+
+/// How a token is shown (RFC 6750, RFC 7617): to programs, and to browsers, which ask their user for a password.
+const CHALLENGES: [&str; 2] = [
+    "Bearer realm=\"endturn\"",
+    "Basic realm=\"endturn: any name, the token as password\", charset=\"UTF-8\"",
+];
+/// The code of a token that nobody knows.
+const UNKNOWN_TOKEN: &str = "unknown-token";
 
 /// The document.
 #[derive(Debug, Serialize)]
@@ -30,6 +39,8 @@ struct Document<'a> {
     status: u16,
     detail: &'a str,
     instance: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    findings: Option<&'a serde_json::Value>,
 }
 
 impl Problem {
@@ -39,7 +50,15 @@ impl Problem {
             code,
             detail: detail.into(),
             retry_after_s: None,
+            findings: None,
         }
+    }
+
+    /// The same with every finding about what was sent, or about the file that it is about.
+    #[must_use]
+    pub fn with_findings(mut self, findings: serde_json::Value) -> Self {
+        self.findings = Some(findings);
+        self
     }
 
     /// 400: the request can't be understood; asking again the same way won't help.
@@ -55,6 +74,29 @@ impl Problem {
     /// 401: the request has no token, or one that is not known.
     pub fn unauthorized(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    /// 401: the request has a token that is not known.
+    pub(super) fn unknown_token() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, UNKNOWN_TOKEN, "this token is not known")
+    }
+
+    /// Whether it is that.
+    pub(super) fn is_unknown_token(&self) -> bool {
+        self.code == UNKNOWN_TOKEN
+    }
+
+    /// 403: it is known who asks, and that is not enough, or a page of another site asks in somebody's name.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// 429: this client asks too much; asking again later will help.
+    pub fn too_many(detail: impl Into<String>, retry_after_s: u64) -> Self {
+        Self {
+            retry_after_s: Some(retry_after_s),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail)
+        }
     }
 
     /// 404: nothing is there.
@@ -79,6 +121,16 @@ impl Problem {
             "unsupported-media-type",
             detail,
         )
+    }
+
+    /// 409: it can't be done beside what is under way or spent.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", detail)
+    }
+
+    /// 422: it is understood, and makes no sense.
+    pub fn unprocessable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", detail)
     }
 
     /// 421: the request was meant for another host name.
@@ -126,6 +178,7 @@ impl Problem {
             status: self.status.as_u16(),
             detail: &self.detail,
             instance,
+            findings: self.findings.as_ref(),
         };
         let body = serde_json::to_vec(&document).expect("a document of texts and a number");
         let mut response = Response::new(Body::from(body));
@@ -133,6 +186,11 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            for challenge in CHALLENGES {
+                headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            }
+        }
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -7,6 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     alerts::{Alerting, NoAlerting},
+    control::{Control, NoControl},
+    guard::Guard,
     history::{History, HistoryError},
     metrics::MAX_SCRAPES,
     otlp::MAX_EXPORTS,
@@ -14,7 +16,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Timestamp},
-    feed::{Hub, v1::StoreStatus},
+    feed::{Hub, declared::DeclaredBoard, v1::StoreStatus},
     intake::{Intake, otlp::Receiver},
     route::Board,
     telemetry::{Exposition, Ledger, Nobody},
@@ -67,6 +69,10 @@ pub struct Doors {
     pub status: Arc<dyn Readiness>,
     /// Where real traffic comes in.
     pub intake: Intake,
+    /// What people declared.
+    pub(super) declared: Arc<DeclaredBoard>,
+    /// Who does what an operator asks for.
+    pub(super) control: Arc<dyn Control>,
     /// Time.
     pub clock: Clock,
     /// Cancelled when the server is to end: open event streams and long polls end at once.
@@ -75,6 +81,8 @@ pub struct Doors {
     pub(super) alerting: Arc<dyn Alerting>,
     /// Turns for trials of channels.
     pub(super) trials: Arc<Semaphore>,
+    /// What every request passes.
+    pub guard: Guard,
     /// What is shown of all this to those who collect figures.
     pub(super) exposition: Arc<Exposition>,
     /// Turns for those who do.
@@ -117,11 +125,14 @@ impl ApiState {
             trials: Arc::new(Semaphore::new(MAX_TRIALS)),
             exposition: Arc::new(exposition),
             scrapes: Arc::new(Semaphore::new(MAX_SCRAPES)),
+            guard: Guard::new(intake.clone(), clock.clone()),
             hub,
             board,
             history,
             status,
             intake,
+            declared: Arc::default(),
+            control: Arc::new(NoControl),
             clock,
             closing,
             reads: Arc::new(Semaphore::new(MAX_READS)),
@@ -145,6 +156,14 @@ impl ApiState {
     #[must_use]
     pub fn with_alerting(mut self, alerting: Arc<dyn Alerting>) -> Self {
         Arc::make_mut(&mut self.0).alerting = alerting;
+        self
+    }
+
+    /// The same with somebody who does what an operator asks for.
+    #[must_use]
+    pub fn with_control(mut self, control: Arc<dyn Control>, declared: Arc<DeclaredBoard>) -> Self {
+        let doors = Arc::make_mut(&mut self.0);
+        (doors.control, doors.declared) = (control, declared);
         self
     }
 

@@ -14,10 +14,10 @@ use axum::{
 };
 use serde::Serialize;
 
-use self::board::Board;
 pub(super) use self::shape::{
     StatusAlone, StatusComponents, StatusIncidents, StatusMaintenances, StatusSummary,
 };
+use self::{board::Board, shape::StatusIncident};
 use super::{ApiState, IncidentQuery, MAX_LIMIT, openapi::schemas, problem::Problem, query};
 use crate::health::Incident;
 
@@ -62,9 +62,11 @@ async fn answer<T: Serialize>(
     // The guard has checked that it is one of ours.
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let origin = host.map_or(String::new(), |host| format!("http://{host}"));
+    let declared = api.declared.now(api.clock.now());
     let board = Board {
         health: &snapshot.health,
         open: &open,
+        declared: &declared,
         origin: &origin,
     };
     let body = serde_json::to_vec(&draw(&board, &recent)).map_err(|_| Problem::internal())?;
@@ -87,10 +89,10 @@ macro_rules! documents {
     )+};
 }
 
-fn maintenances(board: &Board<'_>, _: &[Incident]) -> StatusMaintenances {
+fn maintenances(board: &Board<'_>, all: Vec<StatusIncident>) -> StatusMaintenances {
     StatusMaintenances {
         page: board.page(&[]),
-        scheduled_maintenances: board.maintenances(),
+        scheduled_maintenances: all,
     }
 }
 
@@ -116,11 +118,13 @@ documents! {
     board_unresolved, "/api/v2/incidents/unresolved.json", StatusIncidents, Past::Open,
         |board, _| StatusIncidents { page: board.page(&[]), incidents: board.incidents(board.open) },
         "Incidents that are not over, in the shape of Statuspage.";
-    board_maintenances, "/api/v2/scheduled-maintenances.json", StatusMaintenances, Past::Open, maintenances,
-        "Targets under maintenance, in the shape of Statuspage.";
-    board_active, "/api/v2/scheduled-maintenances/active.json", StatusMaintenances, Past::Open, maintenances,
-        "The same: maintenance is told from the moment that it begins.";
+    board_maintenances, "/api/v2/scheduled-maintenances.json", StatusMaintenances, Past::Open,
+        |board, _| maintenances(board, board.maintenances()),
+        "Maintenance that is under way and that is to come, in the shape of Statuspage.";
+    board_active, "/api/v2/scheduled-maintenances/active.json", StatusMaintenances, Past::Open,
+        |board, _| maintenances(board, board.active()),
+        "Maintenance that is under way, in the shape of Statuspage.";
     board_upcoming, "/api/v2/scheduled-maintenances/upcoming.json", StatusMaintenances, Past::Open,
-        |board, _| StatusMaintenances { page: board.page(&[]), scheduled_maintenances: Vec::new() },
-        "Empty: maintenance is told from the moment that it begins.";
+        |board, _| maintenances(board, board.upcoming()),
+        "Maintenance that is declared or planned and still to begin, in the shape of Statuspage.";
 }

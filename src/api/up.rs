@@ -28,13 +28,14 @@ pub(super) fn is_believed(snapshot: &Snapshot, now: Timestamp) -> bool {
     snapshot.is_fresh(now) && snapshot.health.head.network == Network::Online
 }
 
-/// The target, if anything is known of it; `None` must steer nobody.
+/// The target, if anything is known of it or a person says what to do with it; `None` must steer nobody.
 pub(super) fn known<'a>(
     snapshot: &Snapshot,
     target: &'a TargetHealth,
     now: Timestamp,
 ) -> Option<&'a TargetHealth> {
-    (is_believed(snapshot, now) && target.state != HealthState::Unknown).then_some(target)
+    let told = target.state != HealthState::Unknown || is_forced(target);
+    (is_believed(snapshot, now) && told).then_some(target)
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -98,6 +99,11 @@ pub(super) async fn up(
         headers.insert(ENVOY_DEGRADED, HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+/// A person forces the hint: of an unknown target no evidence says `allow` or `avoid`.
+fn is_forced(target: &TargetHealth) -> bool {
+    matches!(target.routing.hint, Hint::Allow | Hint::Avoid)
 }
 
 /// It serves, but less well than it should or with less than its full share.

@@ -5,13 +5,14 @@ mod list;
 use std::{path::Path, time::Duration};
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use reqwest::Method;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
     Exit,
     args::{ConfigArg, UrlArg},
-    ask::{self, AskError, encoded},
+    ask::{AskError, Daemon, encoded},
     complain, load, printable, say,
 };
 use crate::{
@@ -130,22 +131,13 @@ pub(crate) async fn run(args: &AlertArgs, clock: &Clock) -> Exit {
 }
 
 async fn list(args: &ListArgs, clock: &Clock) -> Result<String, AskError> {
-    let base = &args.daemon.url;
-    let body = ask::ask(base, "/v1/alerts", TIMEOUT).await?;
-    let alerts: Alerts = ask::parsed(base, &body)?;
+    let daemon = Daemon::of(&args.daemon)?;
+    let body = daemon.ask("/v1/alerts", TIMEOUT).await?;
+    let alerts: Alerts = daemon.parsed(&body)?;
     if args.json {
         return Ok(String::from_utf8_lossy(&body).trim_end().to_owned() + "\n");
     }
     Ok(list::words(&alerts, clock.now()))
-}
-
-async fn post(
-    daemon: &UrlArg,
-    path: &str,
-    body: Option<&Value>,
-    patience: Duration,
-) -> Result<Vec<u8>, AskError> {
-    ask::order(&daemon.url, reqwest::Method::POST, path, body, patience).await
 }
 
 async fn ack(args: &AckArgs) -> Result<String, AskError> {
@@ -153,8 +145,11 @@ async fn ack(args: &AckArgs) -> Result<String, AskError> {
     if let Some(by) = &args.by {
         order["by"] = by.as_str().into();
     }
-    let body = post(&args.daemon, "/v1/admin/ack", Some(&order), TIMEOUT).await?;
-    let done: Acknowledged = ask::parsed(&args.daemon.url, &body)?;
+    let daemon = Daemon::of(&args.daemon)?;
+    let body = daemon
+        .order(Method::POST, "/v1/admin/ack", Some(&order), TIMEOUT)
+        .await?;
+    let done: Acknowledged = daemon.parsed(&body)?;
     Ok(format!(
         "{}: {} takes care of it\n",
         printable(&done.incident),
@@ -167,8 +162,10 @@ async fn resend(args: &ResendArgs) -> Result<String, AskError> {
         (Some(key), _) => json!({"key": key}),
         (None, channel) => json!({"channel": channel}),
     };
-    let body = post(&args.daemon, "/v1/admin/alerts/resend", Some(&order), TIMEOUT).await?;
-    let done: Resent = ask::parsed(&args.daemon.url, &body)?;
+    let daemon = Daemon::of(&args.daemon)?;
+    let path = "/v1/admin/alerts/resend";
+    let body = daemon.order(Method::POST, path, Some(&order), TIMEOUT).await?;
+    let done: Resent = daemon.parsed(&body)?;
     Ok(match done.resent {
         0 => "nothing was given up: nothing is sent anew\n".to_owned(),
         1 => "1 message is sent anew\n".to_owned(),
@@ -180,13 +177,8 @@ async fn test(args: &TestArgs, clock: &Clock) -> Exit {
     let tested = if args.config.config.is_some() {
         straight(args, clock).await
     } else {
-        let path = format!("/v1/admin/alerts/test/{}", encoded(&args.channel));
-        // The channel's own time-out comes first.
-        match post(&args.daemon, &path, None, TRY_TIMEOUT + TIMEOUT).await {
-            Ok(body) => ask::parsed::<TestResult>(&args.daemon.url, &body).map_err(|error| {
-                complain(&format!("error: {error}"));
-                error.exit()
-            }),
+        match through(args).await {
+            Ok(tested) => Ok(tested),
             Err(AskError::Unreachable { url, .. }) => {
                 complain(&format!(
                     "no endturn answers at {url}: straight from the configuration"
@@ -203,6 +195,17 @@ async fn test(args: &TestArgs, clock: &Clock) -> Exit {
         Ok(tested) => show(&tested, args.json),
         Err(exit) => exit,
     }
+}
+
+/// By the running daemon.
+async fn through(args: &TestArgs) -> Result<TestResult, AskError> {
+    let daemon = Daemon::of(&args.daemon)?;
+    let path = format!("/v1/admin/alerts/test/{}", encoded(&args.channel));
+    // The channel's own time-out comes first.
+    let body = daemon
+        .order(Method::POST, &path, None, TRY_TIMEOUT + TIMEOUT)
+        .await?;
+    daemon.parsed(&body)
 }
 
 /// By a carrier of our own.

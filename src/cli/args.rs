@@ -9,8 +9,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(super) use feed::{StatusArgs, TopArgs, UrlArg, base_url};
 
 use super::{
-    alert::AlertArgs, backup::BackupArgs, history::HistoryArgs, mcp::McpArgs, report::ReportArgs,
+    alert::AlertArgs,
+    backup::BackupArgs,
+    declare::{OverrideArgs, PeriodArgs, ResumeArgs},
+    history::HistoryArgs,
+    mcp::McpArgs,
+    reload::ReloadArgs,
+    report::ReportArgs,
     tap::TapArgs,
+    token::TokenArgs,
 };
 use crate::{gate::Expect, id::TargetId, protocol::Wire};
 
@@ -156,6 +163,35 @@ pub enum Command {
     /// answers.
     #[command(after_help = super::report::HELP)]
     Report(ReportArgs),
+    /// Stops our probes of some targets for a while, to save money or leave a provider alone.
+    ///
+    /// Until it ends their state is `unknown`, their hint `no_opinion`, and nothing is alerted; real traffic is counted all the
+    /// same, and decides the state once the pause is over. `list` tells what is paused, `end ID` and `endturn resume` end it
+    /// early. Needs a running daemon; survives its restart.
+    #[command(after_help = super::declare::PAUSE_HELP)]
+    Pause(PeriodArgs),
+    /// Ends pauses: probes come by the timetable again.
+    #[command(after_help = super::declare::RESUME_HELP)]
+    Resume(ResumeArgs),
+    /// Declares work that a provider announced: targets are to be avoided, nothing is alerted, and the time counts neither for
+    /// nor against them.
+    ///
+    /// Probes go on, so that its end is known well. `list` tells what is declared and planned, `end ID` ends it early. Needs a
+    /// running daemon; survives its restart.
+    #[command(after_help = super::declare::MAINTENANCE_HELP)]
+    Maintenance(PeriodArgs),
+    /// Forces what routers are told about some targets for a while: you know better than the detector.
+    ///
+    /// The state stays what the evidence says, and the flag `overridden` is shown. `list` tells what is forced, `end ID` ends it
+    /// early. Needs a running daemon; survives its restart.
+    #[command(after_help = super::declare::OVERRIDE_HELP)]
+    Override(OverrideArgs),
+    /// Makes the daemon read its configuration anew, as SIGHUP does, and tells what came of it.
+    ///
+    /// It is checked as a whole and then takes the place of the old one, or the old one stays in force. Exits 0, 3 when the
+    /// configuration is wrong, 4 when no daemon answers.
+    #[command(after_help = super::reload::HELP)]
+    Reload(ReloadArgs),
     /// The provider simulator: speaks the providers' protocols, with faults on demand.
     ///
     /// Each vendor has a base URL below its address, followed by the vendor's own paths. A model id that ends in !KIND or
@@ -189,6 +225,16 @@ pub enum Command {
     /// without a daemon too, and its answers then say so and what to do. Exits 0 when its peer closes stdin.
     #[command(after_help = super::mcp::HELP)]
     Mcp(McpArgs),
+    /// Desktop notifications of a running daemon's incidents, for whoever is logged in.
+    ///
+    /// Follows the daemon by server-sent events, through its restarts and this machine's sleep. One notification a provider,
+    /// replaced as things change and brief once it is over; "Open" leads to the page. Without a notification server it waits
+    /// for one. Ends at SIGTERM or Ctrl-C.
+    #[cfg(feature = "desktop")]
+    #[command(after_help = super::notify::HELP)]
+    Notify(super::notify::NotifyArgs),
+    /// Access tokens for the API.
+    Token(TokenArgs),
     /// A checked copy of the database, while the daemon runs.
     ///
     /// It holds one moment of it, whoever writes meanwhile. To restore: stop the daemon, put the copy in the place of

@@ -310,6 +310,7 @@ mod tests {
                 incident: None,
                 spent_usd_today: 0.0,
                 official: None,
+                declared: Default::default(),
             }],
             providers: Vec::new(),
         };

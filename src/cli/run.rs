@@ -6,8 +6,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Exit, args::RunArgs, check, complain, load};
 use crate::{
+    api::{ReloadError, Reloaded},
     clock::Clock,
-    config::{Loaded, Origin},
+    config::{self, ConfigError, Env, Loaded, Origin},
     daemon::{Daemon, Sockets, StorePlace, systemd::Manager},
     probe::plan::stretch,
 };
@@ -27,17 +28,14 @@ pub(crate) async fn stopped() {
 }
 
 /// Tells what somebody should know though it starts, and stretches a plan that is over budget.
-fn prepare(mut loaded: Loaded) -> Loaded {
-    for warning in loaded.warnings.lines() {
+fn prepare(mut loaded: Loaded) -> (Loaded, Vec<String>) {
+    let mut warnings: Vec<String> = loaded.warnings.lines().collect();
+    warnings.extend(check::hint(&loaded).map(str::to_owned));
+    warnings.extend(stretch(&mut loaded.config));
+    for warning in &warnings {
         tracing::warn!("{warning}");
     }
-    if let Some(warning) = check::hint(&loaded) {
-        tracing::warn!("{warning}");
-    }
-    for warning in stretch(&mut loaded.config) {
-        tracing::warn!("{warning}");
-    }
-    loaded
+    (loaded, warnings)
 }
 
 /// Runs the command.
@@ -49,7 +47,7 @@ pub(crate) async fn run(args: &RunArgs, clock: Clock) -> Exit {
         return Exit::Failure;
     };
     let loaded = match load(path) {
-        Ok(loaded) => prepare(loaded),
+        Ok(loaded) => prepare(loaded).0,
         Err(exit) => return exit,
     };
     match &loaded.origin {
@@ -88,6 +86,7 @@ pub(crate) async fn run(args: &RunArgs, clock: Clock) -> Exit {
 async fn wait(daemon: &mut Daemon, path: Option<&Path>, hangup: &mut Signal, manager: &mut Manager) -> Exit {
     let stopped = stopped();
     tokio::pin!(stopped);
+    let mut asked = daemon.reloads();
     loop {
         tokio::select! {
             () = &mut stopped => {
@@ -101,14 +100,58 @@ async fn wait(daemon: &mut Daemon, path: Option<&Path>, hangup: &mut Signal, man
             () = manager.tick() => manager.look(&daemon.snapshot().health, daemon.stalled()),
             _ = hangup.recv() => {
                 manager.reloading();
-                if let Ok(loaded) = load(path) {
-                    daemon.reload(prepare(loaded).config).await;
-                    tracing::info!("the new configuration is in force");
-                } else {
-                    tracing::error!("the new configuration is wrong: the old one stays in force");
-                }
+                // The log tells what came of it.
+                let _ = reread(daemon, path).await;
+                manager.ready();
+            }
+            Some(asker) = asked.recv() => {
+                manager.reloading();
+                // Whoever asked may have gone.
+                let _ = asker.send(reread(daemon, path).await);
                 manager.ready();
             }
         }
+    }
+}
+
+/// Reads the configuration anew: the new one is in force, or the old one stays and both log and answer say why.
+async fn reread(daemon: &Daemon, path: Option<&Path>) -> Result<Reloaded, ReloadError> {
+    match config::load(path, &Env::process()) {
+        Ok(loaded) => {
+            let (loaded, warnings) = prepare(loaded);
+            let models = loaded
+                .config
+                .providers
+                .iter()
+                .map(|provider| provider.models.len());
+            let targets = models.sum();
+            let restart = daemon.reload(loaded.config).await;
+            tracing::info!("the new configuration is in force");
+            Ok(Reloaded {
+                targets,
+                warnings,
+                restart,
+            })
+        }
+        Err(error) => {
+            let wrong = wrong(&error);
+            if let ReloadError::Wrong { text, .. } = &wrong {
+                complain(text);
+            }
+            tracing::error!("the new configuration is wrong: the old one stays in force");
+            Err(wrong)
+        }
+    }
+}
+
+/// What `check` would print of it, in both forms.
+fn wrong(error: &ConfigError) -> ReloadError {
+    let (mut text, mut findings) = (Vec::new(), Vec::new());
+    // Writing to memory can't fail.
+    let _ = check::write_error(error, false, &mut text);
+    let _ = check::write_json(Err(error), &mut findings);
+    ReloadError::Wrong {
+        text: String::from_utf8_lossy(&text).trim_end().to_owned(),
+        findings: serde_json::from_slice(&findings).unwrap_or_default(),
     }
 }

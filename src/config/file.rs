@@ -12,6 +12,7 @@ use super::{
     alert::{AlertFile, AlertsFile},
     canaries::CanarySwitch,
     channel::ChannelFile,
+    maintenance::MaintenanceFile,
     official::OfficialFile,
     route::RouteFile,
     telemetry::TelemetryFile,
@@ -38,13 +39,19 @@ pub(super) struct FileConfig {
     pub(super) alert: Vec<Spanned<AlertFile>>,
     #[serde(default)]
     pub(super) channel: Vec<Spanned<ChannelFile>>,
+    #[serde(default)]
+    pub(super) maintenance: Vec<Spanned<MaintenanceFile>>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ServerFile {
     pub(super) listen: Option<Spanned<String>>,
+    pub(super) allowed_hosts: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) public_read: Option<bool>,
+    pub(super) trusted_proxies: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) agent: Option<Spanned<String>>,
+    pub(super) agent_allow: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     pub(super) token: Vec<Spanned<TokenFile>>,
 }

@@ -19,6 +19,7 @@ mod host;
 mod keep;
 mod key;
 mod load;
+mod maintenance;
 mod mask;
 mod model;
 mod official;
@@ -30,6 +31,7 @@ mod quiet;
 mod resolve;
 mod route;
 mod secret;
+mod server;
 mod telemetry;
 mod token;
 mod types;
@@ -51,10 +53,13 @@ pub use endpoint::{MAX_HEADER_BYTES, MAX_HEADERS};
 pub use env::Env;
 pub use error::{ConfigError, Diagnostic, Diagnostics, Found, MAX_FINDINGS, Position, Severity};
 pub use glob::{Glob, GlobError, MAX_GLOB_BYTES};
-pub use host::{OWN_HOSTS, is_own_host};
+pub use host::{OWN_HOSTS, is_host_of, is_own_host};
 pub use keep::{KEEP_DAY, KEEP_HOUR, KEEP_MINUTE, KEEP_RAW};
-pub use key::MAX_SECRET_BYTES;
+pub use key::{MAX_SECRET_BYTES, read_key_file};
 pub use load::{Loaded, MAX_FILE_BYTES, Note, Origin, load, load_text};
+pub use maintenance::{
+    MAX_OCCURRENCES, MAX_PLANNED, MAX_PLANNED_NAME_BYTES, MIN_PLANNED, PLANNED_AHEAD, PlannedMaintenance,
+};
 pub use official::OFFICIAL_EVERY;
 pub use preset::{
     CloudKind, DatedPrice, MAX_PRESET_BYTES, MAX_PRESET_FILES, MAX_STATUS_COMPONENTS, Preset, PresetAsk,
@@ -69,11 +74,12 @@ pub use route::{
     Route, RouteTarget,
 };
 pub use secret::Secret;
+pub use server::{MAX_ALLOWED_HOSTS, MAX_NETWORKS, Reading, Server};
 pub use telemetry::{
     Conventions, MAX_OTLP_HEADERS, OTLP_INTERVAL, OTLP_INTERVAL_DEFAULT, OTLP_TIMEOUT, OTLP_TIMEOUT_DEFAULT,
     Otlp, OtlpProtocol, OtlpRoute, OtlpSignal, Telemetry,
 };
-pub use token::{MAX_TOKENS_CONFIGURED, MIN_TOKEN_BYTES, Token};
+pub use token::{MAX_TOKENS_CONFIGURED, MIN_TOKEN_BYTES, Scope, Scopes, Token};
 pub use types::*;
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Keys of the contract that this version doesn't know yet. Silently ignoring one would promise what isn't kept.
-const NOT_YET: [&str; 4] = ["proxy", "ca", "tokens", "allowed_hosts"];
+const NOT_YET: [&str; 3] = ["proxy", "ca", "tokens"];
 /// At least this alike (Jaro-Winkler, 0 to 1) for a suggestion.
 const MIN_LIKENESS: f64 = 0.75;
 

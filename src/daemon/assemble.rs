@@ -8,20 +8,17 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::OptionFuture;
 use tokio::{
-    net::TcpListener,
-    sync::{broadcast, oneshot},
+    sync::{broadcast, mpsc, oneshot},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    bell::Bell,
+    control::{Reader, ReloadAsked},
     core::{Handle, Input},
+    front::{figures, front, serve, tap},
     heart::Heart,
-    mcp::Inside,
-    own::Condition,
     post::Post,
     pulse::Pulse,
     shelf::PageShelf,
@@ -32,25 +29,19 @@ use crate::{
     clock::Clock,
     config::Config,
     feed::{Hub, Snapshot},
-    intake::Intake,
-    mcp, official,
+    official,
     probe::ClientError,
     store::{StoreError, Writer},
     tap::Tap,
-    telemetry::{Exposition, Outlet, Owner},
+    telemetry::Outlet,
     verdict::Observation,
 };
 
 /// How long the store may take to write what is queued at the end.
 const CLOSE: Duration = Duration::from_secs(4);
-/// How long open exchanges may go on at the end. With the probes' own bound before it, less than the 10 s that a
-/// service manager is told.
-const SERVER_DRAIN: Duration = Duration::from_secs(4);
 /// A writer that has not taken its turn for this long is stuck: it takes one every 5 s at least, but a turn may hold the
 /// moving of old rows or a disk that answers late.
 const WRITER_STALL: Duration = Duration::from_secs(60);
-/// The name under which what the daemon's own tap saw is told.
-const TAP_REPORTER: &str = "tap";
 
 /// Why the daemon did not start.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +98,7 @@ pub struct Daemon {
     clock: Clock,
     outlet: Arc<Outlet>,
     post: Post,
+    reader: Reader,
 }
 
 /// Where history goes.
@@ -116,90 +108,6 @@ pub enum StorePlace {
     File,
     /// A directory that is deleted at the end.
     Temporary,
-}
-
-/// The tap on our own port: what it sees is taken in at once.
-fn tap(config: &Config, intake: Intake, clock: Clock) -> Arc<Tap> {
-    let sink = move |mut seen: Observation| {
-        seen.reporter = Some(TAP_REPORTER.to_owned());
-        intake
-            .observed(vec![seen])
-            .is_ok_and(|receipt| receipt.rejected.is_empty())
-    };
-    Arc::new(Tap::new(
-        &config.providers,
-        Arc::new(sink),
-        clock,
-        tokio::runtime::Handle::current(),
-        &[],
-    ))
-}
-
-/// What is shown to those who collect figures; what is told to them begins to go out.
-fn figures(
-    outlet: &Outlet,
-    shelf: &PageShelf,
-    tap: &Arc<Tap>,
-    (writer, post): (&Writer, &Post),
-) -> Exposition {
-    let condition = Condition {
-        started: shelf.clock.wall(),
-        writer: writer.clone(),
-        intake: shelf.intake.clone(),
-        tap: Arc::clone(tap),
-        config: Arc::clone(&shelf.config),
-        exports: outlet.exports(),
-        post: post.clone(),
-    };
-    let config = condition.in_force();
-    let owner: Arc<dyn Owner> = Arc::new(condition);
-    outlet.start(&config, Arc::clone(&shelf.hub), Arc::clone(&owner));
-    Exposition::new(Arc::clone(&shelf.hub), outlet.ledger(), owner)
-}
-
-/// Everything that answers on our port.
-fn front(
-    shelf: PageShelf,
-    pulse: Arc<Pulse>,
-    tap: Arc<Tap>,
-    exposition: Exposition,
-    bell: Bell,
-    closing: CancellationToken,
-) -> api::Front {
-    let state = api::ApiState::new(
-        Arc::clone(&shelf.hub),
-        Arc::clone(&shelf.board),
-        Arc::new(shelf.reader.clone()),
-        pulse,
-        shelf.intake.clone(),
-        shelf.clock.clone(),
-        closing.clone(),
-    )
-    .with_metrics(exposition)
-    .with_alerting(Arc::new(bell));
-    let tools = mcp::routes(Arc::new(Inside(state.clone())), closing);
-    let pages = api::page::routes().with_state(shelf);
-    api::Front {
-        router: api::router(state, pages.merge(tools)),
-        tap: Some(tap),
-    }
-}
-
-/// Answers on our ports until the end.
-fn serve(
-    listener: TcpListener,
-    front: api::Front,
-    agent: Option<impl Future<Output = ()> + Send + 'static>,
-    closing: CancellationToken,
-) -> JoinHandle<()> {
-    let limits = api::ServeLimits {
-        drain: SERVER_DRAIN,
-        ..api::ServeLimits::default()
-    };
-    let serving = api::serve(listener, front, closing, limits);
-    tokio::spawn(async move {
-        tokio::join!(serving, OptionFuture::from(agent));
-    })
 }
 
 impl Daemon {
@@ -239,6 +147,7 @@ impl Daemon {
             pulse,
             intake,
             board,
+            declared,
             outlet,
             post,
             alarms,
@@ -246,11 +155,13 @@ impl Daemon {
             reader,
         } = Heart::new(&config, place, seed, &clock, &stop)?;
         let handle = core.handle();
+        let agent_allow = config.server.agent_allow.clone();
         let tap = tap(&config, intake.clone(), clock.clone());
         let config = Arc::new(RwLock::new(Arc::new(config)));
         let shelf = PageShelf {
             hub: Arc::clone(&hub),
             board,
+            declared,
             reader,
             config: Arc::clone(&config),
             intake,
@@ -259,24 +170,21 @@ impl Daemon {
             alarms: alarms.clone(),
         };
         let exposition = figures(&outlet, &shelf, &tap, (&writer, &post));
-        let bell = Bell {
-            post: post.clone(),
-            shown: alarms,
-            inputs: handle.inputs.clone(),
-        };
+        let configurations = Reader::default();
         let front = front(
             shelf,
             Arc::clone(&pulse),
             Arc::clone(&tap),
             exposition,
-            bell,
+            (&handle, &configurations),
             closing.clone(),
         );
         let (agent, agent_addr) = agent.unzip();
         let agent = agent.map(|listener| {
             // Told of the end first, it takes back what it said while the rest ends.
             let limits = api::AgentLimits::default();
-            api::serve_agent(listener, Arc::clone(&hub), clock.clone(), stop.clone(), limits)
+            let hub = Arc::clone(&hub);
+            api::serve_agent(listener, agent_allow, hub, clock.clone(), stop.clone(), limits)
         });
         let server = serve(listener, front, agent, closing.clone());
         let core = tokio::spawn(core.run());
@@ -296,6 +204,7 @@ impl Daemon {
             clock,
             outlet,
             post,
+            reader: configurations,
         })
     }
 
@@ -337,20 +246,31 @@ impl Daemon {
         Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whoever asks over HTTP that the configuration be read anew, from now on: the caller promises to answer each. Until it
+    /// is called, and for everybody who calls it again, nobody is heard.
+    pub fn reloads(&self) -> mpsc::Receiver<ReloadAsked> {
+        let (reader, asked) = mpsc::channel(1);
+        let _ = self.reader.set(reader);
+        asked
+    }
+
     /// Takes a checked configuration. What only a restart can change (address, store) is kept and told.
-    pub async fn reload(&self, config: Config) {
+    pub async fn reload(&self, config: Config) -> Vec<&'static str> {
         let old = self.config();
+        let server = old.server.reloaded(&config.server, self.addr);
+        let mut restart = Vec::new();
         for (what, differs) in [
-            ("server", old.server != config.server),
+            ("server", server != config.server),
             ("store", old.store != config.store),
             ("vantage", old.vantage != config.vantage),
         ] {
             if differs {
                 tracing::warn!(what, "changed in the configuration; takes a restart");
+                restart.push(what);
             }
         }
         let config = Config {
-            server: old.server.clone(),
+            server,
             store: old.store.clone(),
             vantage: old.vantage.clone(),
             ..config
@@ -365,12 +285,14 @@ impl Daemon {
             && in_force.await.is_ok()
         {
             self.tap.set_providers(&config.providers);
+            self.tap.set_hosts(&config.server.allowed_hosts);
             self.outlet.reconfigure(&config);
             let (post, alerts) = (self.post.clone(), config.alerts.clone());
             // New channels may have messages on disk.
             let _ = tokio::task::spawn_blocking(move || post.configure(&alerts)).await;
             *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         }
+        restart
     }
 
     /// Runs until the loop or the server ends by itself, which only a bug makes them do.

@@ -2,6 +2,7 @@
 //!
 //! The daemon feeds it what happened and does what it says; the simulation does the same in virtual time.
 
+mod declared;
 mod traffic;
 
 use std::{
@@ -10,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+pub use declared::ProbeRefused;
 use traffic::Traffic;
 
 use crate::{
@@ -120,6 +122,8 @@ pub struct Brain {
     /// Targets whose last short canary was not sent because real traffic told enough.
     resting: HashSet<TargetId>,
     traffic: Traffic,
+    /// When the next occurrences of planned maintenance are reckoned again.
+    plan_due: Timestamp,
 }
 
 /// What the engine must know of a configuration.
@@ -171,8 +175,11 @@ impl Brain {
             spent_out: HashSet::new(),
             resting: HashSet::new(),
             traffic,
+            plan_due: now,
         };
         brain.index(config);
+        // Nobody has been told anything yet that could have changed.
+        let _ = brain.plan(now);
         brain
     }
 
@@ -201,7 +208,9 @@ impl Brain {
         self.traffic.configured(|target| models.contains_key(target));
         self.resting.clear();
         self.config = Arc::new(config.clone());
-        self.resetup(now)
+        let mut acts = self.resetup(now);
+        acts.extend(self.plan(now));
+        acts
     }
 
     fn resetup(&mut self, now: Timestamp) -> Vec<Act> {
@@ -255,6 +264,7 @@ impl Brain {
     pub fn wake(&mut self, now: Timestamp) -> Vec<Act> {
         let effects = self.engine.tick(now);
         let mut acts = self.acts(effects, now);
+        acts.extend(self.replan(now));
         while let Some(entry) = self.orders.first_entry() {
             if entry.key().0 > now {
                 break;
@@ -266,7 +276,7 @@ impl Brain {
             acts.extend(self.resetup(now));
         }
         for due in self.schedule.take_due(now) {
-            if self.rests(&due.subject, due.kind, now) {
+            if self.engine.is_paused(&due.subject) || self.rests(&due.subject, due.kind, now) {
                 self.schedule.finished(&due.subject, due.kind);
                 continue;
             }
@@ -325,6 +335,8 @@ impl Brain {
     /// The state is of an unknown version; nothing was taken up then.
     pub fn restore(&mut self, saved: &Saved, now: Timestamp) -> Result<(), String> {
         self.take_in(saved, now);
+        // First what people declared: it is part of what every target's state was, and holds whatever becomes of the rest.
+        self.engine.restore_declared(saved, now)?;
         self.engine.restore(saved, now)
     }
 
@@ -376,6 +388,10 @@ impl Brain {
     /// An order of the engine: recovery goes ahead of politeness, a confirm does not; nothing goes ahead of
     /// `Retry-After` or money.
     fn ordered(&mut self, order: ProbeOrder, now: Timestamp, acts: &mut Vec<Act>) {
+        // It may have waited from before the pause.
+        if self.engine.is_paused(&order.subject) {
+            return;
+        }
         match self.schedule.admit(&order.subject, order.purpose, now) {
             Ok(()) => {
                 if let Some(kind) = self.kind_for(&order.subject) {
@@ -426,6 +442,7 @@ impl Brain {
         }
     }
 
+    /// A probe of the timetable or of health; what is not sent is counted.
     fn launch(
         &mut self,
         subject: Subject,
@@ -433,26 +450,49 @@ impl Brain {
         purpose: Purpose,
         now: Timestamp,
     ) -> Option<Launch> {
-        if self.flights.len() >= MAX_IN_FLIGHT {
-            self.skipped.overdue += 1;
-            return None;
-        }
         let target = match &subject {
             Subject::Model(target, _) => target.clone(),
             Subject::Edge(id) => self.providers.get(id)?.models.first()?.id.clone(),
         };
-        let provider = Arc::clone(self.providers.get(target.provider())?);
-        let model = Arc::clone(self.models.get(&target)?);
+        if let Some(canary) = kind.canary() {
+            self.models.get(&target)?.scheduled(canary)?;
+        }
+        match self.try_launch(subject, target.clone(), kind, purpose, now) {
+            Ok(launch) => Some(launch),
+            Err(refused) => {
+                match refused {
+                    ProbeRefused::TooMany => self.skipped.overdue += 1,
+                    ProbeRefused::Spent(_) => {
+                        self.skipped.budget += 1;
+                        self.spent_out.insert(target);
+                    }
+                    ProbeRefused::Unknown(_) | ProbeRefused::NoSuch(..) | ProbeRefused::UnderWay(_) => {}
+                }
+                None
+            }
+        }
+    }
+
+    fn try_launch(
+        &mut self,
+        subject: Subject,
+        target: TargetId,
+        kind: ProbeKind,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<Launch, ProbeRefused> {
+        if self.flights.len() >= MAX_IN_FLIGHT {
+            return Err(ProbeRefused::TooMany);
+        }
+        let unknown = || ProbeRefused::Unknown(target.clone());
+        let provider = Arc::clone(self.providers.get(target.provider()).ok_or_else(unknown)?);
+        let model = Arc::clone(self.models.get(&target).ok_or_else(unknown)?);
         let grant = match kind.canary() {
             None => None,
             Some(canary) => {
-                model.scheduled(canary)?;
-                let at_most = worst_case(&model, canary);
-                let Ok(grant) = self.budget.reserve(&target, purpose, at_most, now) else {
-                    self.skipped.budget += 1;
-                    self.spent_out.insert(target);
-                    return None;
-                };
+                let grant = self
+                    .budget
+                    .reserve(&target, purpose, worst_case(&model, canary), now)?;
                 self.spent_out.remove(&target);
                 Some(grant)
             }
@@ -482,7 +522,7 @@ impl Brain {
             grant,
         };
         self.flights.insert(id, flight);
-        Some(launch)
+        Ok(launch)
     }
 
     /// When the first token is due. That of a call says nothing about the model's speed, so it has the limit alone.

@@ -1,6 +1,15 @@
 //! The one task that owns the brain: takes what happened, publishes first, then launches and records.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+mod orders;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use orders::Answer;
+pub(crate) use orders::Order;
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -8,7 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     alarms::{Alarms, Brought},
     annotate::Annotator,
-    brain::{Act, Brain, Launch, Skipped},
+    brain::{Act, Brain, Launch, ProbeRefused, Skipped},
     pulse::Pulse,
     watch::Watch,
 };
@@ -16,7 +25,7 @@ use crate::{
     alert::AckError,
     clock::{Clock, Timestamp},
     config::Config,
-    feed::{Cause, FIGURES_EVERY, HEARTBEAT, Hub, v1},
+    feed::{Cause, FIGURES_EVERY, HEARTBEAT, Hub, declared::DeclaredBoard, v1},
     health::{Change, Incident, IncidentPhase, Network, StandingKeeper, Transition},
     id::TargetId,
     intake::{Intake, Queue, Sampler},
@@ -60,6 +69,8 @@ pub(crate) enum Input {
     Official(Box<(Page, Reading)>),
     /// A new configuration, checked; the answer comes when it is in force.
     Reload(Box<Config>, oneshot::Sender<()>),
+    /// An operator asks for something.
+    Order(Order),
     /// Somebody takes care of an incident or alarm of that name.
     Ack(Box<Ack>),
 }
@@ -96,6 +107,7 @@ pub(crate) struct Doors {
     pub(crate) reported: Queue,
     pub(crate) outlet: Arc<Outlet>,
     pub(crate) board: Arc<Board>,
+    pub(crate) declared: Arc<DeclaredBoard>,
     pub(crate) seed: u64,
 }
 
@@ -115,6 +127,11 @@ pub(crate) struct Core {
     intake: Intake,
     reported: Queue,
     board: Arc<Board>,
+    /// Where everybody sees what is declared, and which version of it.
+    declared: Arc<DeclaredBoard>,
+    shown: u64,
+    /// Probes under way that somebody waits for.
+    asked: HashMap<u64, oneshot::Sender<Result<Box<Observation>, ProbeRefused>>>,
     /// Which observations of real traffic are kept one by one; the others are only summed.
     sampler: Sampler,
     sums: Sums,
@@ -142,6 +159,8 @@ struct News {
     anchors: bool,
     /// Another configuration is in force: the feed shows it at once.
     reloaded: bool,
+    /// What is answered once the feed is told.
+    answers: Vec<Answer>,
 }
 
 impl Core {
@@ -159,13 +178,18 @@ impl Core {
             reported,
             outlet,
             board,
+            declared,
             seed,
         } = doors;
+        declared.set(brain.declared());
         let (inputs, receiver) = mpsc::channel(MAX_INPUTS);
         let (observations, _) = broadcast::channel(FOLLOWED);
         let mut watch = Watch::new(fetcher, clock.clone(), inputs.clone(), stop.clone(), seed);
         watch.follow(config);
         Self {
+            shown: brain.declared().version(),
+            declared,
+            asked: HashMap::new(),
             brain,
             annotator,
             alarms,
@@ -222,6 +246,8 @@ impl Core {
             news.add(self.brain.wake(now));
             self.annotate(&mut news, now);
             self.tell(&news, now);
+            self.show_declared();
+            news.answers.drain(..).for_each(Answer::give);
             if now >= heartbeat || news.reloaded {
                 heartbeat = now.plus(HEARTBEAT);
                 self.publish(Cause::Heartbeat, now);
@@ -322,9 +348,14 @@ impl Core {
                     // Nobody following is no error.
                     let _ = self.handle.observations.send(Arc::clone(&observation));
                     self.writer.send(Record::Observation((*observation).clone()));
+                    self.answer_probe(id, &observation, news);
                 }
                 Input::Slow(id) => news.add(self.brain.pending_slow(id, now)),
-                Input::Lost(id) => self.brain.lost(id, now),
+                Input::Lost(id) => {
+                    self.asked.remove(&id);
+                    self.brain.lost(id, now);
+                }
+                Input::Order(order) => self.take_order(order, news, now),
                 Input::Anchors(answered) => news.add(self.brain.anchor_round(&answered, now)),
                 Input::Official(read) => {
                     let (page, reading) = *read;
@@ -551,6 +582,8 @@ impl Core {
         self.annotate(&mut news, self.clock.now());
         self.tell(&news, self.clock.now());
         let kept = self.alarm(&news, false, self.clock.now());
+        self.show_declared();
+        news.answers.drain(..).for_each(Answer::give);
         news.launches.clear();
         news.anchors = false;
         self.act(news, kept);
@@ -585,14 +618,14 @@ impl News {
 
 /// One line per change of state or advice.
 fn log_transition(transition: &Transition) {
-    let (from, to) = (transition.from.as_str(), transition.to.as_str());
+    let (from, state) = (transition.from.as_str(), transition.to.as_str());
     let (hint, reason) = (transition.routing.hint.as_str(), transition.reason.code.as_str());
     let (target_id, weight) = (&transition.target, transition.routing.weight);
     let text = &transition.reason.text;
     if transition.to.is_impaired() && transition.from != transition.to {
-        tracing::warn!(%target_id, from, to, hint, weight, reason, text, "health changed");
+        tracing::warn!(%target_id, from, state, hint, weight, reason, text, "health changed");
     } else {
-        tracing::info!(%target_id, from, to, hint, weight, reason, text, "health changed");
+        tracing::info!(%target_id, from, state, hint, weight, reason, text, "health changed");
     }
 }
 
@@ -604,13 +637,13 @@ fn log_change(change: &Change) {
 
 /// Begin and end; what lies between are transitions.
 fn log_incident(phase: IncidentPhase, incident: &Incident) {
-    let (id, target_id, worst) = (&incident.id, &incident.target, incident.worst.as_str());
+    let (incident_id, target_id, worst) = (&incident.id, &incident.target, incident.worst.as_str());
     match phase {
-        IncidentPhase::Opened => tracing::warn!(%target_id, id, worst, "incident opened"),
+        IncidentPhase::Opened => tracing::warn!(%target_id, incident_id, worst, "incident opened"),
         IncidentPhase::Closed => {
             let end = incident.recovered.or(incident.closed).unwrap_or(incident.started);
             let lasted = humantime::format_duration(end.since(incident.started));
-            tracing::info!(%target_id, id, worst, %lasted, "incident closed");
+            tracing::info!(%target_id, incident_id, worst, %lasted, "incident closed");
         }
         IncidentPhase::Updated => {}
     }

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::Config,
-    feed::{Hub, v1},
+    feed::{Hub, declared::DeclaredBoard, v1},
     health::Incident,
     intake::Intake,
     official::{self, Fetcher},
@@ -129,6 +129,7 @@ pub(super) struct Heart {
     pub(super) pulse: Arc<Pulse>,
     pub(super) intake: Intake,
     pub(super) board: Arc<Board>,
+    pub(super) declared: Arc<DeclaredBoard>,
     pub(super) outlet: Arc<Outlet>,
     pub(super) post: Post,
     pub(super) alarms: Shown,
@@ -163,6 +164,7 @@ impl Heart {
         let outlet = Arc::new(Outlet::new(clock.clone()));
         let (intake, reported) = Intake::new(config, &brain.reports_only(), clock.clone());
         let board = Arc::new(Board::new(&config.routes, &hub.snapshot()));
+        let declared = Arc::new(DeclaredBoard::default());
         let doors = Doors {
             hub: Arc::clone(&hub),
             writer: writer.clone(),
@@ -176,6 +178,7 @@ impl Heart {
             reported,
             outlet: Arc::clone(&outlet),
             board: Arc::clone(&board),
+            declared: Arc::clone(&declared),
             seed,
         };
         let core = Core::new(brain, doors, config, stop.clone());
@@ -185,6 +188,7 @@ impl Heart {
             pulse,
             intake,
             board,
+            declared,
             outlet,
             post,
             alarms: shown,

@@ -9,7 +9,9 @@ mod assemble;
 mod bell;
 pub mod brain;
 mod carriers;
+mod control;
 mod core;
+mod front;
 mod heart;
 mod mcp;
 mod own;
@@ -22,4 +24,5 @@ mod watch;
 
 pub use assemble::{Daemon, StartError, StorePlace};
 pub(crate) use carriers::carriers;
+pub use control::ReloadAsked;
 pub use sockets::Sockets;

@@ -15,7 +15,7 @@ use crate::{
     },
     clock::{Clock, Timestamp},
     config::{Config, Fitness},
-    feed::{Hub, reliability::Reliability, v1},
+    feed::{Hub, declared::DeclaredBoard, reliability::Reliability, v1},
     id::{ProviderId, TargetId},
     intake::Intake,
     probe,
@@ -29,6 +29,7 @@ use crate::{
 pub(crate) struct PageShelf {
     pub(crate) hub: Arc<Hub>,
     pub(crate) board: Arc<Board>,
+    pub(crate) declared: Arc<DeclaredBoard>,
     pub(crate) reader: Reader,
     pub(crate) config: Arc<RwLock<Arc<Config>>>,
     pub(crate) intake: Intake,

@@ -1,5 +1,6 @@
 //! The published health: wire types of v1 and the hub that hands them out.
 
+pub mod declared;
 mod delta;
 pub mod evidence;
 mod filter;

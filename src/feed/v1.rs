@@ -9,7 +9,10 @@ use std::{borrow::Cow, time::Duration};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::wire::{self, Time};
+use super::{
+    declared::Declared,
+    wire::{self, Time},
+};
 use crate::{
     health::{self, Breaker, Hint, Network, State},
     id::{ProviderId, TargetId},
@@ -204,6 +207,9 @@ pub struct TargetHealth {
     pub incident: Option<String>,
     /// Dollars spent on probing it today (UTC).
     pub spent_usd_today: f64,
+    /// What people declared of it and is in force: pause, maintenance, override. Empty nearly always.
+    #[serde(default)]
+    pub declared: Vec<Declared>,
 }
 
 /// From this failure rate on a target in state `partial` is avoided: that at which the breaker opens
@@ -421,6 +427,7 @@ impl From<&health::TargetView> for TargetHealth {
             official: view.official.as_ref().map(Official::from),
             incident: view.incident.clone(),
             spent_usd_today: (view.spent_usd_today * 1e6).round() / 1e6,
+            declared: view.declared.all().map(|one| Declared::from(&**one)).collect(),
         }
     }
 }

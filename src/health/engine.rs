@@ -1,5 +1,6 @@
 //! All streams, the vantage gate and the incidents behind one door.
 
+mod declare;
 mod edge;
 mod feed;
 mod judge;
@@ -15,7 +16,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    Deadlines, Effect, IncidentPhase, Length, Saved, Setup, View,
+    Deadlines, Declared, Effect, IncidentPhase, Length, Saved, Setup, View,
     deadline::CANARY_CLASS,
     provider::Provider,
     target::{Target, span_ms},
@@ -42,6 +43,10 @@ pub struct Engine {
     gate: Gate,
     /// In peer mode: the provider whose evidence waits for another's.
     asker: Option<usize>,
+    /// What people declared.
+    declared: Declared,
+    /// When something declared begins or ends next.
+    declared_due: Option<Timestamp>,
     rng: ChaCha8Rng,
     now: Timestamp,
 }
@@ -55,6 +60,8 @@ impl Engine {
             index: HashMap::new(),
             gate: Gate::new(0, 0),
             asker: None,
+            declared: Declared::default(),
+            declared_due: None,
             rng: ChaCha8Rng::seed_from_u64(seed),
             now,
         };
@@ -74,6 +81,7 @@ impl Engine {
                 out.push(Effect::Incident(IncidentPhase::Closed, incident));
             }
         }
+        self.apply_declared(now, &mut out);
         self.judge_all(now, &mut out);
         out
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Hint, Routing, State};
+use super::{Forced, Hint, Routing, State};
 use crate::clock::Timestamp;
 
 /// Failing fraction from which a partial target is to be avoided.
@@ -95,6 +95,16 @@ impl Advice {
             }
         }
         facts.key.map_or_else(|| plain(hint, weight), own)
+    }
+
+    /// The advice that a person forces. Whom nobody was sent comes back by degrees once that is over.
+    pub(super) fn force(&mut self, forced: Forced) -> Routing {
+        self.ramp_since_ms = None;
+        self.away = forced == Forced::Avoid;
+        match forced {
+            Forced::Allow => plain(Hint::Allow, 1.0),
+            Forced::Avoid => plain(Hint::Avoid, 0.0),
+        }
     }
 
     /// When the next step of the ramp begins.

@@ -6,6 +6,7 @@
 mod base_rate;
 mod confirm;
 mod deadline;
+mod declared;
 mod engine;
 mod evidence;
 mod flags;
@@ -20,6 +21,7 @@ mod provider;
 mod recent;
 pub mod reliability;
 mod save;
+mod scope;
 mod standing;
 mod stream;
 mod target;
@@ -31,6 +33,10 @@ mod window;
 #[cfg(test)]
 mod properties;
 
+pub use declared::{
+    Declaration, DeclareError, Declared, DeclaredKind, Declares, Forced, InForce, MAX_AHEAD, MAX_BY_BYTES,
+    MAX_DECLARATION_ID_BYTES, MAX_DECLARATIONS, MAX_DECLARED, MAX_WHY_BYTES, MIN_DECLARED,
+};
 pub use engine::Engine;
 pub use evidence::{Against, against};
 pub use identity::{
@@ -38,5 +44,6 @@ pub use identity::{
 };
 pub use machine::Machine;
 pub use numbers::{DetectorNumbers, Numbers, numbers};
+pub use scope::{MAX_SCOPE_PATTERN_BYTES, MAX_SCOPE_PATTERNS, Scope, ScopeError};
 pub use standing::{MAX_UNWATCHED, Standing, StandingKeeper, StateTimes};
 pub use types::*;

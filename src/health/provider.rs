@@ -101,10 +101,17 @@ impl Provider {
 
 /// A provider's state from its edge and the states of its targets; targets without fresh evidence don't vote.
 pub(super) fn roll_up(edge: State, targets: impl Iterator<Item = State>) -> State {
+    let known: Vec<State> = targets.filter(|state| *state != State::Unknown).collect();
+    if !known.is_empty() && known.iter().all(|state| *state == State::Maintenance) {
+        return State::Maintenance;
+    }
     if edge != State::Operational {
         return edge;
     }
-    let known: Vec<State> = targets.filter(|state| *state != State::Unknown).collect();
+    let known: Vec<State> = known
+        .into_iter()
+        .filter(|state| *state != State::Maintenance)
+        .collect();
     let count = |state: State| known.iter().filter(|s| **s == state).count();
     let (n, down) = (known.len(), count(State::Down));
     if n == 0 {

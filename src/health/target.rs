@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Hint, Length, Machine, ReasonCode, Routing, State, TargetSetup, WINDOW,
+    DeclaredKind, Hint, InForce, Length, Machine, ReasonCode, Routing, State, TargetSetup, WINDOW,
     confirm::{Bucket, RecoveryAllowance},
     deadline::Latency,
     evidence::Key,
@@ -75,6 +75,7 @@ pub(super) struct Published {
     pub(super) since: Timestamp,
     pub(super) code: ReasonCode,
     pub(super) routing: Routing,
+    pub(super) declared: InForce,
 }
 
 /// Which stream speaks for a target.
@@ -120,6 +121,10 @@ pub(super) struct Target {
     /// When a natural stop last came with a cut text.
     forged_ms: Option<i64>,
     spent: (i64, f64),
+    /// What people declared of it and is in force.
+    pub(super) declared: InForce,
+    /// When maintenance or a pause last ended: what failed before concerns nobody.
+    pub(super) declared_until: Option<Timestamp>,
 }
 
 impl Target {
@@ -146,6 +151,7 @@ impl Target {
                     weight: None,
                     retry_at: None,
                 },
+                declared: InForce::default(),
             },
             sentinels: Default::default(),
             last_complete_ms: None,
@@ -155,6 +161,8 @@ impl Target {
             terminal_lax: false,
             forged_ms: None,
             spent: (0, 0.0),
+            declared: InForce::default(),
+            declared_until: None,
         }
     }
 
@@ -180,10 +188,11 @@ impl Target {
 
     /// Whether a probe of that length can be ordered.
     pub(super) fn can_probe(&self, length: Length) -> bool {
-        match length {
+        let asked = match length {
             Length::Short => self.setup.interval.is_some(),
             Length::Long => self.setup.long,
-        }
+        };
+        asked && self.declared.pause.is_none()
     }
 
     /// Notes what is shown beside the state and judged by nobody. Gives what changed about who answers.
@@ -233,6 +242,8 @@ impl Target {
             (self.sentinels.iter().any(|sentinel| sentinel.off), "sentinel_off"),
             (self.terminal_lax, "terminal_lax"),
             (self.setup.reports_only, "reports_only"),
+            (self.declared.forced.is_some(), "overridden"),
+            (self.declared.pause.is_some(), "paused"),
         ]
         .into_iter()
         .filter_map(|(set, name)| set.then_some(name))
@@ -291,9 +302,25 @@ impl Target {
         self.key.filter(|trouble| !trouble.blocks())?.retry_at_ms
     }
 
+    /// What is so: what people declared where they did, else what the evidence amounts to.
+    pub(super) fn decide(&self, provider: &Provider, gate: &Gate, now_ms: i64) -> Decision {
+        let mut decision = self.judge_evidence(provider, gate, now_ms);
+        if let Some(declared) = self.declared.of_state() {
+            let paused = declared.what.kind() == DeclaredKind::Pause;
+            (decision.state, decision.code) = if paused {
+                (State::Unknown, ReasonCode::Paused)
+            } else {
+                (State::Maintenance, ReasonCode::Maintenance)
+            };
+            decision.speaker = Speaker::Nobody;
+            decision.facts.key = None;
+        }
+        decision
+    }
+
     /// What the streams amount to: the worst of those with fresh evidence; unknown unless edge and a model stream
     /// are both known to be good.
-    pub(super) fn decide(&self, provider: &Provider, gate: &Gate, now_ms: i64) -> Decision {
+    fn judge_evidence(&self, provider: &Provider, gate: &Gate, now_ms: i64) -> Decision {
         let streams = [
             (Speaker::Edge, &provider.edge),
             (Speaker::Model(Length::Short), &self.short),
@@ -352,6 +379,15 @@ impl Target {
             _ if self.key.is_some() => unknown(ReasonCode::OwnKey),
             _ if self.is_stale(now_ms) => unknown(ReasonCode::Stale),
             _ => unknown(ReasonCode::Starting),
+        }
+    }
+
+    /// The advice that follows from a decision; what a person forces comes before it.
+    pub(super) fn advise(&mut self, decision: &Decision, now_ms: i64) -> Routing {
+        let routing = self.advice.routing(decision.state, &decision.facts, now_ms);
+        match self.declared.advice() {
+            Some(forced) => self.advice.force(forced),
+            None => routing,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::Change;
+use super::{Change, InForce};
 use crate::{
     clock::Timestamp,
     id::{ProviderId, TargetId},
@@ -182,11 +182,13 @@ pub enum ReasonCode {
     OwnKey,
     /// Declared by a person.
     Maintenance,
+    /// A person stopped our probes.
+    Paused,
 }
 
 impl ReasonCode {
     /// Every code.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Healthy,
         Self::Truncated,
         Self::Overloaded,
@@ -200,6 +202,7 @@ impl ReasonCode {
         Self::VantageOffline,
         Self::OwnKey,
         Self::Maintenance,
+        Self::Paused,
     ];
 
     /// The name in the feed.
@@ -218,6 +221,7 @@ impl ReasonCode {
             Self::VantageOffline => "vantage_offline",
             Self::OwnKey => "self",
             Self::Maintenance => "maintenance",
+            Self::Paused => "paused",
         }
     }
 }
@@ -336,6 +340,8 @@ pub struct TargetView {
     pub spent_usd_today: f64,
     /// What its provider's own status page says: shown beside, never part of what we judge.
     pub official: Option<OfficialWord>,
+    /// What people declared of it and is in force.
+    pub declared: InForce,
 }
 
 /// A provider's own word about itself.

@@ -5,6 +5,7 @@
 use std::{
     future::Future,
     pin::pin,
+    sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -17,8 +18,9 @@ use endturn::{
         Subscription, record, v1,
     },
     health::{
-        Figures, Hint, Incident, IncidentEntry, IncidentPhase, Network, Percentiles, ProviderView, Rate,
-        Reason, ReasonCode, Routing, State, TargetView, Transition, View,
+        Declaration, Declares, Figures, Hint, InForce, Incident, IncidentEntry, IncidentPhase, Network,
+        Percentiles, ProviderView, Rate, Reason, ReasonCode, Routing, Scope, State, TargetView, Transition,
+        View,
     },
     id::TargetId,
     verdict::{Flags, Observation, Source, Truncation, Verdict},
@@ -46,6 +48,24 @@ fn reason(code: ReasonCode) -> Reason {
             _ => "finishes its replies".to_owned(),
         },
         sources: vec![Source::Canary, Source::Report],
+    }
+}
+
+/// Maintenance from then on, for two hours, as ana declared it.
+pub(crate) fn maintenance(from: Timestamp) -> InForce {
+    let one = Declaration {
+        id: "3fa9c1d2".to_owned(),
+        what: Declares::Maintenance,
+        targets: Scope::new(["*"]).expect("a pattern"),
+        from,
+        until: from.plus(Duration::from_secs(7_200)),
+        by: "ana".to_owned(),
+        why: "<b>announced</b>".to_owned(),
+        planned: false,
+    };
+    InForce {
+        maintenance: Some(Arc::new(one)),
+        ..InForce::default()
     }
 }
 
@@ -95,6 +115,11 @@ pub(crate) fn target(text: &str, state: State) -> TargetView {
         incident: None,
         spent_usd_today: 0.031,
         official: None,
+        declared: if state == State::Maintenance {
+            maintenance(T0)
+        } else {
+            InForce::default()
+        },
     }
 }
 

@@ -7,6 +7,7 @@
     reason = "a test that can't go on should say where; tables are long"
 )]
 
+mod access;
 mod alerts;
 mod api;
 mod bad_input;

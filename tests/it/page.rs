@@ -77,6 +77,7 @@ impl Fake {
                 incident: None,
                 spent_usd_today: 0.0,
                 official: None,
+                declared: Default::default(),
             }],
         };
         let identity = Identity {

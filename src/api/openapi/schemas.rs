@@ -62,6 +62,7 @@ texts! {
     Cursor, "Opaque: `next_cursor` of a page.", Some("^[0-9]{1,18}$"), None, "54203718400";
     Word, "One word of ours.", Some("^[a-z0-9_]{1,64}$"), None, "overloaded";
     IncidentId, "An incident's id.", Some("^[0-9A-Za-z-]{1,64}$"), None, "0197a2b0-0000-7000-8000-000000000001";
+    DeclarationId, "A declaration's id.", Some("^[0-9A-Za-z._-]{1,96}$"), None, "3fa9c1d2";
     Span, "A length of time: seconds, or with a unit.", Some("^[0-9]{1,5}(s|m)?$"), None, "30s";
     Step, "A length of time of a minute or more.", Some("^[1-9][0-9]{0,2}(m|h|d)$"), None, "1h";
     MonthName, "A calendar month in UTC.", Some("^(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])$"), None, "2026-06";
@@ -124,6 +125,9 @@ macro_rules! problems {
 
 problems! {
     NotFound: "404" "Nothing is there";
+    Forbidden: "401" "A token is asked for, and there is none that is known", "403" "The token is not for this";
+    OrderProblems: "409" "It can't be done beside what is under way, or what is spent",
+        "422" "It is understood, and makes no sense: the detail says why";
     Unauthorized: "401" "A token is asked for, and there is none that is known";
     Unavailable: "503" "Not now; asking again later may help";
     BodyProblems: "408" "The body did not come in time", "415" "A kind of body that is not read here";

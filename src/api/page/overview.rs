@@ -15,6 +15,7 @@ use crate::{
 use super::{
     Scene,
     bars::{Bars, Calendar, draw},
+    declared::{Notice, notices},
     figures::{Figure, Moment},
     frame::{Frame, Spoken, href, incident_href},
     html,
@@ -28,6 +29,7 @@ use super::{
 struct OverviewPage {
     frame: Frame,
     strips: Vec<Strip>,
+    notices: Vec<Notice>,
     ways: Vec<Line>,
     sections: Vec<Section>,
 }
@@ -74,6 +76,7 @@ impl Scene<'_> {
         html(&OverviewPage {
             frame: Frame::new(self, health, Sentence::overview(self, health), "/"),
             strips: strips(health, self.now),
+            notices: notices(health, self.now),
             // A decision is no older than the feed that it follows from.
             ways: if self.is_stale() {
                 Vec::new()
@@ -117,7 +120,7 @@ fn sections(health: &Health, now: Timestamp, calendar: &Calendar) -> Vec<Section
         state: target.state,
         since: Moment::new(target.since.0, now),
         why: match target.state {
-            State::Operational => String::new(),
+            State::Operational if target.declared.is_empty() => String::new(),
             _ => words::line(&target.reason.text, words::MAX_LINE),
         },
         bars: draw(calendar, &target.id, now, target.state),

@@ -19,6 +19,7 @@ use crate::{
 use super::{
     MAX_OBSERVATIONS, Scene, assets,
     chart::{Board, Fall, History, Range, fall},
+    declared::Word,
     figures::{self, Figure, Moment, dollars},
     frame::{Frame, Spoken, href, incident_href},
     html,
@@ -57,6 +58,7 @@ struct TargetPage {
     spent: String,
     figures: Vec<Figure>,
     word: Option<Whose>,
+    declared: Vec<Word>,
     uptime: Vec<Uptime>,
     ranges: [Range; Range::ALL.len()],
     range: Range,
@@ -151,6 +153,7 @@ impl Scene<'_> {
             why: words::line(&target.reason.text, words::MAX_LINE),
             sources: target.reason.sources.join(", "),
             routing: words::routing(&target.routing, now),
+            declared: Word::all(target, now),
             last_complete: target.last_complete_at.map(|at| Moment::new(at.0, now)),
             official: Spoken::of(target, now),
             served: target

@@ -130,6 +130,7 @@ pub(super) fn ignorance(code: &str) -> &'static str {
         "stale" => "no fresh evidence",
         "vantage_offline" => "this vantage has lost its network",
         "self" => "our own key is refused, limited or spent",
+        "paused" => "a person stopped our probes",
         _ => "not enough evidence",
     }
 }
@@ -285,6 +286,8 @@ pub(super) fn flag(name: &str) -> String {
         "reports_only" => "not configured: judged by what others report".to_owned(),
         "canary_resting" => "the canary rests: real traffic tells enough".to_owned(),
         "budget_spent" => "no money left for generation today".to_owned(),
+        "overridden" => "a person forces what routers are told".to_owned(),
+        "paused" => "a person stopped our probes".to_owned(),
         other => other.replace('_', " "),
     }
 }

@@ -3,7 +3,7 @@
 //! Statuspage has no word for "nobody knows". A component of which nothing is known keeps what was last known of it, as
 //! a page written by people would, and says so in its description and in that of the whole.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use sha2::{Digest, Sha256};
 
@@ -13,8 +13,12 @@ use super::shape::{
 };
 use crate::{
     clock::Timestamp,
-    feed::v1::{Health, TargetHealth},
-    health::{Incident, State},
+    feed::{
+        Time,
+        declared::{Declarations, Declared},
+        v1::{Health, TargetHealth},
+    },
+    health::{DeclaredKind, Incident, Scope, State},
     id::TargetId,
 };
 
@@ -27,6 +31,8 @@ pub(super) struct Board<'a> {
     pub(super) health: &'a Health,
     /// Incidents that are not over, newest first.
     pub(super) open: &'a [Incident],
+    /// What is declared, and is still to begin.
+    pub(super) declared: &'a Declarations,
     /// `http://HOST`.
     pub(super) origin: &'a str,
 }
@@ -246,30 +252,103 @@ impl Board<'_> {
         }
     }
 
-    /// Targets under maintenance, each as declared work that is under way: the feed tells of no other.
+    /// Maintenance that is under way and that is to come, in this order.
     pub(super) fn maintenances(&self) -> Vec<StatusIncident> {
-        let components = self.components();
-        let resting = |target: &&TargetHealth| target.state == State::Maintenance;
-        let targets = self.health.targets.iter().filter(resting);
-        targets
-            .map(|target| StatusIncident {
-                id: id("maintenance", &format!("{} {}", target.id, target.since)),
-                name: format!("{}: maintenance", target.id),
-                status: Stage::InProgress,
-                created_at: target.since,
-                updated_at: target.since,
-                monitoring_at: None,
-                resolved_at: None,
-                impact: Indicator::Maintenance,
-                shortlink: format!("{}/targets/{}", self.origin, target.id),
-                started_at: target.since,
-                page_id: self.page_id(),
-                incident_updates: Vec::new(),
-                components: only(&components, &target.id),
-                scheduled_for: Some(target.since),
-                scheduled_until: None,
+        let mut all = self.active();
+        all.extend(self.upcoming());
+        all
+    }
+
+    /// Maintenance that is under way, as the feed's targets tell it.
+    pub(super) fn active(&self) -> Vec<StatusIncident> {
+        let kind = DeclaredKind::Maintenance.as_str();
+        let mut found: BTreeMap<(Time, &str), (&Declared, Vec<&TargetHealth>)> = BTreeMap::new();
+        for target in &self.health.targets {
+            for one in target.declared.iter().filter(|one| one.kind == kind) {
+                let place = found.entry((one.from, &one.id)).or_insert((one, Vec::new()));
+                place.1.push(target);
+            }
+        }
+        let found = found.into_values();
+        found
+            .map(|(one, targets)| self.maintenance(one, &targets, Stage::InProgress))
+            .collect()
+    }
+
+    /// Maintenance that is declared or planned and still to begin.
+    pub(super) fn upcoming(&self) -> Vec<StatusIncident> {
+        let kind = DeclaredKind::Maintenance.as_str();
+        let all = self.declared.declared.iter();
+        all.filter(|one| !one.active && one.declared.kind == kind)
+            .filter_map(|one| {
+                let scope = Scope::new(one.targets.iter().map(String::as_str)).ok()?;
+                let held = self
+                    .health
+                    .targets
+                    .iter()
+                    .filter(|target| scope.holds(&target.id));
+                let targets: Vec<&TargetHealth> = held.collect();
+                Some(self.maintenance(&one.declared, &targets, Stage::Scheduled))
             })
             .collect()
+    }
+
+    fn maintenance(&self, one: &Declared, targets: &[&TargetHealth], stage: Stage) -> StatusIncident {
+        let name = match targets {
+            [] => "Maintenance".to_owned(),
+            [target] => format!("{}: maintenance", target.id),
+            [first, rest @ ..] => format!("{} and {} more: maintenance", first.id, rest.len()),
+        };
+        let components = self.components();
+        let components: Vec<StatusComponent> = targets
+            .iter()
+            .flat_map(|target| only(&components, &target.id))
+            .collect();
+        let incident = id("maintenance", &one.id);
+        let status = match stage {
+            Stage::Scheduled => ComponentStatus::Operational,
+            _ => ComponentStatus::UnderMaintenance,
+        };
+        let affected = components.iter().map(|component| StatusAffected {
+            code: component.id.clone(),
+            name: component.name.clone(),
+            old_status: ComponentStatus::Operational,
+            new_status: status,
+        });
+        let body = if one.why.is_empty() {
+            format!("declared by {}", one.by)
+        } else {
+            format!("declared by {}: {}", one.by, one.why)
+        };
+        StatusIncident {
+            name,
+            status: stage,
+            created_at: one.from,
+            updated_at: one.from,
+            monitoring_at: None,
+            resolved_at: None,
+            impact: Indicator::Maintenance,
+            shortlink: match targets {
+                [target] => format!("{}/targets/{}", self.origin, target.id),
+                _ => format!("{}/", self.origin),
+            },
+            started_at: one.from,
+            page_id: self.page_id(),
+            incident_updates: vec![StatusUpdate {
+                id: id("update", &one.id),
+                status: stage,
+                body,
+                incident_id: incident.clone(),
+                created_at: one.from,
+                updated_at: one.from,
+                display_at: one.from,
+                affected_components: affected.collect(),
+            }],
+            id: incident,
+            components,
+            scheduled_for: Some(one.from),
+            scheduled_until: Some(one.until),
+        }
     }
 }
 

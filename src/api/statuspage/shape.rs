@@ -98,6 +98,8 @@ pub(in crate::api) enum Stage {
     Monitoring,
     /// It is over.
     Resolved,
+    /// Declared work, to begin.
+    Scheduled,
     /// Declared work, under way.
     InProgress,
 }

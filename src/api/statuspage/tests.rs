@@ -5,7 +5,10 @@ use super::{
 use crate::{
     api::fixture::{T0, view},
     clock::Timestamp,
-    feed::v1::{Health, Identity, StoreStatus},
+    feed::{
+        declared::{Declaration, Declarations, Declared},
+        v1::{Health, Identity, StoreStatus},
+    },
     health::{
         Hint, Incident, IncidentEntry, Network, Percentiles, ProviderView, Reason, ReasonCode, State, View,
     },
@@ -74,10 +77,13 @@ fn incident(timeline: &[(u64, &'static str, State)]) -> Incident {
     }
 }
 
+static NONE: Declarations = Declarations { declared: Vec::new() };
+
 fn board<'a>(health: &'a Health, open: &'a [Incident]) -> Board<'a> {
     Board {
         health,
         open,
+        declared: &NONE,
         origin: "http://localhost:7411",
     }
 }
@@ -324,4 +330,51 @@ fn the_page_changes_when_something_does() {
     let news = [incident(&[(70, "transition", State::Partial)])];
     assert_eq!(board(&health, &news).page(&[]).updated_at.0, later(70));
     assert_eq!(board(&health, &[]).page(&news).updated_at.0, later(70));
+}
+
+#[test]
+fn maintenance_is_one_entry_for_all_that_it_means_and_is_told_ahead() {
+    let health = health([State::Maintenance; 2]);
+    let declared = |id: &str, kind: &'static str, from: u64, target: &str, active| Declaration {
+        declared: Declared {
+            id: id.to_owned(),
+            kind: kind.into(),
+            hint: None,
+            from: later(from).into(),
+            until: later(from + 60).into(),
+            by: "the plan n".to_owned(),
+            why: String::new(),
+        },
+        targets: vec![target.to_owned()],
+        active,
+        planned: true,
+    };
+    let ahead = Declarations {
+        declared: vec![
+            declared("3fa9c1d2", "maintenance", 0, "*", true),
+            declared("next", "maintenance", 3_600, "openai", false),
+            declared("p", "pause", 3_600, "openai", false),
+        ],
+    };
+    let board = Board {
+        declared: &ahead,
+        ..board(&health, &[])
+    };
+    let active = board.active();
+    assert_eq!(active.len(), 1);
+    let work = &active[0];
+    assert_eq!((work.status, work.components.len()), (Stage::InProgress, 2));
+    assert_eq!(work.name, "anthropic/claude and 1 more: maintenance");
+    assert_eq!(work.scheduled_for, Some(T0.into()));
+    assert_eq!(work.scheduled_until, Some(later(7_200).into()));
+    assert_eq!(work.incident_updates[0].body, "declared by ana: <b>announced</b>");
+    let upcoming = board.upcoming();
+    assert_eq!(upcoming.len(), 1);
+    assert_eq!(
+        (upcoming[0].status, upcoming[0].name.as_str()),
+        (Stage::Scheduled, "openai/gpt: maintenance")
+    );
+    assert_eq!(upcoming[0].scheduled_for, Some(later(3_600).into()));
+    assert_ne!(upcoming[0].id, work.id);
+    assert_eq!(board.maintenances(), [active, upcoming].concat());
 }

@@ -9,6 +9,7 @@ use crate::{
     verdict::{CanaryKind, FailedAt, Failure, Flags, OffScript, Source, Truncation},
 };
 
+mod declared;
 mod kinds;
 mod traffic;
 

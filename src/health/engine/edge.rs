@@ -136,7 +136,9 @@ impl Engine {
             return;
         }
         self.asker = Some(asker);
-        let others = (1..self.providers.len()).map(|step| (asker + step) % self.providers.len());
+        let others = (1..self.providers.len())
+            .map(|step| (asker + step) % self.providers.len())
+            .filter(|peer| !self.edge_rests(*peer));
         let well = others
             .clone()
             .find(|i| !self.providers[*i].edge.machine.alarmed());
@@ -197,6 +199,9 @@ impl Engine {
     }
 
     pub(super) fn order_edge(&self, home: usize, due: &[i64], purpose: Purpose, out: &mut Vec<Effect>) {
+        if self.edge_rests(home) {
+            return;
+        }
         out.extend(due.iter().map(|due| {
             Effect::Probe(ProbeOrder {
                 subject: Subject::Edge(self.providers[home].id.clone()),

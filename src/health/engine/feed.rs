@@ -275,6 +275,9 @@ impl Engine {
         purpose: Purpose,
         out: &mut Vec<Effect>,
     ) {
+        if self.targets[number].declared.pause.is_some() {
+            return;
+        }
         out.extend(due.iter().map(|due| {
             Effect::Probe(ProbeOrder {
                 subject: Subject::Model(self.targets[number].setup.id.clone(), length),

@@ -41,23 +41,25 @@ impl Engine {
         let home = self.targets[number].provider;
         let decision = self.targets[number].decide(&self.providers[home], &self.gate, now_ms);
         let target = &mut self.targets[number];
-        let routing = target.advice.routing(decision.state, &decision.facts, now_ms);
+        let routing = target.advise(&decision, now_ms);
         let before = target.published.clone();
         let same_advice = routing.hint == before.routing.hint && routing.weight == before.routing.weight;
         let same_reason = decision.code == before.code || !decision.state.is_impaired();
         let same_state = decision.state == before.state;
+        let same_word = target.declared == before.declared;
         target.published = Published {
             state: decision.state,
             since: if same_state { before.since } else { now },
             code: decision.code,
             routing,
+            declared: target.declared.clone(),
         };
-        if same_state && same_advice && same_reason {
+        if same_state && same_advice && same_reason && same_word {
             return;
         }
         let reason = self.reason(number, &decision, now);
         let first_evidence = self.first_evidence(number, &decision);
-        if !(same_state && same_reason) {
+        if !(same_state && same_reason && same_word) {
             self.tell_tracker(number, decision.state, &reason, first_evidence, now, out);
         }
         out.push(Effect::Transition(Transition {
@@ -111,7 +113,9 @@ impl Engine {
             Speaker::Model(length) => target.stream(length),
             Speaker::Nobody => return None,
         };
-        stream.first_bad_ms.map(Timestamp::from_millis)
+        let first = stream.first_bad_ms.map(Timestamp::from_millis)?;
+        // What failed while somebody had declared that it would is no part of a spell of ill health.
+        Some(target.declared_until.map_or(first, |end| first.max(end)))
     }
 
     pub(super) fn incident_clock(&mut self, number: usize, now: Timestamp, out: &mut Vec<Effect>) {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Engine;
+use super::{Engine, declare::KeptDeclared};
 use crate::{
     clock::Timestamp,
     health::{
@@ -23,6 +23,9 @@ struct Kept {
     version: u32,
     providers: Vec<KeptProvider>,
     targets: Vec<KeptTarget>,
+    /// Absent in states kept before there was one.
+    #[serde(default, skip_serializing_if = "KeptDeclared::is_empty")]
+    declared: KeptDeclared,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -134,6 +137,7 @@ impl Engine {
                 })
                 .collect(),
             targets: self.targets.iter().map(keep_target).collect(),
+            declared: KeptDeclared::of(&self.declared),
         };
         Saved {
             // Plain numbers, names and lists: nothing in here can fail to become JSON.
@@ -223,7 +227,8 @@ impl Engine {
         if !decision.state.is_impaired() {
             target.tracker.forget_unannounced();
         }
-        target.published.routing = target.advice.routing(decision.state, &decision.facts, now_ms);
+        target.published.routing = target.advise(&decision, now_ms);
+        target.published.declared = target.declared.clone();
         target.published.code = decision.code;
         target.published.since = if decision.state == kept.state {
             Timestamp::from_millis(kept.since_ms.min(now_ms))

@@ -60,6 +60,7 @@ impl Engine {
             incident: target.tracker.open_id().map(str::to_owned),
             spent_usd_today: target.spent_today(now_ms),
             official: None,
+            declared: target.declared.clone(),
         }
     }
 
@@ -97,7 +98,7 @@ impl Engine {
             Speaker::Nobody => None,
         };
         let tally = stream.map(|stream| stream.recent.tally(now_ms, decision.code));
-        let text = match &tally {
+        let mut text = match &tally {
             Some(tally) => {
                 let words = counted(decision.code, tally, target);
                 if decision.speaker == Speaker::Model(Length::Long) && decision.state != State::Operational {
@@ -106,8 +107,14 @@ impl Engine {
                     words
                 }
             }
-            None => uncounted(decision.code, target, now_ms),
+            None => match target.declared.of_state() {
+                Some(declared) => declared.words(now),
+                None => uncounted(decision.code, target, now_ms),
+            },
         };
+        if let Some(forced) = &target.declared.forced {
+            text = format!("{text}; {}", forced.words(now));
+        }
         Reason {
             code: decision.code,
             text,

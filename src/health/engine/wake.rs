@@ -15,6 +15,9 @@ const LENGTHS: [Length; 2] = [Length::Short, Length::Long];
 impl Engine {
     pub(super) fn wake(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
         let now_ms = now.as_millis();
+        if self.declared_due.is_some_and(|due| due <= now) {
+            self.apply_declared(now, out);
+        }
         if self.gate.comes_back(now_ms) {
             out.push(Effect::Network(Network::Online));
             self.resume(now_ms);
@@ -53,11 +56,18 @@ impl Engine {
     }
 
     fn wake_edge(&mut self, home: usize, now_ms: i64, out: &mut Vec<Effect>) {
+        let rests = self.edge_rests(home);
         let provider = &mut self.providers[home];
         provider.connect.roll(now_ms);
         let edge = &mut provider.edge;
         if edge.kept.known && edge.stale_at(provider.interval_ms).is_some_and(|at| now_ms >= at) {
             edge.forget();
+        }
+        if rests {
+            edge.recovery.stop();
+            edge.confirm.stop();
+            provider.seen = Some(provider.signature());
+            return;
         }
         let mut look = edge.look(now_ms, true);
         // Held evidence is as good as counted for the question whether to ask again.
@@ -92,6 +102,7 @@ impl Engine {
             }
             if !can_probe {
                 stream.recovery.stop();
+                stream.confirm.stop();
                 continue;
             }
             let confirm = stream.confirm.proceed(&look, bucket, &mut self.rng);
@@ -108,6 +119,7 @@ impl Engine {
         let mut earliest = now_ms + IDLE_MS;
         let mut note = |due: Option<i64>| earliest = earliest.min(due.unwrap_or(i64::MAX));
         note(self.gate.next_wake());
+        note(self.declared_due.map(Timestamp::as_millis));
         for provider in &self.providers {
             let edge = &provider.edge;
             note(provider.held.first().map(|held| held.at_ms + HOLD_MS));
