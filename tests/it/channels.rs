@@ -14,7 +14,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use endturn::{
     alert::{Carrier, Lookup, MAX_WHY_BYTES, Means, Message, Outcome},
     clock::Timestamp,
-    config::{AlertSeverity, Channel, SAMPLE, Secret, Way, Webhook, WebhookBody},
+    config::{Channel, SAMPLE, Secret, Way, Webhook, WebhookBody},
 };
 use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
@@ -35,21 +35,19 @@ fn now() -> Timestamp {
 }
 
 fn webhook(origin: &str) -> Channel {
+    let way = Way::Webhook(Webhook {
+        url: Secret::new(&format!("{origin}/in/{PLANTED}?sig={PLANTED}x")),
+        secrets: vec![Secret::new("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")],
+        body: WebhookBody::CloudEvents,
+        headers: vec![(
+            "authorization".to_owned(),
+            Secret::new(&format!("Bearer {PLANTED}y")),
+        )],
+    });
     Channel {
-        name: "oncall".to_owned(),
-        way: Way::Webhook(Webhook {
-            url: Secret::new(&format!("{origin}/in/{PLANTED}?sig={PLANTED}x")),
-            secrets: vec![Secret::new("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")],
-            body: WebhookBody::CloudEvents,
-            headers: vec![(
-                "authorization".to_owned(),
-                Secret::new(&format!("Bearer {PLANTED}y")),
-            )],
-        }),
         allow_private: true,
         timeout: AMPLE,
-        quiet: Vec::new(),
-        min_severity: AlertSeverity::Info,
+        ..Channel::new("oncall", way)
     }
 }
 

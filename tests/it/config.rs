@@ -4,13 +4,13 @@
 
 mod broken;
 
-use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
 use endturn::config::{Auth, ConfigError, Env, Keep, Loaded, Origin, load};
 use tempfile::TempDir;
 
 use broken::{
-    ADDRESSES, HEADERS, KEYS, NAMES, OUT_OF_RANGE, PRICES, ROUTES, SYNTAX, UNKNOWN_KEYS, WRONG_TYPES,
+    ADDRESSES, ALERTS, HEADERS, KEYS, NAMES, OUT_OF_RANGE, PRICES, ROUTES, SYNTAX, UNKNOWN_KEYS, WRONG_TYPES,
 };
 
 /// A key that must never be seen again.
@@ -41,6 +41,8 @@ impl Place {
         let path = self.dir.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
+        // As a key has to be.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         path
     }
 
@@ -166,6 +168,7 @@ fn every_mistake_is_shown_with_line_caret_and_help() {
         ("headers", HEADERS),
         ("keys", KEYS),
         ("prices", PRICES),
+        ("alerts", ALERTS),
         ("routes", ROUTES),
         ("syntax", SYNTAX),
         ("empty", "vantage = \"x\"\n"),
@@ -494,6 +497,19 @@ tags = ["own"]
 name = "small"
 targets = ["anthropic/claude-haiku-4-5", "vllm/llama"]
 requires = ["own"]
+[[channel]]
+name = "desk"
+type = "desktop"
+[[channel]]
+name = "phone"
+type = "desktop"
+quiet = [{ from = "22:00", to = "07:00", zone = "UTC" }]
+[[alert]]
+name = "models"
+targets = ["anthropic/*", "vllm/llama"]
+on = ["down", "model_changed"]
+after = "2m"
+remind = "never"
 "#,
     );
     let loaded = place.load().unwrap();
