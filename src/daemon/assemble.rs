@@ -280,6 +280,9 @@ impl Daemon {
             vantage: old.vantage.clone(),
             ..config
         };
+        let (post, alerts) = (self.post.clone(), config.alerts.clone());
+        // Before anything is decided for a new channel. New ones may have messages on disk.
+        let _ = tokio::task::spawn_blocking(move || post.configure(&alerts)).await;
         let (done, in_force) = oneshot::channel();
         if self
             .handle
@@ -292,9 +295,6 @@ impl Daemon {
             self.tap.set_providers(&config.providers);
             self.tap.set_hosts(&config.server.allowed_hosts);
             self.outlet.reconfigure(&config);
-            let (post, alerts) = (self.post.clone(), config.alerts.clone());
-            // New channels may have messages on disk.
-            let _ = tokio::task::spawn_blocking(move || post.configure(&alerts)).await;
             *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         }
         restart
