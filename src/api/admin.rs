@@ -3,8 +3,6 @@
 //! Bodies are small, strict and hold no address: nothing that comes in here makes endturn connect anywhere but to what is
 //! configured.
 
-use std::time::Duration;
-
 use axum::{
     Json,
     extract::{Path, Request, State, rejection::PathRejection},
@@ -16,9 +14,9 @@ use utoipa::ToSchema;
 
 use super::{
     ApiState,
-    body::{self, Limits},
     control::{ControlError, ReloadError},
     openapi::schemas,
+    order::{self, SOMEBODY},
     problem::Problem,
     query,
 };
@@ -32,13 +30,6 @@ use crate::{
     health::{self, DeclaredKind, Declares, Forced, MAX_DECLARATION_ID_BYTES, Scope},
     probe::ProbeKind,
 };
-
-/// Longest body of an order in bytes: the longest list of targets fits.
-pub const MAX_ORDER_BYTES: usize = 32 << 10;
-/// Longest wait for a whole body of an order.
-pub const ORDER_TIMEOUT: Duration = Duration::from_secs(5);
-/// Who declared where nobody said who.
-const SOMEBODY: &str = "somebody";
 
 /// What a person declares.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -108,35 +99,10 @@ impl From<ControlError> for Problem {
         match error {
             ControlError::Unknown(why) => Self::not_found(why),
             ControlError::Unfit(why) => Self::unprocessable(why),
-            ControlError::Conflict(why) => Self::conflict(why),
-            ControlError::Spent { why, .. } => Self::conflict(why),
+            ControlError::Conflict(why) | ControlError::Spent { why, .. } => Self::conflict(why),
             ControlError::Unavailable(why) => Self::unavailable(why, 5),
         }
     }
-}
-
-/// A small strict body of JSON. A form of a browser can't send this type across origins without asking first.
-async fn order<T: for<'de> Deserialize<'de>>(request: Request) -> Result<T, Problem> {
-    let (head, body) = request.into_parts();
-    query::none(&head.uri)?;
-    let kind = head
-        .headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok());
-    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
-    if !kind.trim().eq_ignore_ascii_case("application/json") {
-        return Err(Problem::unsupported("an order is application/json"));
-    }
-    let limits = Limits {
-        sent: MAX_ORDER_BYTES,
-        inflated: MAX_ORDER_BYTES,
-        time: ORDER_TIMEOUT,
-    };
-    let bytes = body::read(&head.headers, body, limits).await?;
-    serde_json::from_slice(&bytes).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => Problem::unprocessable(error.to_string()),
-        _ => Problem::bad_request(format!("the body is no JSON: {error}")),
-    })
 }
 
 /// When it begins and ends.
@@ -204,7 +170,7 @@ fn told(api: &ApiState, one: &health::Declaration) -> Taken {
 }
 
 async fn declare(api: &ApiState, kind: DeclaredKind, request: Request) -> Result<Response, Problem> {
-    let order: Order = order(request).await?;
+    let order: Order = order::read(request).await?;
     let taken = api.control.declare(wanted(kind, order, api.clock.now())?).await?;
     Ok((StatusCode::CREATED, Json(told(api, &taken))).into_response())
 }
@@ -312,7 +278,7 @@ pub(super) async fn probe(
     request: Request,
 ) -> Result<Response, Problem> {
     let target = query::target(path)?;
-    let ProbeOrder { kind } = order(request).await?;
+    let ProbeOrder { kind } = order::read(request).await?;
     let kind = kind.as_deref().unwrap_or(ProbeKind::Canary.as_str());
     let known = ProbeKind::ALL.into_iter().find(|known| known.as_str() == kind);
     let Some(kind) = known else {

@@ -18,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -25,7 +26,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{serve::pause, up};
+use super::{limit::is_in, serve::pause, up};
 use crate::{
     clock::{Clock, Timestamp},
     feed::{Hub, v1::TargetHealth},
@@ -105,6 +106,8 @@ struct Agent {
     clock: Clock,
     closing: CancellationToken,
     limits: AgentLimits,
+    /// Who may ask, beside this machine.
+    allowed: Vec<IpNet>,
     /// When a server was last told to take less than everything, in milliseconds; 0: never.
     held: AtomicI64,
     /// When the log was last told of a target that is not configured, in milliseconds.
@@ -112,9 +115,11 @@ struct Agent {
 }
 
 /// Answers agent checks on `listener` until `closing` is cancelled. Servers that were held back are then told for a
-/// while that they may serve: a monitor that is gone must not keep anybody out.
+/// while that they may serve: a monitor that is gone must not keep anybody out. Beside this machine only `allowed` may
+/// ask: a check carries no credential.
 pub async fn serve_agent(
     listener: TcpListener,
+    allowed: Vec<IpNet>,
     hub: Arc<Hub>,
     clock: Clock,
     closing: CancellationToken,
@@ -125,23 +130,28 @@ pub async fn serve_agent(
         clock,
         closing,
         limits,
+        allowed,
         held: AtomicI64::new(0),
         unknown: AtomicI64::new(0),
     });
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut released = std::pin::pin!(agent.released());
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             biased;
             () = &mut released => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok((stream, peer)) => (stream, peer.ip()),
                 Err(error) => {
                     pause(&error).await;
                     continue;
                 }
             },
         };
+        if !peer.to_canonical().is_loopback() && !is_in(&agent.allowed, peer) {
+            tracing::debug!(%peer, "an agent check from where none may come was closed");
+            continue;
+        }
         // Without a place the stream is dropped, and so closed.
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             tracing::warn!(

@@ -3,8 +3,10 @@
 //! [`router`] is everything that answers; [`serve()`] is the loop that accepts. Handlers see the daemon only through
 //! the doors in [`ApiState`].
 
+mod access;
 mod admin;
 mod agent;
+mod alerts;
 mod badge;
 mod body;
 mod control;
@@ -17,8 +19,11 @@ mod health;
 mod health_json;
 mod history;
 mod incidents_feed;
+mod limit;
 mod metrics;
 mod openapi;
+mod order;
+mod origin;
 mod otlp;
 pub mod page;
 mod past;
@@ -43,19 +48,27 @@ use axum::{
     routing::{MethodRouter, delete, get, post},
 };
 
-pub use admin::{MAX_ORDER_BYTES, ORDER_TIMEOUT};
 pub use agent::{
     AGENT_LINE_TIMEOUT, AgentLimits, MAX_AGENT_CONNECTIONS, MAX_AGENT_LINE, RELEASE_FOR, serve_agent,
+};
+pub use alerts::{
+    AckOrder, Acknowledged, Alerting, AlertingError, Alerts, ChannelStatus, DeadLetter, MAX_DEAD_LISTED,
+    NoAlerting, ResendOrder, Resent, TestResult,
 };
 pub use badge::MAX_LABEL;
 pub use control::{Control, ControlError, ReloadError, Reloaded};
 pub use events::{COMMENT_EVERY, MAX_REPLAY, RETRY_MS};
 pub use evidence::gather as evidence_of;
+pub use guard::Guard;
 pub use health::MAX_WAIT;
 pub use history::{ChangeQuery, History, HistoryError, IncidentQuery, KeptEvent, Listing, ObservationQuery};
 pub use incidents_feed::MAX_ENTRIES;
+pub use limit::{
+    BODIES_PER_CLIENT, CONNECTIONS_PER_CLIENT, REQUESTS_AT_ONCE, REQUESTS_PER_SECOND, WRONG_TOKEN,
+};
 pub use metrics::MAX_SCRAPES;
 pub use openapi::{SERVED, document};
+pub use order::{MAX_ORDER_BYTES, ORDER_TIMEOUT};
 pub use otlp::{EXPORT_TIMEOUT, MAX_EXPORT_BYTES, MAX_EXPORTS, MAX_INFLATED_BYTES};
 pub use past::{MAX_INCIDENT_ID_BYTES, VERDICTS};
 pub use problem::{PROBLEM_JSON, Problem};
@@ -67,7 +80,8 @@ pub use reports::{MAX_REPORTS_BYTES, REPORTS_TIMEOUT, SHORT_ANSWER, TOLD_ANYHOW}
 pub use series::{DEFAULT_POINTS, DEFAULT_SPAN, METRICS};
 pub use serve::{DRAIN, Front, HEAD_TIMEOUT, MAX_CONNECTIONS, ServeLimits, TAP_PATH, serve};
 pub use state::{
-    ApiState, Checks, Doors, MAX_BODIES, MAX_READS, MAX_UNREAD, MAX_VALIDATIONS, READ_TIMEOUT, Readiness,
+    ApiState, Checks, Doors, MAX_BODIES, MAX_READS, MAX_TRIALS, MAX_UNREAD, MAX_VALIDATIONS, READ_TIMEOUT,
+    Readiness,
 };
 pub use statuspage::MAX_RECENT;
 pub use validate::{BODY_TIMEOUT, MAX_BODY_BYTES};
@@ -95,6 +109,10 @@ fn paths_and_answers() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/v1/logs", post(otlp::logs)),
         ("/v1/metrics", post(otlp::metrics)),
         ("/v1/validate", post(validate::validate)),
+        ("/v1/alerts", get(alerts::alerts)),
+        ("/v1/admin/ack", post(alerts::ack)),
+        ("/v1/admin/alerts/resend", post(alerts::resend)),
+        ("/v1/admin/alerts/test/{channel}", post(alerts::test)),
         ("/v1/declared", get(admin::declared)),
         ("/v1/admin/pause", post(admin::pause)),
         ("/v1/admin/pause/{id}", delete(admin::end_pause)),
@@ -140,6 +158,7 @@ pub fn paths() -> Vec<&'static str> {
 
 /// Every path of this API. `pages` are further routes that share its guard: `page::routes().with_state(shelf)`.
 pub fn router(state: ApiState, pages: Router<ApiState>) -> Router {
+    let guard = state.guard.clone();
     paths_and_answers()
         .into_iter()
         .fold(Router::new(), |router, (path, answers)| {
@@ -149,5 +168,5 @@ pub fn router(state: ApiState, pages: Router<ApiState>) -> Router {
         .fallback(async || StatusCode::NOT_FOUND)
         .method_not_allowed_fallback(async || StatusCode::METHOD_NOT_ALLOWED)
         .with_state(state)
-        .layer(axum::middleware::from_fn(guard::guard))
+        .layer(axum::middleware::from_fn_with_state(guard, guard::guard))
 }

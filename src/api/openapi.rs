@@ -18,12 +18,13 @@ use utoipa::{
         Content, OpenApi as Document, RefOr,
         path::Operation,
         schema::{AnyOfBuilder, Schema},
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 
 use super::{
-    admin, badge, events, evidence, health, incidents_feed, metrics, otlp, past, query, ready, reliability,
-    report, reports, routes, series, statuspage, up, validate,
+    admin, alerts, badge, events, evidence, health, incidents_feed, metrics, otlp, past, query, ready,
+    reliability, report, reports, routes, series, statuspage, up, validate,
 };
 use crate::feed;
 
@@ -41,6 +42,7 @@ use crate::feed;
         (name = "now", description = "What is so right now"),
         (name = "past", description = "What was"),
         (name = "reports", description = "Real traffic in"),
+        (name = "alerts", description = "What people are told"),
         (name = "operating", description = "What an operator declares and asks for"),
         (name = "gate", description = "Is this reply whole?"),
         (name = "elsewhere", description = "For feed readers, status boards and README files"),
@@ -67,6 +69,10 @@ use crate::feed;
         otlp::metrics,
         evidence::evidence,
         validate::validate,
+        alerts::alerts,
+        alerts::ack,
+        alerts::resend,
+        alerts::test,
         admin::declared,
         admin::pause,
         admin::end_pause,
@@ -144,6 +150,17 @@ impl Modify for Shared {
                 }
             }
         }
+        // Without tokens in the configuration, nothing is asked for; `{}` says so.
+        let components = document.components.get_or_insert_default();
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(
+                "The token of a [[server.token]] with the scope that the path needs",
+            ));
+        components.add_security_scheme("token", SecurityScheme::Http(bearer.build()));
+        let none = SecurityRequirement::default();
+        let token = SecurityRequirement::new::<_, [&str; 0], _>("token", []);
+        document.security = Some(vec![none, token]);
         // A share has a value, as dollars have: such shapes overlap, and exactly one is more than can be said.
         let schemas = document
             .components
@@ -164,6 +181,18 @@ impl Modify for Shared {
 
 fn shared(operation: &mut Operation) {
     for (status, description) in [
+        (
+            StatusCode::UNAUTHORIZED,
+            "No token that is known, where one is asked for",
+        ),
+        (
+            StatusCode::FORBIDDEN,
+            "A token without the scope that this needs, or a page of another site",
+        ),
+        (
+            StatusCode::TOO_MANY_REQUESTS,
+            "This client asks too much; Retry-After says when to come again",
+        ),
         (StatusCode::BAD_REQUEST, "Unknown parameters, bad values, no Host"),
         (
             StatusCode::PAYLOAD_TOO_LARGE,

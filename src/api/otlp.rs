@@ -12,9 +12,10 @@ use bytes::Bytes;
 use super::{
     ApiState,
     body::{self, Limits},
+    guard::Caller,
     openapi::schemas,
     problem::Problem,
-    query, token,
+    query,
 };
 use crate::{
     intake::{
@@ -107,7 +108,7 @@ pub(super) async fn metrics(State(api): State<ApiState>, request: Request) -> Re
 async fn export(api: ApiState, signal: Signal, request: Request) -> Result<Response, Problem> {
     let (head, sent) = request.into_parts();
     query::none(&head.uri)?;
-    let trust = token::trust(&api.intake.config().server.tokens, &head.headers)?;
+    let trust = Caller::of(&head.extensions)?.trust;
     let encoding = encoding(&head.headers)?;
     // The turn comes first, so that waiting requests hold no bodies.
     let turn = tokio::time::timeout(TURN_TIMEOUT, Arc::clone(&api.exports).acquire_owned());

@@ -43,7 +43,7 @@ pub use self::{
     bars::{Calendar, DAYS, Day, DaysOf},
     chart::{History, Range},
     frame::Budget,
-    incident::{Case, Lost, MAX_EVIDENCE},
+    incident::{Alerted, Case, Lost, MAX_EVIDENCE},
     incidents::{INCIDENTS, MAX_OPEN, Spells},
     methodology::{Asked, Rules},
     serve::{CLOSED_FRESH, Shelf, TODAY_FRESH, routes},

@@ -23,6 +23,14 @@ pub struct Problem {
     findings: Option<serde_json::Value>,
 }
 
+/// How a token is shown (RFC 6750, RFC 7617): to programs, and to browsers, which ask their user for a password.
+const CHALLENGES: [&str; 2] = [
+    "Bearer realm=\"endturn\"",
+    "Basic realm=\"endturn: any name, the token as password\", charset=\"UTF-8\"",
+];
+/// The code of a token that nobody knows.
+const UNKNOWN_TOKEN: &str = "unknown-token";
+
 /// The document.
 #[derive(Debug, Serialize)]
 struct Document<'a> {
@@ -66,6 +74,29 @@ impl Problem {
     /// 401: the request has no token, or one that is not known.
     pub fn unauthorized(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    /// 401: the request has a token that is not known.
+    pub(super) fn unknown_token() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, UNKNOWN_TOKEN, "this token is not known")
+    }
+
+    /// Whether it is that.
+    pub(super) fn is_unknown_token(&self) -> bool {
+        self.code == UNKNOWN_TOKEN
+    }
+
+    /// 403: it is known who asks, and that is not enough, or a page of another site asks in somebody's name.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// 429: this client asks too much; asking again later will help.
+    pub fn too_many(detail: impl Into<String>, retry_after_s: u64) -> Self {
+        Self {
+            retry_after_s: Some(retry_after_s),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail)
+        }
     }
 
     /// 404: nothing is there.
@@ -155,6 +186,11 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            for challenge in CHALLENGES {
+                headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            }
+        }
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -15,9 +15,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{
     ApiState, MAX_BODIES,
     body::{self, Limits},
+    guard::Caller,
     openapi::schemas,
     problem::Problem,
-    query, token,
+    query,
 };
 use crate::{
     feed::{
@@ -56,7 +57,7 @@ pub const TOLD_ANYHOW: usize = 50;
 pub(super) async fn take(State(api): State<ApiState>, request: Request) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     query::none(&head.uri)?;
-    let trust = token::trust(&api.intake.config().server.tokens, &head.headers)?;
+    let trust = Caller::of(&head.extensions)?.trust;
     let format = format(&head.headers)?;
     let turn = Arc::clone(&api.bodies).try_acquire_owned();
     let _turn = turn.map_err(|_| {

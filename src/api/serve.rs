@@ -10,7 +10,12 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body, extract::Request, response::Response};
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    response::{IntoResponse, Response},
+};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -26,6 +31,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use super::{
+    Guard,
+    guard::{Peer, finish},
+    limit::Connected,
+};
 use crate::tap::{self, Line, Tap, Wire};
 
 /// Most open connections; one more is closed at once. Above the subscriber limit, so that event streams alone can't
@@ -77,13 +87,20 @@ impl Default for ServeLimits {
 pub struct Front {
     /// Everything of our own.
     pub router: Router,
-    /// What stands below [`TAP_PATH`], if anything: it passes no guard of ours, and none of our headers.
+    /// What stands below [`TAP_PATH`], if anything. It passes the guard, but none of our headers: what it answers is the
+    /// provider's.
     pub tap: Option<Arc<Tap>>,
+    /// The guard of both, for what a router can't see: connections, and the tap, which needs it.
+    pub guard: Option<Guard>,
 }
 
 impl From<Router> for Front {
     fn from(router: Router) -> Self {
-        Self { router, tap: None }
+        Self {
+            router,
+            tap: None,
+            guard: None,
+        }
     }
 }
 
@@ -101,11 +118,11 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     let cut = CancellationToken::new();
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             biased;
             () = closing.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok((stream, peer)) => (stream, peer.ip()),
                 Err(error) => {
                     pause(&error).await;
                     continue;
@@ -117,6 +134,14 @@ pub async fn serve(
             tracing::warn!(limit = limits.connections, "too many connections, one was closed");
             continue;
         };
+        let Ok(share) = front
+            .guard
+            .as_ref()
+            .map_or(Ok(None), |guard| guard.connection(peer))
+        else {
+            tracing::debug!(%peer, "too many connections from there, one was closed");
+            continue;
+        };
         let connection = Connection {
             server: Arc::clone(&server),
             front: front.clone(),
@@ -125,6 +150,8 @@ pub async fn serve(
             cut: cut.clone(),
             head_timeout: limits.head,
             place,
+            share,
+            peer: Peer(peer),
         };
         tokio::spawn(connection.run(stream));
     }
@@ -176,6 +203,8 @@ struct Connection {
     cut: CancellationToken,
     head_timeout: Duration,
     place: OwnedSemaphorePermit,
+    share: Option<Connected>,
+    peer: Peer,
 }
 
 impl Connection {
@@ -184,14 +213,15 @@ impl Connection {
             tracing::debug!(%error, "a connection ended before it began");
             return;
         }
-        let _place = self.place;
+        let _place = (self.place, self.share);
         let asked = Arc::new(AtomicBool::new(false));
         // A provider's reset, seen by the tap, ends this connection the same way.
         let (stream, line) = Wire::new(stream);
         let service = {
-            let (front, asked) = (self.front, Arc::clone(&asked));
-            service_fn(move |request: hyper::Request<Incoming>| {
+            let (front, asked, peer) = (self.front, Arc::clone(&asked), self.peer);
+            service_fn(move |mut request: hyper::Request<Incoming>| {
                 asked.store(true, Ordering::Relaxed);
+                request.extensions_mut().insert(peer);
                 answer(front.clone(), request, line.clone())
             })
         };
@@ -228,13 +258,20 @@ impl Connection {
     }
 }
 
-async fn answer(front: Front, request: hyper::Request<Incoming>, line: Line) -> Result<Response, tap::Cut> {
+async fn answer(
+    front: Front,
+    mut request: hyper::Request<Incoming>,
+    line: Line,
+) -> Result<Response, tap::Cut> {
     let path = request.uri().path();
     let tapped = path
         .strip_prefix(TAP_PATH)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    match front.tap {
-        Some(tap) if tapped => Ok(through(&tap, request, line).await?.map(Body::new)),
+    match (front.tap, front.guard) {
+        (Some(tap), Some(guard)) if tapped => match guard.admit_to_tap(&mut request) {
+            Ok(()) => Ok(through(&tap, request, line).await?.map(Body::new)),
+            Err(problem) => Ok(finish(problem.into_response(), request.uri().path())),
+        },
         _ => {
             let request: Request = request.map(Body::new);
             match front.router.oneshot(request).await {

@@ -6,7 +6,9 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    alerts::{Alerting, NoAlerting},
     control::{Control, NoControl},
+    guard::Guard,
     history::{History, HistoryError},
     metrics::MAX_SCRAPES,
     otlp::MAX_EXPORTS,
@@ -28,6 +30,8 @@ pub const MAX_VALIDATIONS: usize = 4;
 pub const MAX_BODIES: usize = 16;
 /// Most bytes of long answers about reports that are held until they are read.
 pub const MAX_UNREAD: usize = 32 << 20;
+/// Most channels that are tried at a time.
+pub const MAX_TRIALS: usize = 4;
 /// Longest wait for one read of history, its turn included.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -73,6 +77,12 @@ pub struct Doors {
     pub clock: Clock,
     /// Cancelled when the server is to end: open event streams and long polls end at once.
     pub closing: CancellationToken,
+    /// Who alarms people.
+    pub(super) alerting: Arc<dyn Alerting>,
+    /// Turns for trials of channels.
+    pub(super) trials: Arc<Semaphore>,
+    /// What every request passes.
+    pub guard: Guard,
     /// What is shown of all this to those who collect figures.
     pub(super) exposition: Arc<Exposition>,
     /// Turns for those who do.
@@ -111,8 +121,11 @@ impl ApiState {
     ) -> Self {
         let exposition = Exposition::new(Arc::clone(&hub), Arc::new(Ledger::default()), Arc::new(Nobody));
         Self(Arc::new(Doors {
+            alerting: Arc::new(NoAlerting),
+            trials: Arc::new(Semaphore::new(MAX_TRIALS)),
             exposition: Arc::new(exposition),
             scrapes: Arc::new(Semaphore::new(MAX_SCRAPES)),
+            guard: Guard::new(intake.clone(), clock.clone()),
             hub,
             board,
             history,
@@ -136,6 +149,13 @@ impl ApiState {
     #[must_use]
     pub fn with_metrics(mut self, exposition: Exposition) -> Self {
         Arc::make_mut(&mut self.0).exposition = Arc::new(exposition);
+        self
+    }
+
+    /// The same with somebody who alarms people.
+    #[must_use]
+    pub fn with_alerting(mut self, alerting: Arc<dyn Alerting>) -> Self {
+        Arc::make_mut(&mut self.0).alerting = alerting;
         self
     }
 

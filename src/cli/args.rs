@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(super) use feed::{StatusArgs, TopArgs, UrlArg, base_url};
 
 use super::{
+    alert::AlertArgs,
     backup::BackupArgs,
     declare::{OverrideArgs, PeriodArgs, ResumeArgs},
     history::HistoryArgs,
@@ -16,6 +17,7 @@ use super::{
     reload::ReloadArgs,
     report::ReportArgs,
     tap::TapArgs,
+    token::TokenArgs,
 };
 use crate::{gate::Expect, id::TargetId, protocol::Wire};
 
@@ -196,6 +198,11 @@ pub enum Command {
     /// first. Faults come and go by PUT and DELETE on /control/faults/PROVIDER[/MODEL].
     #[command(after_long_help = base_urls())]
     Simulate(SimulateArgs),
+    /// What people are told of: alarms, channels, what did not arrive; trying, acknowledging, sending anew.
+    ///
+    /// Asks a running daemon. Exits 0, 1 when a trial did not arrive, 4 when no daemon answers.
+    #[command(after_help = super::alert::HELP)]
+    Alert(AlertArgs),
     /// A pass-through that measures real traffic on the wire: a client needs only its base URL changed.
     ///
     /// It forwards to the configured providers and to nobody else, with the client's own credential; bytes pass unchanged and
@@ -217,6 +224,16 @@ pub enum Command {
     /// without a daemon too, and its answers then say so and what to do. Exits 0 when its peer closes stdin.
     #[command(after_help = super::mcp::HELP)]
     Mcp(McpArgs),
+    /// Desktop notifications of a running daemon's incidents, for whoever is logged in.
+    ///
+    /// Follows the daemon by server-sent events, through its restarts and this machine's sleep. One notification a provider,
+    /// replaced as things change and brief once it is over; "Open" leads to the page. Without a notification server it waits
+    /// for one. Ends at SIGTERM or Ctrl-C.
+    #[cfg(feature = "desktop")]
+    #[command(after_help = super::notify::HELP)]
+    Notify(super::notify::NotifyArgs),
+    /// Access tokens for the API.
+    Token(TokenArgs),
     /// A checked copy of the database, while the daemon runs.
     ///
     /// It holds one moment of it, whoever writes meanwhile. To restore: stop the daemon, put the copy in the place of

@@ -1,12 +1,16 @@
 //! Questions to a running daemon.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, path::Path, time::Duration};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::{Exit, printable};
-use crate::link::{http_client, innermost};
+use super::{Exit, args::UrlArg, printable};
+use crate::{
+    client::follow::Source,
+    config::{self, Secret},
+    link::{http_client, innermost},
+};
 
 /// Largest answer that is read, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
@@ -49,6 +53,14 @@ pub(crate) enum AskError {
     /// The daemon turns the question away: ask another one.
     #[error("{0}")]
     Refused(String),
+    /// The daemon wants a token, or another one.
+    #[error(
+        "the daemon asks who you are: {0}\n\nhelp: name a file that holds a token with --token-file, or set ENDTURN_TOKEN"
+    )]
+    Unauthorized(String),
+    /// The token can't be had.
+    #[error("{0}")]
+    Token(String),
     /// The daemon can't answer now.
     #[error("the daemon can't answer: {0}")]
     Unavailable(String),
@@ -60,7 +72,7 @@ impl AskError {
         match self {
             Self::Unreachable { .. } | Self::NotOurs { .. } => Exit::Unreachable,
             Self::Refused(_) => Exit::Usage,
-            Self::Unavailable(_) => Exit::Failure,
+            Self::Unauthorized(_) | Self::Token(_) | Self::Unavailable(_) => Exit::Failure,
         }
     }
 }
@@ -77,47 +89,95 @@ pub(crate) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, SAFE).to_string()
 }
 
-/// The body of an answer of the daemon at `base`, waited for so long.
-pub(crate) async fn ask(base: &str, path: &str, patience: Duration) -> Result<Vec<u8>, AskError> {
-    let client = http_client().map_err(|error| AskError::Unreachable {
-        url: base.to_owned(),
-        why: innermost(&error),
-    })?;
-    ask_with(&client, base, path, patience).await
-}
-
-/// The same by a client that is there already: making one reads the system's roots.
-pub(crate) async fn ask_with(
-    client: &reqwest::Client,
-    base: &str,
-    path: &str,
-    patience: Duration,
-) -> Result<Vec<u8>, AskError> {
-    let url = format!("{}{path}", base.trim_end_matches('/'));
-    answer(base, client.get(&url).timeout(patience)).await
-}
-
-/// What the daemon at `base` answers to an order, waited for so long.
-pub(crate) async fn order(
-    base: &str,
-    method: reqwest::Method,
-    path: &str,
-    body: Option<&serde_json::Value>,
-    patience: Duration,
-) -> Result<Vec<u8>, AskError> {
-    let client = http_client().map_err(|error| AskError::Unreachable {
-        url: base.to_owned(),
-        why: innermost(&error),
-    })?;
-    let url = format!("{}{path}", base.trim_end_matches('/'));
-    let mut request = client.request(method, &url).timeout(patience);
-    if let Some(body) = body {
-        let kind = "application/json";
-        request = request
-            .header(http::header::CONTENT_TYPE, kind)
-            .body(body.to_string());
+/// The access token from its file, else from `$ENDTURN_TOKEN`, if there is one. What went wrong names the file, never its
+/// content.
+pub(crate) fn token(file: Option<&Path>) -> Result<Option<Secret>, String> {
+    if let Some(path) = file {
+        return config::read_key_file(path).map(Some);
     }
-    answer(base, request).await
+    let token = Secret::new(&std::env::var("ENDTURN_TOKEN").unwrap_or_default());
+    match token.expose() {
+        "" => Ok(None),
+        text if text.chars().all(|c| c.is_ascii_graphic()) => Ok(Some(token)),
+        _ => Err("ENDTURN_TOKEN holds characters that a header can't carry".to_owned()),
+    }
+}
+
+/// A running daemon, and the way to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Daemon {
+    /// Its address.
+    pub(crate) base: String,
+    /// What it asks of us.
+    pub(crate) token: Option<Secret>,
+    client: reqwest::Client,
+}
+
+impl Daemon {
+    /// The daemon that the command line names.
+    ///
+    /// # Errors
+    /// The token's file can't be read, or there is no HTTP client.
+    pub(crate) fn of(args: &UrlArg) -> Result<Self, AskError> {
+        Ok(Self {
+            base: args.url.trim_end_matches('/').to_owned(),
+            token: token(args.token_file.as_deref()).map_err(AskError::Token)?,
+            client: http_client().map_err(|error| AskError::Unreachable {
+                url: args.url.clone(),
+                why: innermost(&error),
+            })?,
+        })
+    }
+
+    /// What a `GET` of the path answers, waited for so long.
+    pub(crate) async fn ask(&self, path: &str, patience: Duration) -> Result<Vec<u8>, AskError> {
+        let request = self.client.get(format!("{}{path}", self.base));
+        self.answer(request.timeout(patience)).await
+    }
+
+    /// What it answers to an order, waited for so long; `None` is no body at all.
+    pub(crate) async fn order(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<&serde_json::Value>,
+        patience: Duration,
+    ) -> Result<Vec<u8>, AskError> {
+        let url = format!("{}{path}", self.base);
+        let mut request = self.client.request(method, url).timeout(patience);
+        if let Some(body) = body {
+            let kind = "application/json";
+            request = request
+                .header(http::header::CONTENT_TYPE, kind)
+                .body(body.to_string());
+        }
+        self.answer(request).await
+    }
+
+    /// Its events, all of them.
+    pub(crate) fn events(&self) -> Source {
+        Source {
+            token: self.token.clone(),
+            http: Some(self.client.clone()),
+            ..Source::all_of(&self.base)
+        }
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Vec<u8>, AskError> {
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token.expose()),
+            None => request,
+        };
+        answer(&self.base, request).await
+    }
+
+    /// An answer as a document of ours.
+    pub(crate) fn parsed<T: serde::de::DeserializeOwned>(&self, body: &[u8]) -> Result<T, AskError> {
+        serde_json::from_slice(body).map_err(|error| AskError::NotOurs {
+            url: self.base.clone(),
+            why: error.to_string(),
+        })
+    }
 }
 
 async fn answer(base: &str, request: reqwest::RequestBuilder) -> Result<Vec<u8>, AskError> {
@@ -129,8 +189,7 @@ async fn answer(base: &str, request: reqwest::RequestBuilder) -> Result<Vec<u8>,
         url: base.to_owned(),
         why,
     };
-    let response = request.send().await;
-    let mut response = response.map_err(|error| unreachable(&error))?;
+    let mut response = request.send().await.map_err(|error| unreachable(&error))?;
     let status = response.status();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
@@ -147,6 +206,11 @@ async fn answer(base: &str, request: reqwest::RequestBuilder) -> Result<Vec<u8>,
         .ok()
         .filter(|problem| problem.r#type.starts_with(PROBLEM));
     match problem {
+        Some(problem) if matches!(status.as_u16(), 401 | 403) => {
+            Err(AskError::Unauthorized(printable(&problem.detail)))
+        }
+        // Come again later: the question is a good one.
+        Some(problem) if status.as_u16() == 429 => Err(AskError::Unavailable(printable(&problem.detail))),
         Some(problem) if status.is_client_error() && problem.detail != UNKNOWN_PATH => {
             // Findings about a configuration have lines.
             let lines: Vec<String> = problem.detail.lines().map(printable).collect();
@@ -155,14 +219,6 @@ async fn answer(base: &str, request: reqwest::RequestBuilder) -> Result<Vec<u8>,
         Some(problem) if status.is_server_error() => Err(AskError::Unavailable(printable(&problem.detail))),
         _ => Err(not_ours(format!("HTTP {}", status.as_u16()))),
     }
-}
-
-/// The same as a document of ours.
-pub(crate) fn parsed<T: serde::de::DeserializeOwned>(base: &str, body: &[u8]) -> Result<T, AskError> {
-    serde_json::from_slice(body).map_err(|error| AskError::NotOurs {
-        url: base.to_owned(),
-        why: error.to_string(),
-    })
 }
 
 /// One cell of CSV: quoted where it has to be.

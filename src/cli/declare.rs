@@ -5,12 +5,13 @@ mod words;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use reqwest::Method;
 use serde_json::{Map, Value};
 
 use super::{
     Exit,
     args::UrlArg,
-    ask::{self, AskError, encoded},
+    ask::{AskError, Daemon, encoded},
     told,
 };
 use crate::{
@@ -223,16 +224,10 @@ async fn declare(
         }
     }
     let path = format!("/v1/admin/{kind}");
-    let base = &common.daemon.url;
-    let answer = ask::order(
-        base,
-        reqwest::Method::POST,
-        &path,
-        Some(&Value::Object(body)),
-        TIMEOUT,
-    )
-    .await?;
-    shown(base, &answer, common.json, |taken| {
+    let daemon = Daemon::of(&common.daemon)?;
+    let body = Value::Object(body);
+    let answer = daemon.order(Method::POST, &path, Some(&body), TIMEOUT).await?;
+    shown(&daemon, &answer, common.json, |taken| {
         words::taken(taken, clock.now())
     })
 }
@@ -248,32 +243,31 @@ fn user() -> Option<String> {
 async fn other(kind: DeclaredKind, also: &Also, clock: &Clock) -> Result<String, AskError> {
     match also {
         Also::List { common } => {
-            let base = &common.daemon.url;
-            let body = ask::ask(base, "/v1/declared", TIMEOUT).await?;
-            let mut all: Declarations = ask::parsed(base, &body)?;
+            let daemon = Daemon::of(&common.daemon)?;
+            let body = daemon.ask("/v1/declared", TIMEOUT).await?;
+            let mut all: Declarations = daemon.parsed(&body)?;
             all.declared.retain(|one| one.declared.kind == kind.as_str());
             if common.json {
                 return Ok(json(&all));
             }
             Ok(words::list(kind, &all, clock.now()))
         }
-        Also::End { id, common } => end(kind, id, common).await,
+        Also::End { id, common } => end(kind, id, &Daemon::of(&common.daemon)?, common.json).await,
     }
 }
 
-async fn end(kind: DeclaredKind, id: &str, common: &Common) -> Result<String, AskError> {
-    let base = &common.daemon.url;
+async fn end(kind: DeclaredKind, id: &str, daemon: &Daemon, json: bool) -> Result<String, AskError> {
     // A slash in an id would be another path, and no id holds one.
     let path = format!("/v1/admin/{kind}/{}", encoded(id).replace('/', "%2F"));
-    let answer = ask::order(base, reqwest::Method::DELETE, &path, None, TIMEOUT).await?;
-    shown(base, &answer, common.json, words::ended)
+    let answer = daemon.order(Method::DELETE, &path, None, TIMEOUT).await?;
+    shown(daemon, &answer, json, words::ended)
 }
 
 /// Ends the pauses that were said in these words, or have these ids.
 async fn resumed(args: &ResumeArgs, clock: &Clock) -> Result<String, AskError> {
-    let base = &args.common.daemon.url;
-    let body = ask::ask(base, "/v1/declared", TIMEOUT).await?;
-    let mut all: Declarations = ask::parsed(base, &body)?;
+    let daemon = Daemon::of(&args.common.daemon)?;
+    let body = daemon.ask("/v1/declared", TIMEOUT).await?;
+    let mut all: Declarations = daemon.parsed(&body)?;
     all.declared
         .retain(|one| one.declared.kind == DeclaredKind::Pause.as_str());
     let mut text = String::new();
@@ -290,7 +284,7 @@ async fn resumed(args: &ResumeArgs, clock: &Clock) -> Result<String, AskError> {
             )));
         }
         for one in found {
-            text.push_str(&end(DeclaredKind::Pause, &one.declared.id, &args.common).await?);
+            text.push_str(&end(DeclaredKind::Pause, &one.declared.id, &daemon, args.common.json).await?);
         }
     }
     Ok(text)
@@ -305,12 +299,12 @@ struct Answered {
 }
 
 fn shown(
-    base: &str,
+    daemon: &Daemon,
     body: &[u8],
     json: bool,
     words: impl Fn(&Answered) -> String,
 ) -> Result<String, AskError> {
-    let answered: Answered = ask::parsed(base, body)?;
+    let answered: Answered = daemon.parsed(body)?;
     if json {
         return Ok(format!("{}\n", String::from_utf8_lossy(body).trim_end()));
     }

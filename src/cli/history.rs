@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{
     args::UrlArg,
-    ask::{self, AskError},
+    ask::{self, AskError, Daemon},
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -141,6 +141,7 @@ pub(crate) async fn run(args: &HistoryArgs, clock: &Clock) -> Result<String, Ask
         Some(metric) => std::slice::from_ref(metric),
         None => &OVERVIEW,
     };
+    let daemon = Daemon::of(&args.daemon)?;
     let mut bodies = Vec::with_capacity(metrics.len());
     for metric in metrics {
         let mut path = format!(
@@ -153,7 +154,7 @@ pub(crate) async fn run(args: &HistoryArgs, clock: &Clock) -> Result<String, Ask
         if let Some(step) = args.step {
             let _ = write!(path, "&step={}s", step.as_secs());
         }
-        bodies.push(ask::ask(&args.daemon.url, &path, PATIENCE).await?);
+        bodies.push(daemon.ask(&path, PATIENCE).await?);
     }
     if args.json {
         let texts: Vec<String> = bodies
@@ -167,7 +168,7 @@ pub(crate) async fn run(args: &HistoryArgs, clock: &Clock) -> Result<String, Ask
     }
     let series: Vec<Series> = bodies
         .iter()
-        .map(|body| ask::parsed(&args.daemon.url, body))
+        .map(|body| daemon.parsed(body))
         .collect::<Result<_, _>>()?;
     Ok(if args.csv {
         table::csv(&series)

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{
     Exit,
     args::UrlArg,
-    ask::{self, AskError, encoded},
+    ask::{AskError, Daemon, encoded},
     complain,
 };
 use crate::{
@@ -17,7 +17,6 @@ use crate::{
     clock::{Clock, Timestamp},
     feed::record::Observation,
     health::Network,
-    link::http_client,
     mcp::{self, Closed, Door, Failures, Seen, SeenRoute},
 };
 
@@ -47,18 +46,22 @@ pub(crate) async fn run(args: &McpArgs, clock: Clock) -> Exit {
         complain(&format!("error: {error}"));
         Exit::Failure
     };
-    let http = match http_client() {
-        Ok(http) => http,
+    let daemon = match Daemon::of(&args.daemon) {
+        Ok(daemon) => daemon,
         Err(error) => return failed(&error),
     };
-    let client = match Client::builder(&args.daemon.url).clock(clock.clone()).build() {
+    let builder = Client::builder(&args.daemon.url).clock(clock.clone());
+    let builder = match &daemon.token {
+        Some(token) => builder.token(token.expose()),
+        None => builder,
+    };
+    let client = match builder.build() {
         Ok(client) => client,
         Err(error) => return failed(&error),
     };
     let door = Outside {
         client,
-        http,
-        base: args.daemon.url.trim_end_matches('/').to_owned(),
+        daemon,
         clock,
     };
     match mcp::stdio(Arc::new(door), tokio::io::stdin(), tokio::io::stdout()).await {
@@ -70,8 +73,7 @@ pub(crate) async fn run(args: &McpArgs, clock: Clock) -> Exit {
 /// A daemon over HTTP: its feed by following it, the rest by asking.
 struct Outside {
     client: Client,
-    http: reqwest::Client,
-    base: String,
+    daemon: Daemon,
     clock: Clock,
 }
 
@@ -96,22 +98,24 @@ impl Outside {
             (Some(feed), ..) => Ok(seen(&feed, true)),
             (None, Some(feed), None) => Ok(seen(&feed, false)),
             (None, _, why) => Err(Closed::Unreachable {
-                url: self.base.clone(),
+                url: self.daemon.base.clone(),
                 why: why.map_or_else(|| "no answer yet".to_owned(), |why| super::printable(&why)),
             }),
         }
     }
 
     async fn ask<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, Closed> {
-        let answer = ask::ask_with(&self.http, &self.base, path, TIMEOUT).await;
+        let answer = self.daemon.ask(path, TIMEOUT).await;
         answer
-            .and_then(|body| ask::parsed(&self.base, &body))
+            .and_then(|body| self.daemon.parsed(&body))
             .map_err(|error| match error {
                 AskError::Unreachable { url, why } | AskError::NotOurs { url, why } => {
                     Closed::Unreachable { url, why }
                 }
                 AskError::Refused(why) => Closed::NotFound(why),
-                AskError::Unavailable(why) => Closed::Unavailable(why),
+                AskError::Unauthorized(why) | AskError::Token(why) | AskError::Unavailable(why) => {
+                    Closed::Unavailable(why)
+                }
             })
     }
 }

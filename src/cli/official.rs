@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use super::{ask, printable, status};
+use super::{ask::Daemon, printable, status};
 use crate::{
     clock::Timestamp,
     feed::{
@@ -13,11 +13,11 @@ use crate::{
 
 /// One line per target whose provider's page is read: its word, how old it is, and how much earlier or later than us it
 /// spoke of the open incident.
-pub(super) async fn words(base: &str, health: &Health, now: Timestamp) -> String {
+pub(super) async fn words(daemon: &Daemon, health: &Health, now: Timestamp) -> String {
     let mut text = String::new();
     for target in &health.targets {
         let lead = match &target.incident {
-            Some(id) if target.official.is_some() => lead(base, id).await,
+            Some(id) if target.official.is_some() => lead(daemon, id).await,
             _ => None,
         };
         if let Some(line) = line(target, lead, now) {
@@ -28,8 +28,9 @@ pub(super) async fn words(base: &str, health: &Health, now: Timestamp) -> String
 }
 
 /// The lead of an incident; `None` too where the daemon's history can't be read.
-async fn lead(base: &str, id: &str) -> Option<i64> {
-    let body = ask::ask(base, &format!("/v1/incidents/{id}"), status::TIMEOUT)
+async fn lead(daemon: &Daemon, id: &str) -> Option<i64> {
+    let body = daemon
+        .ask(&format!("/v1/incidents/{id}"), status::TIMEOUT)
         .await
         .ok()?;
     serde_json::from_slice::<Incident>(&body).ok()?.lead_s

@@ -3,12 +3,13 @@
 use std::{fmt::Write as _, time::Duration};
 
 use clap::Args;
+use reqwest::Method;
 use serde::Deserialize;
 
 use super::{
     Exit,
     args::UrlArg,
-    ask::{self, AskError},
+    ask::{AskError, Daemon},
     complain, printable, say,
 };
 
@@ -41,10 +42,7 @@ struct Reloaded {
 
 /// Runs the command.
 pub(crate) async fn run(args: &ReloadArgs) -> Exit {
-    let base = &args.daemon.url;
-    let answer = ask::order(base, reqwest::Method::POST, "/v1/admin/reload", None, TIMEOUT).await;
-    let done = answer.and_then(|body| Ok((ask::parsed::<Reloaded>(base, &body)?, body)));
-    match done {
+    match ordered(&args.daemon).await {
         Ok((_, body)) if args.json => {
             say(&format!("{}\n", String::from_utf8_lossy(&body).trim_end()));
             Exit::Ok
@@ -63,6 +61,14 @@ pub(crate) async fn run(args: &ReloadArgs) -> Exit {
             error.exit()
         }
     }
+}
+
+async fn ordered(daemon: &UrlArg) -> Result<(Reloaded, Vec<u8>), AskError> {
+    let daemon = Daemon::of(daemon)?;
+    let body = daemon
+        .order(Method::POST, "/v1/admin/reload", None, TIMEOUT)
+        .await?;
+    Ok((daemon.parsed(&body)?, body))
 }
 
 fn words(done: &Reloaded) -> String {

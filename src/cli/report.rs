@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     args::UrlArg,
-    ask::{self, AskError},
+    ask::{self, AskError, Daemon},
 };
 use crate::{
     feed::{Filter, report::Report},
@@ -85,8 +85,9 @@ pub(crate) async fn run(args: &ReportArgs) -> Result<String, AskError> {
     if let Some(targets) = &args.targets {
         let _ = write!(path, "&targets={}", ask::encoded(targets));
     }
-    let body = ask::ask(&args.daemon.url, &path, PATIENCE).await?;
-    let report: Report = ask::parsed(&args.daemon.url, &body)?;
+    let daemon = Daemon::of(&args.daemon)?;
+    let body = daemon.ask(&path, PATIENCE).await?;
+    let report: Report = daemon.parsed(&body)?;
     Ok(match args.format {
         Format::Md => markdown::write(&report),
         Format::Json => format!("{}\n", String::from_utf8_lossy(&body)),

@@ -11,7 +11,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use super::{
     Exit,
     args::StatusArgs,
-    ask::{self, AskError},
+    ask::{AskError, Daemon},
     official, printable,
 };
 use crate::{
@@ -39,6 +39,7 @@ impl StatusError {
     /// How to exit. A daemon that has no feed is as good as none.
     pub(crate) fn exit(&self) -> Exit {
         match self {
+            Self::Daemon(error @ (AskError::Unauthorized(_) | AskError::Token(_))) => error.exit(),
             Self::Daemon(_) => Exit::Unreachable,
             Self::NoTarget(..) => Exit::Usage,
         }
@@ -46,42 +47,47 @@ impl StatusError {
 }
 
 /// Fetches the feed.
-pub(super) async fn fetch(base: &str) -> Result<(Health, String), StatusError> {
-    let body = ask::ask(base, "/v1/health", TIMEOUT).await?;
-    let health = ask::parsed(base, &body)?;
+pub(super) async fn fetch(daemon: &Daemon) -> Result<(Health, String), StatusError> {
+    let body = daemon.ask("/v1/health", TIMEOUT).await?;
+    let health = daemon.parsed(&body)?;
     Ok((health, String::from_utf8_lossy(&body).into_owned()))
+}
+
+/// The daemon, and what it says of the wanted targets.
+async fn fetched(args: &StatusArgs) -> Result<(Daemon, Health, String), StatusError> {
+    let daemon = Daemon::of(&args.daemon)?;
+    let (mut health, raw) = fetch(&daemon).await?;
+    select(&mut health, &args.targets)?;
+    Ok((daemon, health, raw))
 }
 
 /// Runs the command: what to print, and how to exit.
 pub(crate) async fn run(args: &StatusArgs, clock: &Clock) -> Result<(String, Exit), StatusError> {
-    let fetched = fetch(&args.daemon.url).await.and_then(|(mut health, raw)| {
-        select(&mut health, &args.targets)?;
-        Ok((health, raw))
-    });
+    let fetched = fetched(args).await;
     if args.nagios {
         return Ok(match fetched {
-            Ok((health, _)) => nagios::service(&health, clock.now()),
+            Ok((_, health, _)) => nagios::service(&health, clock.now()),
             Err(error) => nagios::unknown(&error.to_string()),
         });
     }
     if args.oneline && matches!(fetched, Err(StatusError::Daemon(AskError::Unreachable { .. }))) {
         return Ok((oneline::UNREACHABLE.to_owned(), Exit::Unreachable));
     }
-    let (health, raw) = fetched?;
+    let (daemon, health, raw) = fetched?;
     if args.wait_change {
-        return Ok(wait::run(args, health, clock).await);
+        return Ok(wait::run(args, &daemon, health, clock).await);
     }
     let exit = verdict(&health, clock.now());
     let text = if args.json && args.targets.is_empty() {
         raw
     } else {
-        shown(args, &health, clock).await
+        shown(args, &daemon, &health, clock).await
     };
     Ok((text, exit))
 }
 
 /// The feed in the form that was asked for.
-async fn shown(args: &StatusArgs, health: &Health, clock: &Clock) -> String {
+async fn shown(args: &StatusArgs, daemon: &Daemon, health: &Health, clock: &Clock) -> String {
     let now = clock.now();
     if args.json {
         serde_json::to_string(health).expect("wire types have text keys")
@@ -90,7 +96,7 @@ async fn shown(args: &StatusArgs, health: &Health, clock: &Clock) -> String {
     } else if args.targets.is_empty() {
         table(health, now)
     } else {
-        table(health, now) + &official::words(&args.daemon.url, health, now).await
+        table(health, now) + &official::words(daemon, health, now).await
     }
 }
 

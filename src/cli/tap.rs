@@ -12,13 +12,14 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Exit,
     args::{ConfigArg, DEFAULT_URL, base_url},
+    ask::token,
     complain, load,
     run::stopped,
     say,
 };
 use crate::{
     clock::Clock,
-    config::{Provider, Secret},
+    config::Provider,
     link::http_client,
     tap::{self, Door, Limits, Shipper, Tap},
 };
@@ -27,8 +28,6 @@ use crate::{
 const DEFAULT_LISTEN: &str = "127.0.0.1:7412";
 /// How long the last reports may take to the daemon at the end.
 const FLUSH: Duration = Duration::from_secs(5);
-/// Largest token file, in bytes.
-const MAX_TOKEN_BYTES: u64 = 16 << 10;
 
 pub(super) const HELP: &str = "\
 Point a client at it by one variable; its credential stays its own:
@@ -86,28 +85,6 @@ fn name(text: &str) -> Result<String, String> {
     }
 }
 
-/// The token, from its file or the environment. What went wrong names the file, never its content.
-fn token(args: &TapArgs) -> Result<Option<Secret>, String> {
-    let text = match &args.token_file {
-        Some(path) => {
-            let told = |why: &dyn std::fmt::Display| format!("token file {}: {why}", path.display());
-            let size = std::fs::metadata(path).map_err(|error| told(&error))?.len();
-            if size > MAX_TOKEN_BYTES {
-                return Err(told(&format_args!("more than {MAX_TOKEN_BYTES} bytes")));
-            }
-            std::fs::read_to_string(path).map_err(|error| told(&error))?
-        }
-        None => std::env::var("ENDTURN_TOKEN").unwrap_or_default(),
-    };
-    let token = Secret::new(&text);
-    match token.expose() {
-        "" if args.token_file.is_some() => Err("the token file is empty".to_owned()),
-        "" => Ok(None),
-        text if text.chars().all(|c| c.is_ascii_graphic()) => Ok(Some(token)),
-        _ => Err("the token holds characters that a header can't carry".to_owned()),
-    }
-}
-
 /// Runs the command.
 pub(crate) async fn run(args: &TapArgs, clock: Clock) -> Exit {
     // Before anything else: a reload that is asked for during the start must not end the process.
@@ -123,7 +100,7 @@ pub(crate) async fn run(args: &TapArgs, clock: Clock) -> Exit {
         Ok(loaded) => loaded.config.providers,
         Err(exit) => return exit,
     };
-    let token = match token(args) {
+    let token = match token(args.token_file.as_deref()) {
         Ok(token) => token,
         Err(error) => return failed(&error),
     };

@@ -9,8 +9,14 @@ use serde::{
 use toml::Spanned;
 
 use super::{
-    canaries::CanarySwitch, maintenance::MaintenanceFile, official::OfficialFile, route::RouteFile,
-    telemetry::TelemetryFile, token::TokenFile,
+    alert::{AlertFile, AlertsFile},
+    canaries::CanarySwitch,
+    channel::ChannelFile,
+    maintenance::MaintenanceFile,
+    official::OfficialFile,
+    route::RouteFile,
+    telemetry::TelemetryFile,
+    token::TokenFile,
 };
 
 /// The whole file.
@@ -28,6 +34,11 @@ pub(super) struct FileConfig {
     pub(super) provider: Vec<Spanned<ProviderFile>>,
     #[serde(default)]
     pub(super) route: Vec<Spanned<RouteFile>>,
+    pub(super) alerts: Option<AlertsFile>,
+    #[serde(default)]
+    pub(super) alert: Vec<Spanned<AlertFile>>,
+    #[serde(default)]
+    pub(super) channel: Vec<Spanned<ChannelFile>>,
     #[serde(default)]
     pub(super) maintenance: Vec<Spanned<MaintenanceFile>>,
 }
@@ -36,7 +47,11 @@ pub(super) struct FileConfig {
 #[serde(deny_unknown_fields)]
 pub(super) struct ServerFile {
     pub(super) listen: Option<Spanned<String>>,
+    pub(super) allowed_hosts: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) public_read: Option<bool>,
+    pub(super) trusted_proxies: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) agent: Option<Spanned<String>>,
+    pub(super) agent_allow: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     pub(super) token: Vec<Spanned<TokenFile>>,
 }

@@ -6,19 +6,27 @@ pub const OWN_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// Whether `host`, with or without port, is one of [`OWN_HOSTS`].
 pub fn is_own_host(host: &str) -> bool {
-    OWN_HOSTS.iter().any(|name| {
-        let rest = host
-            .get(..name.len())
-            .filter(|start| start.eq_ignore_ascii_case(name))
-            .map(|_| &host[name.len()..]);
-        match rest {
-            Some("") => true,
-            Some(rest) => rest
-                .strip_prefix(':')
-                .is_some_and(|port| port.parse::<u16>().is_ok()),
-            None => false,
-        }
-    })
+    OWN_HOSTS.iter().any(|name| is_named(host, name))
+}
+
+/// Whether `host`, with or without port, is one of [`OWN_HOSTS`] or of `allowed`.
+pub fn is_host_of(host: &str, allowed: &[String]) -> bool {
+    is_own_host(host) || allowed.iter().any(|name| is_named(host, name))
+}
+
+/// Whether `host` is that name, whatever the port: it is the name that a rebound page can't choose.
+fn is_named(host: &str, name: &str) -> bool {
+    let rest = host
+        .get(..name.len())
+        .filter(|start| start.eq_ignore_ascii_case(name))
+        .map(|_| &host[name.len()..]);
+    match rest {
+        Some("") => true,
+        Some(rest) => rest
+            .strip_prefix(':')
+            .is_some_and(|port| port.parse::<u16>().is_ok()),
+        None => false,
+    }
 }
 
 #[cfg(test)]
@@ -44,6 +52,25 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(is_own_host(host), allowed, "{host}");
+        }
+    }
+
+    #[test]
+    fn allowed_names_are_ours_too_and_nothing_that_begins_like_them() {
+        let allowed = ["status.example.com".to_owned(), "[fd00::5]".to_owned()];
+        for (host, ours) in [
+            ("status.example.com", true),
+            ("Status.Example.COM:443", true),
+            ("[FD00::5]:7411", true),
+            ("localhost:7411", true),
+            ("status.example.com.", false),
+            ("status.example.com.evil.example", false),
+            ("xstatus.example.com", false),
+            ("example.com", false),
+            ("status.example.com:443:1", false),
+            ("status.example.com@evil.example", false),
+        ] {
+            assert_eq!(is_host_of(host, &allowed), ours, "{host}");
         }
     }
 }

@@ -43,6 +43,14 @@ pub(super) fn read_service_account(reference: &SecretRef, env: &Env, dir: &Path)
     read_as(reference, env, dir, service_account)
 }
 
+/// Reads a key from a file that is named elsewhere than in a configuration.
+///
+/// # Errors
+/// Why there is none, with what to do; never anything of the file.
+pub fn read_key_file(path: &Path) -> Result<Secret, String> {
+    from_file(path, checked).map_err(|why| format!("{}\n\nhelp: {}", why.message, why.help))
+}
+
 /// What a secret must look like; the second argument says whence it came.
 type Check = fn(&str, &str) -> Result<Secret, KeyError>;
 
@@ -184,7 +192,7 @@ fn service_account(text: &str, whence: &str) -> Result<Secret, KeyError> {
     Ok(Secret::new(text))
 }
 
-fn is_variable_name(name: &str) -> bool {
+pub(super) fn is_variable_name(name: &str) -> bool {
     name.bytes()
         .next()
         .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')

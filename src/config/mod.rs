@@ -8,11 +8,13 @@ mod address;
 mod alert;
 mod canaries;
 mod canary_file;
+mod channel;
 mod credential;
 mod endpoint;
 mod env;
 mod error;
 mod file;
+mod glob;
 mod host;
 mod keep;
 mod key;
@@ -25,23 +27,35 @@ mod parse;
 mod preset;
 mod preset_file;
 mod provider;
+mod quiet;
 mod resolve;
 mod route;
 mod secret;
+mod server;
 mod telemetry;
 mod token;
 mod types;
 
 pub use address::{Address, MAX_VAR_BYTES, Var, Variant};
-pub use alert::{AlertRule, Alerts, Channel, Way};
+pub use alert::{
+    ALERT_AFTER, ALERT_GROUP_WAIT, ALERT_REMIND, AlertGroup, AlertOn, AlertRule, AlertSeverity, Alerts,
+    GROUP_WAIT_DEFAULT, MAX_ALERT_RULES, MAX_ALERT_TARGETS, REMIND_DEFAULT, STANDARD_RULE, Trouble,
+};
 pub use canaries::{MAX_REST_AFTER, MAX_TOKENS, ON_EVERY};
 pub use canary_file::{MAX_CANARY_WORDS, SENTINEL_WORD};
+pub use channel::{
+    Alertmanager, Apprise, AppriseTo, CHANNEL_TIMEOUT, CHANNEL_TIMEOUT_DEFAULT, Channel, Command, Email,
+    MAX_ARGUMENTS, MAX_CHANNELS, MAX_RECIPIENTS, MAX_TEMPLATE_BYTES, MAX_TEMPLATED_BYTES, MailTls, Ntfy,
+    REPEAT, REPEAT_DEFAULT, Realm, SAMPLE, SIGNING_KEY_BYTES, Template, TemplateError, Way, Webhook,
+    WebhookBody, realm, signing_key,
+};
 pub use endpoint::{MAX_HEADER_BYTES, MAX_HEADERS};
 pub use env::Env;
 pub use error::{ConfigError, Diagnostic, Diagnostics, Found, MAX_FINDINGS, Position, Severity};
-pub use host::{OWN_HOSTS, is_own_host};
+pub use glob::{Glob, GlobError, MAX_GLOB_BYTES};
+pub use host::{OWN_HOSTS, is_host_of, is_own_host};
 pub use keep::{KEEP_DAY, KEEP_HOUR, KEEP_MINUTE, KEEP_RAW};
-pub use key::MAX_SECRET_BYTES;
+pub use key::{MAX_SECRET_BYTES, read_key_file};
 pub use load::{Loaded, MAX_FILE_BYTES, Note, Origin, load, load_text};
 pub use maintenance::{
     MAX_OCCURRENCES, MAX_PLANNED, MAX_PLANNED_NAME_BYTES, MIN_PLANNED, PLANNED_AHEAD, PlannedMaintenance,
@@ -53,17 +67,19 @@ pub use preset::{
 };
 pub use preset_file::{MAX_USD_PER_MTOK, MAX_USD_PER_REQUEST};
 pub use provider::{DEADLINES, FREE_EVERY, PAID_EVERY};
+pub use quiet::{MAX_QUIET, Quiet};
 pub use resolve::{MAX_ANCHORS, MAX_PROVIDERS, MAX_TARGETS, MAX_USD_PER_DAY, MAX_VANTAGE_BYTES, STORE_BYTES};
 pub use route::{
     Fitness, MAX_ROUTE_NAME_BYTES, MAX_ROUTE_TARGETS, MAX_ROUTES, MAX_TAGS, MAX_TTFT, OnExhausted, Prefer,
     Route, RouteTarget,
 };
 pub use secret::Secret;
+pub use server::{MAX_ALLOWED_HOSTS, MAX_NETWORKS, Reading, Server};
 pub use telemetry::{
     Conventions, MAX_OTLP_HEADERS, OTLP_INTERVAL, OTLP_INTERVAL_DEFAULT, OTLP_TIMEOUT, OTLP_TIMEOUT_DEFAULT,
     Otlp, OtlpProtocol, OtlpRoute, OtlpSignal, Telemetry,
 };
-pub use token::{MAX_TOKENS_CONFIGURED, MIN_TOKEN_BYTES, Token};
+pub use token::{MAX_TOKENS_CONFIGURED, MIN_TOKEN_BYTES, Scope, Scopes, Token};
 pub use types::*;
 
 #[cfg(test)]

@@ -15,15 +15,7 @@ use super::{
 };
 
 /// Keys of the contract that this version doesn't know yet. Silently ignoring one would promise what isn't kept.
-const NOT_YET: [&str; 7] = [
-    "channel",
-    "alert",
-    "proxy",
-    "ca",
-    "tokens",
-    "allowed_hosts",
-    "secret",
-];
+const NOT_YET: [&str; 3] = ["proxy", "ca", "tokens"];
 /// At least this alike (Jaro-Winkler, 0 to 1) for a suggestion.
 const MIN_LIKENESS: f64 = 0.75;
 
@@ -65,7 +57,7 @@ pub(super) fn parse<T: DeserializeOwned + Default>(text: &str, source: usize, re
 fn explain(message: &str, place: Option<Place>) -> Diagnostic {
     if message.starts_with(INLINE_SECRET) {
         return Diagnostic::error(INLINE_SECRET).at(place).hiding().help(
-            "write api_key = { env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" }; \
+            "write { env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" } in its place; \
              if this file was shared, replace the key",
         );
     }

@@ -1,12 +1,12 @@
 //! [`FileConfig`] over presets over defaults to [`Config`], collecting every finding.
 
-use std::{collections::BTreeSet, net::SocketAddr, path::Path, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Alerts, Config, Env, OfficialPages, Provider, Server, StatusPage, StoreConfig,
+    Config, Env, OfficialPages, Provider, StatusPage, StoreConfig,
     canaries::CanarySwitch,
     error::{Diagnostic, Place, Report},
     file::{BudgetFile, FileConfig, LimitsFile, NetworkFile, ServerFile, Size, Span, StoreFile, Switch},
@@ -37,7 +37,7 @@ pub const MAX_USD_PER_DAY: f64 = 100_000.0;
 #[serde(deny_unknown_fields)]
 pub(super) struct Defaults {
     vantage: Option<Spanned<String>>,
-    server: Option<ServerFile>,
+    pub(super) server: Option<ServerFile>,
     store: Option<StoreFile>,
     network: Option<NetworkFile>,
     budget: Option<BudgetFile>,
@@ -135,6 +135,11 @@ impl Resolver<'_> {
         }
         self.join_vias(&mut providers);
         let routes = self.routes(&file.route, &providers);
+        let channels = self.channels(&file.channel);
+        let named = file.channel.iter().filter_map(|entry| entry.get_ref().name());
+        let named: Vec<String> = named.map(str::to_owned).collect();
+        let entries = file.alerts.unwrap_or_default();
+        let alerts = self.alerts(&entries, &file.alert, channels, &named, &providers);
         let maintenance = self.maintenance(&file.maintenance, &providers);
         let targets: usize = providers.iter().map(|p| p.models.len()).sum();
         if targets > MAX_TARGETS {
@@ -154,7 +159,7 @@ impl Resolver<'_> {
             },
             telemetry,
             routes,
-            alerts: Alerts::default(),
+            alerts,
             maintenance,
         }
     }
@@ -206,51 +211,6 @@ impl Resolver<'_> {
             self.error(&value, "vantage is not a plain name", help);
         }
         value.into_inner()
-    }
-
-    fn server(&mut self, file: ServerFile) -> Server {
-        let fallback = SocketAddr::from(([127, 0, 0, 1], 7411));
-        let default = self
-            .defaults
-            .server
-            .as_ref()
-            .and_then(|server| server.listen.clone());
-        let tokens = self.tokens(&file);
-        let listen = file.listen.or(default);
-        let listen = listen
-            .and_then(|value| self.loopback("listen", &value))
-            .unwrap_or(fallback);
-        let agent = file.agent.and_then(|value| {
-            let agent = self.loopback("agent", &value)?;
-            if agent == listen && agent.port() != 0 {
-                let help = "it speaks no HTTP: give it a port of its own, as in \"127.0.0.1:7413\"";
-                self.error(&value, "agent is the address that listen has", help);
-            }
-            Some(agent)
-        });
-        Server {
-            listen,
-            agent,
-            tokens,
-        }
-    }
-
-    /// An address that only this machine reaches.
-    fn loopback(&mut self, key: &str, value: &Spanned<String>) -> Option<SocketAddr> {
-        match value.get_ref().parse::<SocketAddr>() {
-            Ok(address) if address.ip().is_loopback() => return Some(address),
-            Ok(_) => {
-                let help = "only reports ask for access tokens in this version: listen on 127.0.0.1 or [::1] and put a \
-                            reverse proxy that checks who asks in front";
-                self.error(value, format!("{key} is not a loopback address"), help);
-            }
-            Err(_) => self.error(
-                value,
-                format!("{key} is not an address with port"),
-                "write it as in \"127.0.0.1:7411\"",
-            ),
-        }
-        None
     }
 
     fn store(&mut self, file: StoreFile) -> StoreConfig {

@@ -137,7 +137,7 @@ struct MaxPriceFile {
 }
 
 /// A name of a route or a tag: what stands in a path and in a query as it is.
-fn is_plain(name: &str) -> bool {
+pub(super) fn is_plain(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     (1..=MAX_ROUTE_NAME_BYTES).contains(&name.len()) && name.chars().all(plain)
 }
@@ -231,7 +231,7 @@ impl Resolver<'_> {
     }
 
     /// One of a few words; the default stands in for one that is unknown.
-    fn word<T: Copy + Default>(
+    pub(super) fn word<T: Copy + Default>(
         &mut self,
         value: Option<&Spanned<String>>,
         key: &str,

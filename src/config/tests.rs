@@ -348,8 +348,14 @@ fn agent_checks_are_answered_where_the_file_says_and_nowhere_else() {
         assert_eq!(config.server.listen.to_string(), "127.0.0.1:7411");
     }
     for (address, message) in [
-        ("0.0.0.0:7413", "agent is not a loopback address"),
-        ("10.0.0.1:7413", "agent is not a loopback address"),
+        (
+            "0.0.0.0:7413",
+            "agent is not a loopback address, and agent_allow names nobody",
+        ),
+        (
+            "10.0.0.1:7413",
+            "agent is not a loopback address, and agent_allow names nobody",
+        ),
         ("localhost:7413", "agent is not an address with port"),
         ("127.0.0.1:7411", "agent is the address that listen has"),
     ] {
@@ -374,6 +380,8 @@ fn the_reference_names_every_key() {
         "[telemetry]",
         "[telemetry.otlp]",
         "[[maintenance]]",
+        "[alerts]",
+        "[[alert]]",
         "[[provider]]",
         "[[provider]]\n[provider.limits]",
         "[[provider]]\n[[provider.model]]",

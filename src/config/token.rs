@@ -1,6 +1,6 @@
 //! Access tokens: who may tell what, and how far their word goes. Only digests are held.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, str::FromStr};
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -18,14 +18,66 @@ use crate::verdict::Trust;
 pub const MAX_TOKENS_CONFIGURED: usize = 100;
 /// Shortest token, in bytes: what is shorter can be guessed.
 pub const MIN_TOKEN_BYTES: usize = 20;
-/// What a token may be for.
-const SCOPES: [&str; 1] = ["report"];
 
-/// A token that may report.
+/// What a token may be for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// To read: the feed, the pages, the past, figures, the tools for agents, the gate.
+    Read,
+    /// To tell what became of real requests: reports, telemetry, the tap.
+    Report,
+    /// To change how endturn runs.
+    Admin,
+}
+
+impl Scope {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Read, Self::Report, Self::Admin];
+
+    /// Its word in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Report => "report",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl FromStr for Scope {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|scope| scope.as_str() == text);
+        found.ok_or_else(|| "known are: read, report, admin".to_owned())
+    }
+}
+
+/// What a token is for. Each scope stands for itself: `admin` does not read, for whoever pauses a probe need not see
+/// everything.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scopes(BTreeSet<Scope>);
+
+impl Scopes {
+    /// Whether it is for that too.
+    pub fn has(&self, scope: Scope) -> bool {
+        self.0.contains(&scope)
+    }
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+        Self(scopes.into_iter().collect())
+    }
+}
+
+/// An access token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     /// Its name, for figures and logs.
     pub name: String,
+    /// What it is for.
+    pub scopes: Scopes,
     /// How far its reports are trusted.
     pub trust: Trust,
     /// SHA-256 of it.
@@ -62,7 +114,15 @@ impl Resolver<'_> {
                 self.error(entry, "too many tokens", help);
                 break;
             }
-            tokens.extend(self.token(entry));
+            let Some(token) = self.token(entry) else {
+                continue;
+            };
+            // Which of the two it is would be nobody's guess.
+            if tokens.iter().any(|other: &Token| other.digest == token.digest) {
+                let help = "a token has one entry, with all of its scopes";
+                self.error(entry, "the same token is there twice", help);
+            }
+            tokens.push(token);
         }
         tokens
     }
@@ -74,18 +134,12 @@ impl Resolver<'_> {
             let help = "use 1 to 64 letters, digits and signs without spaces";
             self.error(&file.name, "that is no name of a token", help);
         }
-        if file.scopes.get_ref().is_empty() {
-            self.error(
-                &file.scopes,
-                "the token is for nothing",
-                "use scopes = [\"report\"]",
-            );
-        }
-        for scope in file.scopes.get_ref() {
-            if !SCOPES.contains(&scope.get_ref().as_str()) {
-                let message = format!("scope {:?} is unknown", scope.get_ref());
-                self.error(scope, message, "known is: report");
-            }
+        let scopes = self.scopes(&file.scopes);
+        if let Some(trust) = &file.trust
+            && !scopes.has(Scope::Report)
+        {
+            let help = "take trust out, or add \"report\" to scopes";
+            self.error(trust, "trust is for reports, and this token is not", help);
         }
         let trust = match file.trust.as_ref().map(|trust| (trust, trust.get_ref().as_str())) {
             None | Some((_, "full")) => Trust::Full,
@@ -120,9 +174,27 @@ impl Resolver<'_> {
         }?;
         Some(Token {
             name: name.clone(),
+            scopes,
             trust,
             digest,
         })
+    }
+
+    fn scopes(&mut self, listed: &Spanned<Vec<Spanned<String>>>) -> Scopes {
+        if listed.get_ref().is_empty() {
+            let help = "use scopes = [\"read\"], or more of read, report and admin";
+            self.error(listed, "the token is for nothing", help);
+        }
+        let mut scopes = Scopes::default();
+        for scope in listed.get_ref() {
+            match scope.get_ref().parse() {
+                Ok(known) => {
+                    scopes.0.insert(known);
+                }
+                Err(help) => self.error(scope, format!("scope {:?} is unknown", scope.get_ref()), help),
+            }
+        }
+        scopes
     }
 
     fn digest(&mut self, hex: &Spanned<String>) -> Option<[u8; 32]> {

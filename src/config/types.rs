@@ -1,10 +1,10 @@
 //! The checked configuration: what the rest of the program reads.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use url::Url;
 
-use super::{Alerts, PlannedMaintenance, Route, Secret, Telemetry, Token, preset::StatusPage};
+use super::{Alerts, PlannedMaintenance, Route, Secret, Server, Telemetry, preset::StatusPage};
 use crate::{
     id::{ProviderId, TargetId},
     protocol::{Dialect, Protocol, request::Endpoint},
@@ -57,17 +57,6 @@ pub struct OfficialPages {
     pub every: Option<Duration>,
     /// Whose pages, in file order. Several providers may share one.
     pub pages: Vec<(ProviderId, StatusPage)>,
-}
-
-/// HTTP surface.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server {
-    /// Address to bind; loopback only in this version.
-    pub listen: SocketAddr,
-    /// Address of the responder for HAProxy's agent checks; loopback only too. `None`: there is none.
-    pub agent: Option<SocketAddr>,
-    /// Who may report. Where there are none, everybody who reaches the loopback address may.
-    pub tokens: Vec<Token>,
 }
 
 /// Database.

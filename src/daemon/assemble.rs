@@ -8,20 +8,18 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::OptionFuture;
 use tokio::{
-    net::TcpListener,
     sync::{broadcast, mpsc, oneshot},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    control::{Desk, Reader, ReloadAsked},
+    control::{Reader, ReloadAsked},
     core::{Handle, Input},
+    front::{figures, front, serve, tap},
     heart::Heart,
-    mcp::Inside,
-    own::Condition,
+    post::Post,
     pulse::Pulse,
     shelf::PageShelf,
     sockets::Sockets,
@@ -31,25 +29,19 @@ use crate::{
     clock::Clock,
     config::Config,
     feed::{Hub, Snapshot},
-    intake::Intake,
-    mcp, official,
+    official,
     probe::ClientError,
     store::{StoreError, Writer},
     tap::Tap,
-    telemetry::{Exposition, Outlet, Owner},
+    telemetry::Outlet,
     verdict::Observation,
 };
 
 /// How long the store may take to write what is queued at the end.
 const CLOSE: Duration = Duration::from_secs(4);
-/// How long open exchanges may go on at the end. With the probes' own bound before it, less than the 10 s that a
-/// service manager is told.
-const SERVER_DRAIN: Duration = Duration::from_secs(4);
 /// A writer that has not taken its turn for this long is stuck: it takes one every 5 s at least, but a turn may hold the
 /// moving of old rows or a disk that answers late.
 const WRITER_STALL: Duration = Duration::from_secs(60);
-/// The name under which what the daemon's own tap saw is told.
-const TAP_REPORTER: &str = "tap";
 
 /// Why the daemon did not start.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +97,7 @@ pub struct Daemon {
     pulse: Arc<Pulse>,
     clock: Clock,
     outlet: Arc<Outlet>,
+    post: Post,
     reader: Reader,
 }
 
@@ -115,84 +108,6 @@ pub enum StorePlace {
     File,
     /// A directory that is deleted at the end.
     Temporary,
-}
-
-/// The tap on our own port: what it sees is taken in at once.
-fn tap(config: &Config, intake: Intake, clock: Clock) -> Arc<Tap> {
-    let sink = move |mut seen: Observation| {
-        seen.reporter = Some(TAP_REPORTER.to_owned());
-        intake
-            .observed(vec![seen])
-            .is_ok_and(|receipt| receipt.rejected.is_empty())
-    };
-    Arc::new(Tap::new(
-        &config.providers,
-        Arc::new(sink),
-        clock,
-        tokio::runtime::Handle::current(),
-        &[],
-    ))
-}
-
-/// What is shown to those who collect figures; what is told to them begins to go out.
-fn figures(outlet: &Outlet, shelf: &PageShelf, tap: &Arc<Tap>, writer: &Writer) -> Exposition {
-    let condition = Condition {
-        started: shelf.clock.wall(),
-        writer: writer.clone(),
-        intake: shelf.intake.clone(),
-        tap: Arc::clone(tap),
-        config: Arc::clone(&shelf.config),
-        exports: outlet.exports(),
-    };
-    let config = condition.in_force();
-    let owner: Arc<dyn Owner> = Arc::new(condition);
-    outlet.start(&config, Arc::clone(&shelf.hub), Arc::clone(&owner));
-    Exposition::new(Arc::clone(&shelf.hub), outlet.ledger(), owner)
-}
-
-/// Everything that answers on our port.
-fn front(
-    shelf: PageShelf,
-    pulse: Arc<Pulse>,
-    tap: Arc<Tap>,
-    exposition: Exposition,
-    desk: Desk,
-    closing: CancellationToken,
-) -> api::Front {
-    let state = api::ApiState::new(
-        Arc::clone(&shelf.hub),
-        Arc::clone(&shelf.board),
-        Arc::new(shelf.reader.clone()),
-        pulse,
-        shelf.intake.clone(),
-        shelf.clock.clone(),
-        closing.clone(),
-    )
-    .with_metrics(exposition)
-    .with_control(Arc::new(desk), Arc::clone(&shelf.declared));
-    let tools = mcp::routes(Arc::new(Inside(state.clone())), closing);
-    let pages = api::page::routes().with_state(shelf);
-    api::Front {
-        router: api::router(state, pages.merge(tools)),
-        tap: Some(tap),
-    }
-}
-
-/// Answers on our ports until the end.
-fn serve(
-    listener: TcpListener,
-    front: api::Front,
-    agent: Option<impl Future<Output = ()> + Send + 'static>,
-    closing: CancellationToken,
-) -> JoinHandle<()> {
-    let limits = api::ServeLimits {
-        drain: SERVER_DRAIN,
-        ..api::ServeLimits::default()
-    };
-    let serving = api::serve(listener, front, closing, limits);
-    tokio::spawn(async move {
-        tokio::join!(serving, OptionFuture::from(agent));
-    })
 }
 
 impl Daemon {
@@ -234,10 +149,13 @@ impl Daemon {
             board,
             declared,
             outlet,
+            post,
+            alarms,
             writer,
             reader,
         } = Heart::new(&config, place, seed, &clock, &stop)?;
         let handle = core.handle();
+        let agent_allow = config.server.agent_allow.clone();
         let tap = tap(&config, intake.clone(), clock.clone());
         let config = Arc::new(RwLock::new(Arc::new(config)));
         let shelf = PageShelf {
@@ -248,27 +166,25 @@ impl Daemon {
             config: Arc::clone(&config),
             intake,
             clock: clock.clone(),
+            post: post.clone(),
+            alarms: alarms.clone(),
         };
-        let exposition = figures(&outlet, &shelf, &tap, &writer);
+        let exposition = figures(&outlet, &shelf, &tap, (&writer, &post));
         let configurations = Reader::default();
-        let desk = Desk {
-            inputs: handle.inputs.clone(),
-            reader: Arc::clone(&configurations),
-            writer: writer.clone(),
-        };
         let front = front(
             shelf,
             Arc::clone(&pulse),
             Arc::clone(&tap),
             exposition,
-            desk,
+            (&handle, &configurations, &writer),
             closing.clone(),
         );
         let (agent, agent_addr) = agent.unzip();
         let agent = agent.map(|listener| {
             // Told of the end first, it takes back what it said while the rest ends.
             let limits = api::AgentLimits::default();
-            api::serve_agent(listener, Arc::clone(&hub), clock.clone(), stop.clone(), limits)
+            let hub = Arc::clone(&hub);
+            api::serve_agent(listener, agent_allow, hub, clock.clone(), stop.clone(), limits)
         });
         let server = serve(listener, front, agent, closing.clone());
         let core = tokio::spawn(core.run());
@@ -287,6 +203,7 @@ impl Daemon {
             pulse,
             clock,
             outlet,
+            post,
             reader: configurations,
         })
     }
@@ -340,9 +257,10 @@ impl Daemon {
     /// Takes a checked configuration. What only a restart can change (address, store) is kept and told.
     pub async fn reload(&self, config: Config) -> Vec<&'static str> {
         let old = self.config();
+        let server = old.server.reloaded(&config.server, self.addr);
         let mut restart = Vec::new();
         for (what, differs) in [
-            ("server", old.server != config.server),
+            ("server", server != config.server),
             ("store", old.store != config.store),
             ("vantage", old.vantage != config.vantage),
         ] {
@@ -352,7 +270,7 @@ impl Daemon {
             }
         }
         let config = Config {
-            server: old.server.clone(),
+            server,
             store: old.store.clone(),
             vantage: old.vantage.clone(),
             ..config
@@ -367,7 +285,11 @@ impl Daemon {
             && in_force.await.is_ok()
         {
             self.tap.set_providers(&config.providers);
+            self.tap.set_hosts(&config.server.allowed_hosts);
             self.outlet.reconfigure(&config);
+            let (post, alerts) = (self.post.clone(), config.alerts.clone());
+            // New channels may have messages on disk.
+            let _ = tokio::task::spawn_blocking(move || post.configure(&alerts)).await;
             *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         }
         restart
@@ -392,6 +314,8 @@ impl Daemon {
             let _ = self.core.await;
         }
         self.closing.cancel();
+        // What is on its way waits in the store for the next start.
+        self.post.stop().await;
         let writer = self.writer;
         let closed = tokio::task::spawn_blocking(move || writer.close(CLOSE));
         let outlet = self.outlet;

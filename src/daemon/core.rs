@@ -15,12 +15,14 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    alarms::{Alarms, Brought},
     annotate::Annotator,
     brain::{Act, Brain, Launch, ProbeRefused, Skipped},
     pulse::Pulse,
     watch::Watch,
 };
 use crate::{
+    alert::AckError,
     clock::{Clock, Timestamp},
     config::Config,
     feed::{Cause, FIGURES_EVERY, HEARTBEAT, Hub, declared::DeclaredBoard, v1},
@@ -69,6 +71,19 @@ pub(crate) enum Input {
     Reload(Box<Config>, oneshot::Sender<()>),
     /// An operator asks for something.
     Order(Order),
+    /// Somebody takes care of an incident or alarm of that name.
+    Ack(Box<Ack>),
+}
+
+/// Somebody takes care of something.
+#[derive(Debug)]
+pub(crate) struct Ack {
+    /// Id of an incident or of an alarm.
+    pub(crate) what: String,
+    /// Who.
+    pub(crate) by: String,
+    /// Told when it is known to whoever was alarmed, or why not.
+    pub(crate) done: oneshot::Sender<Result<(), AckError>>,
 }
 
 /// Handles of the loop for the rest of the process.
@@ -86,6 +101,7 @@ pub(crate) struct Doors {
     pub(crate) clock: Clock,
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) annotator: Annotator,
+    pub(crate) alarms: Alarms,
     pub(crate) fetcher: Fetcher,
     pub(crate) intake: Intake,
     pub(crate) reported: Queue,
@@ -99,6 +115,7 @@ pub(crate) struct Doors {
 pub(crate) struct Core {
     brain: Brain,
     annotator: Annotator,
+    alarms: Alarms,
     watch: Watch,
     hub: Arc<Hub>,
     writer: Writer,
@@ -155,6 +172,7 @@ impl Core {
             clock,
             pulse,
             annotator,
+            alarms,
             fetcher,
             intake,
             reported,
@@ -174,6 +192,7 @@ impl Core {
             asked: HashMap::new(),
             brain,
             annotator,
+            alarms,
             watch,
             hub,
             writer,
@@ -210,6 +229,7 @@ impl Core {
         loop {
             let now = self.clock.now();
             let wake = self.brain.next_wake(now).min(heartbeat).min(figures).min(save);
+            let wake = self.alarms.next_wake().map_or(wake, |due| wake.min(due.max(now)));
             let first = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
@@ -234,6 +254,7 @@ impl Core {
             } else if now >= figures {
                 self.publish(Cause::Figures, now);
             }
+            let kept = self.alarm(&news, now >= figures, now);
             if now >= figures {
                 figures = now.plus(FIGURES_EVERY);
                 self.count_probes();
@@ -248,7 +269,7 @@ impl Core {
                 skipped = now.plus(SKIPPED_EVERY);
                 self.log_skipped();
             }
-            self.act(news);
+            self.act(news, kept);
             self.outlet.round(now, (woke >= wake).then(|| woke.since(wake)));
             self.pulse.beat(now);
         }
@@ -349,8 +370,14 @@ impl Core {
                     self.watch.follow(&config);
                     self.anchors = Arc::new(Anchors::of(&config));
                     self.board.set(&config.routes);
+                    self.alarms.reconfigure(&config.alerts);
                     news.reloaded = true;
                     let _ = done.send(());
+                }
+                Input::Ack(ack) => {
+                    let done = self.alarms.ack(&ack.what, &ack.by, || self.brain.save(), now);
+                    // Whoever asked may have gone.
+                    let _ = ack.done.send(done);
                 }
             }
             next = self.receiver.try_recv().ok();
@@ -398,6 +425,26 @@ impl Core {
         }
     }
 
+    /// Decides who is told, once the feed is told. True: what the round brought is kept with it.
+    fn alarm(&mut self, news: &News, tick: bool, now: Timestamp) -> bool {
+        let moved = !news.transitions.is_empty()
+            || !news.incidents.is_empty()
+            || !news.changes.is_empty()
+            || news.network.is_some()
+            || news.reloaded;
+        if !(moved || tick || self.alarms.is_due(now)) {
+            return false;
+        }
+        let (snapshot, decided) = (self.hub.snapshot(), self.board.now());
+        let brought = Brought {
+            transitions: &news.transitions,
+            incidents: &news.incidents,
+            changes: &news.changes,
+        };
+        let facts = (&snapshot.health, decided.routes.routes.as_slice());
+        self.alarms.look(&brought, facts, || self.brain.save(), now)
+    }
+
     /// Health has decided; what the vendors' own pages say is added to its incidents.
     fn annotate(&mut self, news: &mut News, now: Timestamp) {
         for (_, incident) in &mut news.incidents {
@@ -424,16 +471,21 @@ impl Core {
         }
     }
 
-    fn act(&mut self, news: News) {
+    /// Does what is to be done and keeps what was not `kept` yet.
+    fn act(&mut self, news: News, kept: bool) {
         for transition in news.transitions {
             log_transition(&transition);
             self.outlet.transition(&transition);
-            self.writer.send(Record::Transition(transition));
+            if !kept {
+                self.writer.send(Record::Transition(transition));
+            }
         }
         for (phase, incident) in news.incidents {
             log_incident(phase, &incident);
             self.outlet.incident(phase, &incident);
-            self.writer.send(Record::Incident(incident));
+            if !kept {
+                self.writer.send(Record::Incident(incident));
+            }
         }
         for change in news.changes {
             log_change(&change);
@@ -529,11 +581,12 @@ impl Core {
     fn last_words(&mut self, mut news: News) {
         self.annotate(&mut news, self.clock.now());
         self.tell(&news, self.clock.now());
+        let kept = self.alarm(&news, false, self.clock.now());
         self.show_declared();
         news.answers.drain(..).for_each(Answer::give);
         news.launches.clear();
         news.anchors = false;
-        self.act(news);
+        self.act(news, kept);
     }
 
     /// What a restart needs, and the time in each state so far.
@@ -565,14 +618,14 @@ impl News {
 
 /// One line per change of state or advice.
 fn log_transition(transition: &Transition) {
-    let (from, to) = (transition.from.as_str(), transition.to.as_str());
+    let (from, state) = (transition.from.as_str(), transition.to.as_str());
     let (hint, reason) = (transition.routing.hint.as_str(), transition.reason.code.as_str());
     let (target_id, weight) = (&transition.target, transition.routing.weight);
     let text = &transition.reason.text;
     if transition.to.is_impaired() && transition.from != transition.to {
-        tracing::warn!(%target_id, from, to, hint, weight, reason, text, "health changed");
+        tracing::warn!(%target_id, from, state, hint, weight, reason, text, "health changed");
     } else {
-        tracing::info!(%target_id, from, to, hint, weight, reason, text, "health changed");
+        tracing::info!(%target_id, from, state, hint, weight, reason, text, "health changed");
     }
 }
 
@@ -584,13 +637,13 @@ fn log_change(change: &Change) {
 
 /// Begin and end; what lies between are transitions.
 fn log_incident(phase: IncidentPhase, incident: &Incident) {
-    let (id, target_id, worst) = (&incident.id, &incident.target, incident.worst.as_str());
+    let (incident_id, target_id, worst) = (&incident.id, &incident.target, incident.worst.as_str());
     match phase {
-        IncidentPhase::Opened => tracing::warn!(%target_id, id, worst, "incident opened"),
+        IncidentPhase::Opened => tracing::warn!(%target_id, incident_id, worst, "incident opened"),
         IncidentPhase::Closed => {
             let end = incident.recovered.or(incident.closed).unwrap_or(incident.started);
             let lasted = humantime::format_duration(end.since(incident.started));
-            tracing::info!(%target_id, id, worst, %lasted, "incident closed");
+            tracing::info!(%target_id, incident_id, worst, %lasted, "incident closed");
         }
         IncidentPhase::Updated => {}
     }

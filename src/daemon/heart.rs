@@ -6,15 +6,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     StartError, StorePlace,
+    alarms::{Alarms, Shown},
     annotate::Annotator,
     brain::Brain,
+    carriers::carriers,
     core::{Core, Doors, store_status},
+    post::Post,
     pulse::Pulse,
 };
 use crate::{
     clock::Clock,
     config::Config,
     feed::{Hub, declared::DeclaredBoard, v1},
+    health::Incident,
     intake::Intake,
     official::{self, Fetcher},
     probe::Prober,
@@ -81,19 +85,26 @@ fn restore(brain: &mut Brain, reader: &Reader, clock: &Clock) {
     }
 }
 
-/// The official words on incidents that were open when the last process ended.
-fn resume(config: &Config, reader: &Reader) -> Annotator {
-    let mut annotator = Annotator::new(config);
+/// Incidents that were open when the last process ended.
+fn open_incidents(reader: &Reader) -> Vec<Incident> {
     let query = IncidentQuery {
         open: Some(true),
         limit: MAX_LIMIT,
         ..IncidentQuery::default()
     };
     match reader.incidents(&query) {
-        Ok(page) => annotator.resume(page.items),
-        Err(error) => tracing::warn!(%error, "open incidents can't be read; their lead is found anew"),
+        Ok(page) => page.items,
+        Err(error) => {
+            tracing::warn!(%error, "open incidents can't be read; what is told of them lacks their beginning");
+            Vec::new()
+        }
     }
-    annotator
+}
+
+/// The way to people, with what an earlier process left undelivered.
+fn post(config: &Config, writer: &Writer, reader: &Reader, clock: &Clock) -> Post {
+    let store = (writer.clone(), reader.clone());
+    Post::start(&config.alerts, &config.vantage, store, clock.clone(), carriers())
 }
 
 /// The hub with what is known at the start.
@@ -120,6 +131,8 @@ pub(super) struct Heart {
     pub(super) board: Arc<Board>,
     pub(super) declared: Arc<DeclaredBoard>,
     pub(super) outlet: Arc<Outlet>,
+    pub(super) post: Post,
+    pub(super) alarms: Shown,
     pub(super) writer: Writer,
     pub(super) reader: Reader,
 }
@@ -139,6 +152,13 @@ impl Heart {
         let mut brain = Brain::new(config, seed, clock.now());
         restore(&mut brain, &reader, clock);
 
+        let open = open_incidents(&reader);
+        let mut annotator = Annotator::new(config);
+        annotator.resume(open.clone());
+        let post = post(config, &writer, &reader, clock);
+        let alarms = Alarms::new(&config.alerts, &config.vantage, &open, post.clone(), &reader);
+        let shown = alarms.shown();
+
         let hub = publisher(&mut brain, &writer, config.vantage.clone(), clock);
         let pulse = Arc::new(Pulse::new(writer.clone(), clock.now()));
         let outlet = Arc::new(Outlet::new(clock.clone()));
@@ -151,7 +171,8 @@ impl Heart {
             prober,
             clock: clock.clone(),
             pulse: Arc::clone(&pulse),
-            annotator: resume(config, &reader),
+            annotator,
+            alarms,
             fetcher,
             intake: intake.clone(),
             reported,
@@ -169,6 +190,8 @@ impl Heart {
             board,
             declared,
             outlet,
+            post,
+            alarms: shown,
             writer,
             reader,
         })

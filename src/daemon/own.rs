@@ -2,13 +2,15 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::post::{ChannelView, Post};
 use crate::{
+    alert::CircuitState,
     clock::Timestamp,
     config::Config,
     intake::{Intake, MAX_WAITING},
     store::{RecordKind, Writer},
     tap::Tap,
-    telemetry::{Exports, Own, OwnIntake, OwnStore, OwnTap, Owner},
+    telemetry::{Exports, Own, OwnChannel, OwnIntake, OwnStore, OwnTap, Owner},
     verdict::Source,
 };
 
@@ -20,6 +22,7 @@ pub(super) struct Condition {
     pub(super) tap: Arc<Tap>,
     pub(super) config: Arc<RwLock<Arc<Config>>>,
     pub(super) exports: Exports,
+    pub(super) post: Post,
 }
 
 impl Condition {
@@ -78,6 +81,19 @@ fn intervals(config: &Config, own: &mut Own) {
     }
 }
 
+fn channel(view: ChannelView) -> OwnChannel {
+    let figures = view.figures;
+    OwnChannel {
+        name: view.name,
+        delivered: figures.delivered,
+        failed: figures.failed,
+        dead: figures.dead,
+        pending: figures.pending as u64,
+        oldest: figures.oldest,
+        open: figures.circuit != CircuitState::Closed,
+    }
+}
+
 impl Owner for Condition {
     fn own(&self) -> Own {
         let config = self.in_force();
@@ -92,6 +108,7 @@ impl Owner for Condition {
             tap: Some(self.tap()),
             budget_usd: config.usd_per_day,
             exports: self.exports.own(),
+            channels: self.post.channels().into_iter().map(channel).collect(),
             ..Own::default()
         };
         for provider in &config.providers {

@@ -7,6 +7,7 @@ mod rules;
 
 use std::sync::{Arc, RwLock};
 
+use super::{alarms::Shown, post::Post};
 use crate::{
     api::{
         self,
@@ -33,6 +34,8 @@ pub(crate) struct PageShelf {
     pub(crate) config: Arc<RwLock<Arc<Config>>>,
     pub(crate) intake: Intake,
     pub(crate) clock: Clock,
+    pub(crate) post: Post,
+    pub(crate) alarms: Shown,
 }
 
 impl PageShelf {
@@ -152,7 +155,11 @@ impl Shelf for PageShelf {
         let raw_from = now.minus(self.config().store.keep.raw);
         let read = tokio::task::spawn_blocking(move || incidents::one(&reader, &id, now, raw_from));
         match within(read).await {
-            Some(found) => found.map_err(|error| error.to_string()),
+            Some(Ok(found)) => Ok(found.map(|case| Case {
+                alerted: incidents::alerted(&case.incident.id, &self.alarms.now(), &self.post.channels()),
+                ..case
+            })),
+            Some(Err(error)) => Err(error.to_string()),
             None => Err("history takes too long to read".to_owned()),
         }
     }

@@ -39,11 +39,14 @@ impl Sockets {
     /// of the agent checks. What it didn't bind is bound as configured.
     ///
     /// # Errors
-    /// A socket is none that we can listen on, or not on loopback, or an address can't be had.
+    /// A socket is none that we can listen on, or not on loopback although only this machine may ask, or an address can't be had.
     pub async fn inherited(server: &Server) -> Result<Self, StartError> {
         let mut passed = ListenFd::from_env();
         let http = match passed.take_tcp_listener(0).map_err(StartError::Socket)? {
-            Some(listener) => taken(listener)?,
+            Some(listener) => {
+                let help = "configure access tokens and allowed_hosts";
+                taken(listener, server.is_guarded(), help)?
+            }
             None => bind(server.listen).await?,
         };
         let second = if passed.len() > 1 {
@@ -52,7 +55,10 @@ impl Sockets {
             None
         };
         let agent = match (second, server.agent) {
-            (Some(listener), _) => Some(taken(listener)?),
+            (Some(listener), _) => {
+                let help = "configure agent_allow";
+                Some(taken(listener, !server.agent_allow.is_empty(), help)?)
+            }
             (None, Some(address)) => Some(bind(address).await?),
             (None, None) => None,
         };
@@ -67,12 +73,12 @@ async fn bind(addr: SocketAddr) -> Result<Bound, StartError> {
     Ok((listener, addr))
 }
 
-/// The rule for addresses holds whoever bound them.
-fn taken(listener: StdListener) -> Result<Bound, StartError> {
+/// The rule for addresses holds whoever bound them: beyond loopback only where others `may` ask.
+fn taken(listener: StdListener, may: bool, help: &str) -> Result<Bound, StartError> {
     let addr = listener.local_addr().map_err(StartError::Socket)?;
-    if !addr.ip().is_loopback() {
+    if !may && !addr.ip().is_loopback() {
         let message = format!(
-            "{addr} is not a loopback address: put ListenStream=127.0.0.1:{} into the socket unit",
+            "{addr} is not a loopback address: {help}, or put ListenStream=127.0.0.1:{} into the socket unit",
             addr.port()
         );
         return Err(StartError::Socket(io::Error::new(

@@ -123,6 +123,8 @@ pub fn routes<S: Clone + Send + Sync + 'static>(
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)
+        // Whoever mounts it knows by which names we are asked.
+        .disable_allowed_hosts()
         .with_allowed_origins(ORIGINS)
         .enforce_origin_validation()
         .with_max_request_body_bytes(MAX_MESSAGE_BYTES)

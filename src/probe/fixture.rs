@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use crate::{
     config::{
         Answer, Auth, Canary, CanaryScript, Config, Expected, Keep, Model, OfficialPages, Price, ProbeLimits,
-        Provider, Reach, Secret, Server, StoreConfig,
+        Provider, Reach, Reading, Secret, Server, StoreConfig,
     },
     id::ProviderId,
     protocol::{Protocol, request::Endpoint},
@@ -18,7 +18,11 @@ pub(super) fn config(models: usize, every: Duration) -> Config {
         vantage: "test".to_owned(),
         server: Server {
             listen: ([127, 0, 0, 1], 0).into(),
+            allowed_hosts: Vec::new(),
+            reading: Reading::Free,
+            trusted_proxies: Vec::new(),
             agent: None,
+            agent_allow: Vec::new(),
             tokens: Vec::new(),
         },
         store: StoreConfig {

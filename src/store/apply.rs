@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    Record, changes,
+    Record, Round, changes, outbox,
     packed::{self, Texts, Words},
     roll::{Late, Mark},
     standing, text,
 };
 use crate::{
     clock::Timestamp,
-    health::{Incident, Transition},
+    health::{Incident, Saved, Transition},
     id::TargetId,
     verdict::{Observation, Verdict},
 };
@@ -136,12 +136,9 @@ impl Memory {
                 let target = self.target(connection, &standing.target)?;
                 standing::write(connection, target, standing)
             }
-            Record::State(saved) => run(
-                connection,
-                "INSERT INTO detector_state (id, at, blob) VALUES (1, ?1, ?2)
-                 ON CONFLICT (id) DO UPDATE SET at = excluded.at, blob = excluded.blob",
-                params![now.as_millis(), saved.blob],
-            ),
+            Record::State(saved) => state(connection, saved, now),
+            Record::Round(round) => self.round(connection, round, now),
+            Record::Letter(letter) => outbox::mark(connection, letter),
             Record::Event {
                 revision,
                 at,
@@ -153,6 +150,25 @@ impl Memory {
                 params![revision.cast_signed(), at.as_millis(), kind, json],
             ),
         }
+    }
+
+    fn round(&mut self, connection: &Connection, round: &Round, now: Timestamp) -> rusqlite::Result<()> {
+        for transition in &round.transitions {
+            self.transition(connection, transition)?;
+        }
+        for incident in &round.incidents {
+            self.incident(connection, incident)?;
+        }
+        if let Some(saved) = &round.state {
+            state(connection, saved, now)?;
+        }
+        for letter in &round.letters {
+            outbox::add(connection, letter)?;
+        }
+        if let Some(memory) = &round.memory {
+            outbox::remember(connection, memory, now)?;
+        }
+        Ok(())
     }
 
     fn observation(&mut self, connection: &Connection, o: &Observation) -> rusqlite::Result<()> {
@@ -340,6 +356,15 @@ impl Memory {
             ],
         )
     }
+}
+
+fn state(connection: &Connection, saved: &Saved, now: Timestamp) -> rusqlite::Result<()> {
+    run(
+        connection,
+        "INSERT INTO detector_state (id, at, blob) VALUES (1, ?1, ?2)
+         ON CONFLICT (id) DO UPDATE SET at = excluded.at, blob = excluded.blob",
+        params![now.as_millis(), saved.blob],
+    )
 }
 
 pub(super) fn run(connection: &Connection, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<()> {

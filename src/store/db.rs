@@ -25,6 +25,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("migrations/03.sql")),
     M::up(include_str!("migrations/04.sql")),
     M::up(include_str!("migrations/05.sql")),
+    M::up(include_str!("migrations/06.sql")),
 ];
 
 /// Newest schema version that this program knows.

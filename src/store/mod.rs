@@ -11,6 +11,7 @@ mod changes;
 mod db;
 mod error;
 mod history;
+mod outbox;
 mod packed;
 mod query;
 mod queue;
@@ -33,12 +34,17 @@ pub use changes::ChangeQuery;
 pub use db::SCHEMA_VERSION;
 pub use error::StoreError;
 pub use history::{DayCounts, MAX_POINTS, Series, SeriesQuery};
+pub use outbox::{
+    KEEP_DEAD_DAYS, KEEP_DELIVERED_DAYS, Letter, LetterQuery, LetterState, MAX_DEAD_LETTERS,
+    MAX_DELIVERED_LETTERS, MAX_LETTER_ERROR_BYTES, MAX_PENDING_LETTERS, Round, StoredLetter,
+};
 pub use query::{
     IncidentQuery, MAX_EVENTS, MAX_LIMIT, MAX_SCAN, ObservationQuery, Page, StoredEvent, StoredObservation,
     StoredState,
 };
 pub use queue::{
-    BATCH, BATCH_WAIT, Failing, MAX_QUEUED_BYTES, MAX_QUEUED_OBSERVATIONS, MAX_QUEUED_OTHERS, StoreStatus,
+    BATCH, BATCH_WAIT, Failing, MAX_QUEUED_BYTES, MAX_QUEUED_OBSERVATIONS, MAX_QUEUED_OTHERS, Progress,
+    StoreStatus, Ticket,
 };
 pub use reader::{MAX_READERS, Reader};
 pub use record::{Dropped, Record, RecordKind};

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     path::PathBuf,
     sync::{
-        Condvar, Mutex, MutexGuard, PoisonError,
+        Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -50,9 +50,33 @@ pub struct StoreStatus {
     pub size_bytes: u64,
 }
 
+/// The place of a record in its lane; see [`Progress::is_settled`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Ticket(u64);
+
+/// How far the writer has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    settled: Ticket,
+    /// Writing fails at present.
+    pub failing: bool,
+    /// Grows when a fresh file takes the place of a damaged one: what was in that is gone.
+    pub generation: u64,
+    /// Rounds and letters that were lost since start.
+    pub lost: u64,
+}
+
+impl Progress {
+    /// Whether the record is on disk, or never will be.
+    pub fn is_settled(&self, ticket: Ticket) -> bool {
+        ticket <= self.settled
+    }
+}
+
 #[derive(Default)]
 struct Lane {
-    records: VecDeque<Record>,
+    /// With their numbers, from 1.
+    records: VecDeque<(u64, Record)>,
     bytes: usize,
     /// Records ever sent to this lane.
     sent: u64,
@@ -63,13 +87,15 @@ struct Lane {
 }
 
 impl Lane {
-    fn push(&mut self, record: Record, most: usize, dropped: &mut Dropped) {
+    fn push(&mut self, record: Record, most: usize, dropped: &mut Dropped) -> Ticket {
         self.bytes += record.weight();
         self.sent += 1;
-        self.records.push_back(record);
+        self.records.push_back((self.sent, record));
         while self.records.len() > most || self.bytes > MAX_QUEUED_BYTES {
-            match self.records.pop_front() {
-                Some(old) => {
+            // What has to outlast the others goes only when there is nothing else.
+            let oldest = self.records.iter().position(|(_, record)| !record.is_kept());
+            match self.records.remove(oldest.unwrap_or(0)) {
+                Some((_, old)) => {
                     self.bytes -= old.weight();
                     dropped.add(old.kind());
                 }
@@ -77,12 +103,13 @@ impl Lane {
             }
         }
         self.settle();
+        Ticket(self.sent)
     }
 
     fn take(&mut self, most: usize, batch: &mut Vec<Record>) {
         let count = most.min(self.records.len());
         self.in_hand += count as u64;
-        for record in self.records.drain(..count) {
+        for (_, record) in self.records.drain(..count) {
             self.bytes -= record.weight();
             batch.push(record);
         }
@@ -90,7 +117,7 @@ impl Lane {
 
     fn settle(&mut self) {
         if self.in_hand == 0 {
-            self.settled = self.sent - self.records.len() as u64;
+            self.settled = self.records.front().map_or(self.sent, |(number, _)| number - 1);
         }
     }
 }
@@ -144,6 +171,8 @@ pub(super) struct Shared {
     pub(super) generation: AtomicU64,
     /// When the writer took its last turn, by the monotonic clock in milliseconds.
     pub(super) turned_ms: AtomicU64,
+    /// Told whenever [`Shared::progress`] may have moved.
+    watcher: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Shared {
@@ -152,25 +181,49 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn send(&self, record: Record) {
+    pub(super) fn send(&self, record: Record) -> Ticket {
         let mut guard = self.lock();
         let state = &mut *guard;
         if state.ended {
             state.status.dropped.add(record.kind());
-            return;
+            return Ticket::default();
         }
         let before = state.queued();
         let dropped = &mut state.status.dropped;
-        match record.kind() {
+        let ticket = match record.kind() {
             RecordKind::Observation | RecordKind::Sum => {
                 state.observations.push(record, MAX_QUEUED_OBSERVATIONS, dropped);
+                Ticket::default()
             }
             _ => state.others.push(record, MAX_QUEUED_OTHERS, dropped),
-        }
+        };
         let wake = before == 0 || (before < BATCH && state.queued() >= BATCH);
         drop(guard);
         if wake {
             self.work.notify_one();
+        }
+        ticket
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        let state = self.lock();
+        let dropped = &state.status.dropped;
+        Progress {
+            settled: Ticket(state.others.settled),
+            failing: state.status.failing.is_some() || state.ended,
+            generation: self.generation.load(Ordering::Acquire),
+            lost: dropped.of(RecordKind::Round) + dropped.of(RecordKind::Letter),
+        }
+    }
+
+    /// Calls `moved` whenever the writer has come further or is held up, on its thread; the first one who asks is told.
+    pub(super) fn watch(&self, moved: Box<dyn Fn() + Send + Sync>) {
+        let _ = self.watcher.set(moved);
+    }
+
+    fn tell(&self) {
+        if let Some(moved) = self.watcher.get() {
+            moved();
         }
     }
 
@@ -291,12 +344,15 @@ impl Shared {
         state.status.size_bytes = size_bytes;
         drop(state);
         self.done.notify_all();
+        self.tell();
     }
 
     pub(super) fn failing(&self, now: Timestamp, error: String) {
         let mut state = self.lock();
         let since = state.status.failing.as_ref().map_or(now, |failing| failing.since);
         state.status.failing = Some(Failing { since, error });
+        drop(state);
+        self.tell();
     }
 
     /// Whether rows of an older schema are still to be moved.
@@ -317,10 +373,8 @@ impl Shared {
         let mut guard = self.lock();
         let state = &mut *guard;
         let dropped = &mut state.status.dropped;
-        let left = batch
-            .iter()
-            .chain(&state.observations.records)
-            .chain(&state.others.records);
+        let waiting = state.observations.records.iter().chain(&state.others.records);
+        let left = batch.iter().chain(waiting.map(|(_, record)| record));
         left.for_each(|record| dropped.add(record.kind()));
         for lane in [&mut state.observations, &mut state.others] {
             lane.records.clear();
@@ -330,6 +384,7 @@ impl Shared {
         state.ended = true;
         drop(guard);
         self.done.notify_all();
+        self.tell();
     }
 }
 
@@ -357,7 +412,7 @@ mod tests {
             lane.push(observation(n), 3, &mut dropped);
         }
         assert_eq!(dropped.of(RecordKind::Observation), 2);
-        assert_eq!(lane.records.front(), Some(&observation(2)));
+        assert_eq!(lane.records.front(), Some(&(3, observation(2))));
         assert_eq!((lane.sent, lane.settled), (5, 2));
     }
 

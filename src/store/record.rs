@@ -2,7 +2,7 @@
 
 use std::mem::size_of;
 
-use super::Sum;
+use super::{Letter, Round, Sum};
 use crate::{
     clock::Timestamp,
     health::{Change, Incident, Reason, Saved, Standing, Transition},
@@ -37,6 +37,10 @@ pub enum Record {
         /// The event as it was sent.
         json: String,
     },
+    /// One round of health with the messages that it caused. Never given up for other records' sake.
+    Round(Box<Round>),
+    /// A message to a channel as it now stands. Never given up for other records' sake.
+    Letter(Box<Letter>),
 }
 
 /// Kinds of records, for counting what was dropped.
@@ -58,11 +62,15 @@ pub enum RecordKind {
     State,
     /// [`Record::Event`].
     Event,
+    /// [`Record::Round`].
+    Round,
+    /// [`Record::Letter`].
+    Letter,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Observation,
         Self::Sum,
         Self::Transition,
@@ -71,6 +79,8 @@ impl RecordKind {
         Self::Standing,
         Self::State,
         Self::Event,
+        Self::Round,
+        Self::Letter,
     ];
 
     /// The name in metrics and status.
@@ -84,6 +94,8 @@ impl RecordKind {
             Self::Standing => "standing",
             Self::State => "state",
             Self::Event => "event",
+            Self::Round => "round",
+            Self::Letter => "letter",
         }
     }
 }
@@ -120,13 +132,14 @@ impl Record {
             Self::Standing(_) => RecordKind::Standing,
             Self::State(_) => RecordKind::State,
             Self::Event { .. } => RecordKind::Event,
+            Self::Round(_) => RecordKind::Round,
+            Self::Letter(_) => RecordKind::Letter,
         }
     }
 
     /// Bytes that it holds in the queue, roughly.
     pub(super) fn weight(&self) -> usize {
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        let reason = |reason: &Reason| reason.text.len() + reason.sources.len();
         size_of::<Self>()
             + match self {
                 Self::Observation(o) => {
@@ -140,18 +153,44 @@ impl Record {
                 }
                 Self::Sum(sum) => sum.rollup.weight(),
                 Self::Transition(t) => reason(&t.reason),
-                Self::Incident(i) => {
-                    i.id.len()
-                        + reason(&i.reason)
-                        + i.timeline
-                            .iter()
-                            .map(|e| size_of_val(e) + e.text.len())
-                            .sum::<usize>()
-                }
+                Self::Incident(i) => incident(i),
                 Self::Change(c) => c.from.len() + c.to.len(),
                 Self::Standing(_) => 0,
                 Self::State(saved) => saved.blob.len(),
                 Self::Event { kind, json, .. } => kind.len() + json.len(),
+                Self::Round(round) => self::round(round),
+                Self::Letter(letter) => letter.weight(),
             }
     }
+
+    /// Whether it has to outlast other records where there is no room for all.
+    pub(super) const fn is_kept(&self) -> bool {
+        matches!(self, Self::Round(_) | Self::Letter(_))
+    }
+}
+
+fn reason(reason: &Reason) -> usize {
+    reason.text.len() + reason.sources.len()
+}
+
+fn incident(i: &Incident) -> usize {
+    let timeline = i.timeline.iter().map(|e| size_of_val(e) + e.text.len());
+    i.id.len() + reason(&i.reason) + timeline.sum::<usize>()
+}
+
+fn round(round: &Round) -> usize {
+    let Round {
+        transitions,
+        incidents,
+        state,
+        letters,
+        memory,
+    } = round;
+    let transitions = transitions.iter().map(|t| size_of_val(t) + reason(&t.reason));
+    let incidents = incidents.iter().map(|i| size_of_val(i) + incident(i));
+    transitions.sum::<usize>()
+        + incidents.sum::<usize>()
+        + letters.iter().map(Letter::weight).sum::<usize>()
+        + state.as_ref().map_or(0, |saved| saved.blob.len())
+        + memory.as_ref().map_or(0, String::len)
 }

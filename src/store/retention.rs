@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{
     Options,
     apply::{DAY_MS, first_id},
-    db, packed,
+    db, outbox, packed,
     roll::{self, Level, MINUTE_MS, Mark},
 };
 use crate::{clock::Timestamp, verdict::Source};
@@ -60,6 +60,7 @@ pub(super) fn sweep(connection: &Connection, options: &Options, now: Timestamp) 
         drop_rolled(connection, Level::Day, before)?;
     }
     connection.execute("DELETE FROM spend WHERE day < ?1", [day])?;
+    outbox::sweep(connection, now)?;
     Ok(more)
 }
 
@@ -150,8 +151,8 @@ fn beyond_count(
         .execute([keep])
 }
 
-/// Holds database and log below `max_bytes`: oldest raw rows go first, then the oldest events, then the oldest days of
-/// minutes; free pages are given back. Raw rows are rolled up before they go, those of the running minute too.
+/// Holds database and log below `max_bytes`: oldest raw rows go first, then the oldest events, then messages that were
+/// delivered, then the oldest days of minutes; free pages are given back. Raw rows are rolled up before they go, those of the running minute too.
 ///
 /// A long read keeps the log from being copied back, and no deleting shortens it then. So a log beyond [`LOG_BYTES`]
 /// counts for at most an eighth, and the database by the pages that it will have: history is not eaten up by somebody
@@ -179,7 +180,11 @@ pub(super) fn hold_size(
                 "DELETE FROM events WHERE revision IN (SELECT revision FROM events ORDER BY revision LIMIT ?1)",
                 [STEP_ROWS],
             )?;
-            if gone == 0 && !drop_oldest_minutes(connection)? && free == 0 {
+            if gone == 0
+                && outbox::drop_delivered(connection, STEP_ROWS)? == 0
+                && !drop_oldest_minutes(connection)?
+                && free == 0
+            {
                 break;
             }
         }

@@ -12,7 +12,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::{
-    MIN_BYTES, Options, Reader, Record, RecordKind, Revisions, StoreError, StoreStatus,
+    MIN_BYTES, Options, Progress, Reader, Record, RecordKind, Revisions, Round, StoreError, StoreStatus,
+    Ticket,
     apply::{Memory, Rejected, first_id},
     backlog,
     db::{self, Manner},
@@ -73,7 +74,23 @@ impl Writer {
     /// Queues a record. Never blocks and never fails: when the queue is full its oldest record of that lane
     /// (observations; everything else) is dropped and counted.
     pub fn send(&self, record: Record) {
-        self.shared.send(record);
+        let _ = self.shared.send(record);
+    }
+
+    /// Queues a round of health with its messages; the ticket tells when it is on disk ([`Writer::progress`]).
+    pub fn send_round(&self, round: Round) -> Ticket {
+        self.shared.send(Record::Round(Box::new(round)))
+    }
+
+    /// How far the writer has come, as of now, without waiting for it.
+    pub fn progress(&self) -> Progress {
+        self.shared.progress()
+    }
+
+    /// Calls `moved` whenever [`Writer::progress`] may have changed, on the writer's own thread: it must not block. Only
+    /// the first one who asks is told.
+    pub fn watch(&self, moved: impl Fn() + Send + Sync + 'static) {
+        self.shared.watch(Box::new(moved));
     }
 
     /// How the writer is doing, as of now, without waiting for it.

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::{Provider, is_own_host},
+    config::{Provider, is_host_of},
     verdict::Ending,
 };
 
@@ -38,6 +38,8 @@ pub struct Tap {
     upstream: OnceLock<Result<Upstream, ClientError>>,
     extra_roots: Vec<Vec<u8>>,
     places: RwLock<Vec<Arc<Place>>>,
+    /// Names beside our own that it answers to.
+    hosts: RwLock<Vec<String>>,
 }
 
 /// The client's connection is to end without an answer, as the provider's did.
@@ -67,6 +69,7 @@ impl Tap {
             upstream: OnceLock::new(),
             extra_roots: extra_roots.to_vec(),
             places: RwLock::default(),
+            hosts: RwLock::default(),
         };
         tap.set_providers(providers);
         tap
@@ -95,6 +98,11 @@ impl Tap {
             }
         }
         *self.places.write().unwrap_or_else(PoisonError::into_inner) = places;
+    }
+
+    /// Further host names to answer to from now on.
+    pub fn set_hosts(&self, hosts: &[String]) {
+        hosts.clone_into(&mut self.hosts.write().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Who is passed on to.
@@ -192,13 +200,24 @@ impl Tap {
         }))
     }
 
+    /// Whether the request is for this machine by a name of ours. HTTP/1.0 may name none: every browser does.
+    pub(super) fn is_addressed<B>(&self, request: &Request<B>) -> bool {
+        let mut hosts = request.headers().get_all(header::HOST).iter();
+        let host = match (hosts.next(), hosts.next()) {
+            (Some(host), None) => host.to_str().unwrap_or_default(),
+            (None, _) => return request.version() <= Version::HTTP_10,
+            (Some(_), Some(_)) => return false,
+        };
+        is_host_of(host, &self.hosts.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Where the request goes.
     fn way(&self, request: &Request<Incoming>, prefix: &str) -> Result<(Arc<Place>, Uri), Refusal> {
         let uri = request.uri();
         if request.method() == Method::CONNECT || uri.authority().is_some() {
             return Err(Refusal::Form);
         }
-        if !is_addressed(request) {
+        if !self.is_addressed(request) {
             return Err(Refusal::Host);
         }
         let path = uri.path().strip_prefix(prefix).ok_or(Refusal::Form)?;
@@ -213,17 +232,6 @@ impl Tap {
         let uri = place.url(rest, uri.query())?;
         Ok((place, uri))
     }
-}
-
-/// Whether the request is for this machine by a name of ours. HTTP/1.0 may name none: every browser does.
-pub(super) fn is_addressed<B>(request: &Request<B>) -> bool {
-    let mut hosts = request.headers().get_all(header::HOST).iter();
-    let host = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => host.to_str().unwrap_or_default(),
-        (None, _) => return request.version() <= Version::HTTP_10,
-        (Some(_), Some(_)) => return false,
-    };
-    is_own_host(host)
 }
 
 /// The request as it goes to the provider.

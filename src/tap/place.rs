@@ -23,7 +23,9 @@ pub enum Refusal {
     #[error("only paths of this server are passed on: neither CONNECT nor an absolute url")]
     Form,
     /// The request names another host.
-    #[error("this server answers to localhost, 127.0.0.1 and [::1], not to the host of this request")]
+    #[error(
+        "this server answers to localhost, 127.0.0.1, [::1] and allowed_hosts, not to the host of this request"
+    )]
     Host,
 }
 

@@ -3,10 +3,7 @@
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde::Serialize;
 
-use super::{
-    CountsView, Reply, ShipperView, Tap,
-    pass::{is_addressed, problem},
-};
+use super::{CountsView, Reply, ShipperView, Tap, pass::problem};
 
 /// The document.
 #[derive(Serialize)]
@@ -41,7 +38,7 @@ pub fn status<B>(
     if path.trim_matches('/') != own || path.starts_with("//") || request.uri().authority().is_some() {
         return None;
     }
-    if !is_addressed(request) {
+    if !tap.is_addressed(request) {
         return Some(problem(
             StatusCode::MISDIRECTED_REQUEST,
             &super::Refusal::Host.to_string(),

@@ -13,7 +13,7 @@ use prometheus_client::{
 };
 
 use super::{
-    Ledger, Own,
+    Ledger, Own, OwnChannel,
     histogram::Histogram,
     ledger::{Cell, OUTCOMES, Rounds},
     names::{self, Kind, Metric, Phase},
@@ -430,6 +430,7 @@ impl Page {
             write(out, &names::TAP_UNTOLD, count(tap.untold))?;
             write(out, &names::TAP_UNJUDGED, counts(&tap.unjudged))?;
         }
+        self.channels(out)?;
         let items = own.exports.iter();
         let items = items.map(|export| (vec![export.signal], Value::Count(export.taken)));
         write(out, &names::EXPORT_ITEMS, items.collect())?;
@@ -443,6 +444,33 @@ impl Page {
             Some((vec![export.signal], Value::Gauge(seconds(at))))
         });
         write(out, &names::EXPORT_LAST, last.collect())
+    }
+
+    fn channels(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let each = |value: &dyn Fn(&OwnChannel) -> Value<'static>| -> Samples<'_> {
+            let channels = self.own.channels.iter();
+            channels
+                .map(|channel| (vec![channel.name.as_str()], value(channel)))
+                .collect()
+        };
+        write(
+            out,
+            &names::ALERT_DELIVERED,
+            each(&|it| Value::Count(it.delivered)),
+        )?;
+        write(out, &names::ALERT_FAILED, each(&|it| Value::Count(it.failed)))?;
+        write(out, &names::ALERT_DEAD, each(&|it| Value::Count(it.dead)))?;
+        write(
+            out,
+            &names::ALERT_PENDING,
+            each(&|it| Value::Gauge(it.pending as f64)),
+        )?;
+        let oldest = self.own.channels.iter().filter_map(|channel| {
+            let at = channel.oldest?;
+            Some((vec![channel.name.as_str()], Value::Gauge(seconds(at))))
+        });
+        write(out, &names::ALERT_OLDEST, oldest.collect())?;
+        write(out, &names::ALERT_OPEN, each(&|it| flag(it.open)))
     }
 }
 

@@ -17,4 +17,4 @@ pub use exposition::{Exposition, Format};
 pub use ledger::{Ledger, NotSent};
 pub use otlp::{MAX_BATCHED, MAX_REPLY_BYTES, MAX_TOLD, SHUTDOWN};
 pub use outlet::{Exports, Outlet};
-pub use own::{Nobody, Own, OwnExport, OwnIntake, OwnStore, OwnTap, Owner};
+pub use own::{Nobody, Own, OwnChannel, OwnExport, OwnIntake, OwnStore, OwnTap, Owner};

@@ -59,6 +59,8 @@ impl Metric {
 const TARGET: &[&str] = &["provider", "model"];
 /// Labels of what belongs to one target and one source of observations.
 const SEEN: &[&str] = &["provider", "model", "probe"];
+/// Labels of what belongs to one way to people.
+const CHANNEL: &[&str] = &["channel"];
 const SECONDS: Option<&str> = Some("seconds");
 const RATIO: Option<&str> = Some("ratio");
 const USD: Option<&str> = Some("usd");
@@ -159,6 +161,14 @@ metrics! {
     TAP_REFUSED = Counter "endturn_tap_refused", None, &[], "Requests to the tap that lead nowhere";
     TAP_UNTOLD = Counter "endturn_tap_untold", None, &[], "Verdicts of the tap that there was no room for";
     TAP_UNJUDGED = Counter "endturn_tap_unjudged", None, &["why"], "Replies through the tap without a verdict";
+    ALERT_DELIVERED = Counter "endturn_alert_delivered", None, CHANNEL, "Messages that a channel took";
+    ALERT_FAILED = Counter "endturn_alert_failed_tries", None, CHANNEL, "Tries to deliver a message that failed";
+    ALERT_DEAD = Counter "endturn_alert_dead", None, CHANNEL, "Messages that were given up: nobody got them";
+    ALERT_PENDING = Gauge "endturn_alert_pending", None, CHANNEL, "Messages that wait to be delivered";
+    ALERT_OLDEST = Gauge "endturn_alert_oldest_pending_timestamp", SECONDS, CHANNEL,
+        "Since when the oldest of them waits; absent where none does";
+    ALERT_OPEN = Gauge "endturn_alert_channel_open", None, CHANNEL,
+        "1 while the channel failed so often that it gets one trial at a time";
     EXPORT_ITEMS = Counter "endturn_export_items", None, &["signal"], "Spans, log records and data points that a collector took";
     EXPORT_LOST = Counter "endturn_export_lost_items", None, &["signal", "why"],
         "Spans, log records and data points that no collector got";

@@ -27,6 +27,27 @@ pub struct Own {
     pub intervals: Vec<(TargetId, Source, Duration)>,
     /// What became of exports, by signal.
     pub exports: Vec<OwnExport>,
+    /// Every configured way to people.
+    pub channels: Vec<OwnChannel>,
+}
+
+/// A way to people.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnChannel {
+    /// Its name.
+    pub name: String,
+    /// Messages that it took since start.
+    pub delivered: u64,
+    /// Tries that failed since start.
+    pub failed: u64,
+    /// Messages given up since start.
+    pub dead: u64,
+    /// Messages that wait.
+    pub pending: u64,
+    /// Since when the oldest of them waits.
+    pub oldest: Option<Timestamp>,
+    /// It failed so often that it gets one trial at a time.
+    pub open: bool,
 }
 
 /// History.

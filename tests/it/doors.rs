@@ -47,6 +47,7 @@ async fn agent_within(limits: AgentLimits) -> Agent {
     let addr = listener.local_addr().unwrap();
     let serving = tokio::spawn(serve_agent(
         listener,
+        Vec::new(),
         Arc::clone(&hub),
         clock.clone(),
         closing.clone(),

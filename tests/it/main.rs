@@ -7,8 +7,11 @@
     reason = "a test that can't go on should say where; tables are long"
 )]
 
+mod access;
+mod alerts;
 mod api;
 mod bad_input;
+mod channels;
 mod cli;
 mod client;
 mod config;

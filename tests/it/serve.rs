@@ -259,7 +259,7 @@ async fn http_2_with_prior_knowledge_follows_events_too() {
     let connection = tokio::spawn(connection);
     for (uri, status) in [
         ("http://localhost/livez", 200),
-        ("http://evil.example/livez", 421),
+        ("http://evil.example/v1/health", 421),
     ] {
         let request = hyper::Request::get(uri)
             .body(Empty::<bytes::Bytes>::new())

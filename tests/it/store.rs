@@ -9,6 +9,7 @@ mod floods;
 mod garbage;
 mod kills;
 mod limits;
+mod outbox;
 mod rollups;
 mod upgrade;
 

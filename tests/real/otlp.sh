@@ -7,28 +7,17 @@
 # about 89 MB). Takes about 20 s once the packages are there. With ENDTURN_CLAUDE set to a Claude Code binary (2.1.197
 # was seen working), its telemetry is checked as well.
 set -eu
-export PYTHONDONTWRITEBYTECODE=1
 
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
-cache=${ENDTURN_REAL_CACHE:-$root/target/real}
-venv=$cache/otlp
+. "$here/venv.sh"
 binary=${1:-$root/target/debug/endturn}
 # The daemon runs in a directory of its own.
 binary=$(cd "$(dirname "$binary")" && pwd)/$(basename "$binary")
 
-# Pinned: a newer one is a change of its own. The instrumentation's own dependencies are too loose to work: it needs
-# httpx, which the SDK no longer brings, and a module that later versions of its utilities dropped.
-packages="openai==3.54.0 httpx==0.28.1 opentelemetry-sdk==1.45.2 opentelemetry-exporter-otlp-proto-http==1.45.2 \
-opentelemetry-instrumentation-openai-v2==2.4b0 opentelemetry-util-genai==1.1b0 \
-opentelemetry-instrumentation-openai==0.62.4"
-
-if [ "$(cat "$venv/packages" 2>/dev/null || true)" != "$packages" ]; then
-    mkdir -p "$cache"
-    python3 -m venv "$venv"
-    # shellcheck disable=SC2086 # a list of words
-    "$venv/bin/pip" install --quiet --disable-pip-version-check $packages
-    echo "$packages" >"$venv/packages"
-fi
+# The instrumentation's own dependencies are too loose to work: it needs httpx, which the SDK no longer brings, and a
+# module that later versions of its utilities dropped.
+venv otlp openai==3.54.0 httpx==0.28.1 opentelemetry-sdk==1.45.2 opentelemetry-exporter-otlp-proto-http==1.45.2 \
+    opentelemetry-instrumentation-openai-v2==2.4b0 opentelemetry-util-genai==1.1b0 \
+    opentelemetry-instrumentation-openai==0.62.4
 
 exec timeout 300 "$venv/bin/python" "$here/otlp.py" "$binary"

@@ -1,6 +1,8 @@
-"""The proof: 1,000 requests through an outage, by what steers them. Prints a Markdown table.
+"""The proof: 1,000 requests through an outage, by what steers them. Prints Markdown tables.
 
-Usage: proof.py BINARY LANGCHAIN_PYTHON LITELLM_PYTHON [SEED]
+Usage: proof.py BINARY LANGCHAIN_PYTHON LITELLM_PYTHON [--write] [SEED]
+
+With --write the tables replace those in README.md and docs/integrations.md, between the comments that name this script.
 
 Two providers on the simulator, the first preferred, the second well throughout. The first cuts 60 % of its replies
 under HTTP 200, then answers 529, then recovers. Every row has a simulator of its own with the same seed, the same times
@@ -26,7 +28,9 @@ from world import FIRST, SECOND, World, world
 
 import support
 
-BINARY, PYTHONS, SEED = sys.argv[1], {"langchain": sys.argv[2], "litellm": sys.argv[3]}, int((sys.argv[4:] or ["7"])[0])
+BINARY, PYTHONS = sys.argv[1], {"langchain": sys.argv[2], "litellm": sys.argv[3]}
+WRITE, SEED = "--write" in sys.argv[4:], int(next((word for word in sys.argv[4:] if word != "--write"), "7"))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 REQUESTS, SECONDS = 1000, 100
 # When each part of the outage begins.
 PHASES = {"well": 0, "60 % cut": 15, "529": 45, "recovery": 75}
@@ -147,22 +151,37 @@ def round_of(cut: dict[str, Any]) -> list[dict[str, str]]:
         return cells
 
 
+def put(path: pathlib.Path, part: str, text: str) -> None:
+    """Puts the text between the two comments that name this part."""
+    begin, end = f"<!-- {part}: written by tests/real/proof.sh --write -->\n", f"<!-- end of {part} -->"
+    before, opened, rest = path.read_text(encoding="utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
+    if not opened or not closed:
+        raise SystemExit(f"{path} has no place for {part}")
+    path.write_text(f"{before}{begin}\n{text}\n\n{closed}{after}", encoding="utf-8")
+
+
 def main() -> None:
     rounds = {cut: round_of(fault) for cut, fault in CUTS.items()}
     names = [name for name, *_ in ROWS]
     parts = ", ".join(f"{phase} from {at} s" for phase, at in PHASES.items())
-    print(f"\n{REQUESTS:,} requests in {SECONDS} s: {parts}\n")
     head = ["steered by", *(f"whole of {REQUESTS:,} when {cut}" for cut in CUTS), "lost without an error"]
     rows = [
         [name, *(cells[number]["whole"] for cells in rounds.values()),
          " / ".join(cells[number]["lost without an error"] for cells in rounds.values())]
         for number, name in enumerate(names)
     ]
-    print(table(head, rows))
+    whole = table(head, rows)
+    details = []
     for cut, cells in rounds.items():
         rest = [key for key in cells[0] if key not in ("whole", "lost without an error")]
-        print(f"\nWhen {cut}:\n")
-        print(table(["steered by", *rest], [[name, *(row[key] for key in rest)] for name, row in zip(names, cells)]))
+        lines = [[name, *(row[key] for key in rest)] for name, row in zip(names, cells)]
+        details.append(f"When {cut}:\n\n{table(['steered by', *rest], lines)}")
+    print(f"\n{REQUESTS:,} requests in {SECONDS} s: {parts}\n\n{whole}\n", *details, sep="\n\n")
+    # What isn't whole is not written.
+    if WRITE and not support.failed:
+        put(ROOT / "README.md", "the proof", whole)
+        put(ROOT / "docs" / "integrations.md", "the proof", "\n\n".join([whole, *details]))
     support.finish()
 
 

@@ -9,7 +9,7 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
+. "$here/venv.sh"
 
 mode=--check
 if [ "${1:-}" = --write ]; then

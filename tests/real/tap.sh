@@ -8,7 +8,7 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
+. "$here/venv.sh"
 . "$here/sdk_venv.sh"
 
 binary=${1:-$root/target/debug/endturn}

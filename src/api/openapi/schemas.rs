@@ -54,6 +54,7 @@ texts! {
     Target, "A target id: provider/model.",
         Some("^[A-Za-z0-9._-]{1,64}/[A-Za-z0-9._:/@!+-]{1,192}$"), None, "anthropic/claude-haiku-4-5";
     Provider, "A provider's id.", Some("^[A-Za-z0-9._-]{1,64}$"), None, "anthropic";
+    ChannelName, "A channel's name.", Some("^[A-Za-z0-9._-]{1,64}$"), None, "oncall";
     RouteName, "A route's name.", Some("^[A-Za-z0-9._-]{1,64}$"), None, "coding";
     Patterns, "Target ids that may end in `*`, up to 64, with commas between.",
         Some("^ *([A-Za-z0-9._:/@!+-]{1,257}[*]?|[*]) *(, *([A-Za-z0-9._:/@!+-]{1,257}[*]?|[*]) *){0,63}$"), None,

@@ -36,6 +36,19 @@ pub struct Case {
     pub lost: Lost,
     /// Raw observations are kept from here on.
     pub raw_from: Timestamp,
+    /// Who was told; `None` where nobody is, or that is no longer known.
+    pub alerted: Option<Alerted>,
+}
+
+/// Who was told of an incident.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Alerted {
+    /// Channels to which a message was decided.
+    pub channels: Vec<String>,
+    /// Who takes care of it, and since when.
+    pub by: Option<(String, Timestamp)>,
+    /// Those of the channels to which messages can't be delivered at present.
+    pub failing: Vec<String>,
 }
 
 /// Replies that an incident cost.
@@ -66,6 +79,7 @@ struct IncidentPage {
     lost: String,
     lost_note: String,
     lead: String,
+    alerted: Option<String>,
     steps: Vec<Step>,
     seen: Vec<Seen>,
     more: bool,
@@ -94,6 +108,7 @@ impl Scene<'_> {
             lost: lost(&case.lost),
             lost_note: lost_note(&case.lost),
             lead: self.lead(incident),
+            alerted: case.alerted.as_ref().map(|alerted| told(alerted, now)),
             steps: steps(incident, now),
             more: case.failures.len() > MAX_EVIDENCE,
             seen: case
@@ -122,6 +137,29 @@ impl Scene<'_> {
         }
         .to_owned()
     }
+}
+
+/// `told oncall; ada takes care of it since 13:04; nothing gets through to mail now`.
+fn told(alerted: &Alerted, now: Timestamp) -> String {
+    let line = |name: &String| words::line(name, words::MAX_LINE);
+    let names = |names: &[String]| names.iter().map(line).collect::<Vec<_>>().join(", ");
+    let mut parts = Vec::new();
+    if alerted.channels.is_empty() {
+        parts.push("nobody was told yet".to_owned());
+    } else {
+        parts.push(format!("told {}", names(&alerted.channels)));
+    }
+    if let Some((by, at)) = &alerted.by {
+        parts.push(format!(
+            "{} takes care of it since {}",
+            line(by),
+            Moment::new(*at, now).full
+        ));
+    }
+    if !alerted.failing.is_empty() {
+        parts.push(format!("nothing gets through to {} now", names(&alerted.failing)));
+    }
+    parts.join("; ")
 }
 
 fn lost(lost: &Lost) -> String {

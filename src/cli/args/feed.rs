@@ -1,5 +1,7 @@
 //! Arguments of the commands that read a running daemon.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::{DEFAULT_LISTEN, DEFAULT_URL};
@@ -18,6 +20,9 @@ pub struct UrlArg {
         value_parser = base_url
     )]
     pub url: String,
+    /// File that holds the access token, where the daemon asks for one; else `$ENDTURN_TOKEN`.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
 }
 
 /// Arguments of `status`.

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::{StatusArgs, printable, shown, verdict};
 use crate::{
-    cli::{Exit, complain},
-    client::follow::{Follower, News, Patience, Source},
+    cli::{Exit, ask::Daemon, complain},
+    client::follow::{Follower, News, Patience},
     clock::Clock,
     feed::{
         Delta, Time, Transition,
@@ -40,13 +40,13 @@ struct Changed<'a> {
 }
 
 /// Waits for the next change after `known`, which holds the wanted targets only.
-pub(super) async fn run(args: &StatusArgs, known: Health, clock: &Clock) -> (String, Exit) {
+pub(super) async fn run(args: &StatusArgs, daemon: &Daemon, known: Health, clock: &Clock) -> (String, Exit) {
     let n = known.targets.len();
     complain(&format!(
         "waiting for a change of {n} target{}",
         if n == 1 { "" } else { "s" }
     ));
-    let mut follower = Follower::start(Source::all_of(&args.daemon.url), Some(&known), Patience::USUAL);
+    let mut follower = Follower::start(daemon.events(), Some(&known), Patience::USUAL);
     let mut watch = Watch::new(known, args.targets.clone());
     let mut connected = true;
     let changes = loop {
@@ -79,9 +79,9 @@ pub(super) async fn run(args: &StatusArgs, known: Health, clock: &Clock) -> (Str
         serde_json::to_string(&Changed { health, changes }).expect("wire types have text keys") + "\n"
     } else if args.oneline {
         // A status bar has room for what is so, not for how it came.
-        shown(args, health, clock).await
+        shown(args, daemon, health, clock).await
     } else {
-        changes.iter().map(line).collect::<String>() + "\n" + &shown(args, health, clock).await
+        changes.iter().map(line).collect::<String>() + "\n" + &shown(args, daemon, health, clock).await
     };
     (text, exit)
 }

@@ -20,15 +20,13 @@ use tokio::{
 
 use self::{
     app::{App, Event, Flow},
-    past::Daemon,
     screen::{Input, Screen},
     view::Theme,
 };
-use super::{Exit, args::TopArgs, complain, status};
+use super::{Exit, args::TopArgs, ask::Daemon, complain, status};
 use crate::{
-    client::follow::{Follower, Patience, Source},
+    client::follow::{Follower, Patience},
     clock::Clock,
-    link::http_client,
 };
 
 /// Ages and times move on that often without news.
@@ -43,21 +41,16 @@ pub(super) async fn run(args: &TopArgs, clock: &Clock) -> Exit {
         );
         return Exit::Failure;
     }
-    let health = match status::fetch(&args.daemon.url).await {
-        Ok((health, _)) => health,
+    let fetched = async {
+        let daemon = Daemon::of(&args.daemon)?;
+        let (health, _) = status::fetch(&daemon).await?;
+        Ok::<_, status::StatusError>((daemon, health))
+    };
+    let (daemon, health) = match fetched.await {
+        Ok(fetched) => fetched,
         Err(error) => {
             complain(&format!("error: {error}"));
             return error.exit();
-        }
-    };
-    let daemon = match http_client() {
-        Ok(client) => Daemon {
-            client,
-            base: args.daemon.url.clone(),
-        },
-        Err(error) => {
-            complain(&format!("error: {error}"));
-            return Exit::Failure;
         }
     };
     let mut screen = match Screen::open() {
@@ -67,7 +60,7 @@ pub(super) async fn run(args: &TopArgs, clock: &Clock) -> Exit {
             return Exit::Failure;
         }
     };
-    let follower = Follower::start(Source::all_of(&args.daemon.url), Some(&health), Patience::USUAL);
+    let follower = Follower::start(daemon.events(), Some(&health), Patience::USUAL);
     let app = App::new(health, args.daemon.url.clone(), clock.now());
     let ended = live(app, follower, daemon, &mut screen, clock).await;
     drop(screen);

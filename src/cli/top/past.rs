@@ -6,7 +6,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::{
-    cli::{ask, status},
+    cli::{ask::Daemon, status},
     clock::Timestamp,
     feed::{
         Time,
@@ -83,20 +83,9 @@ struct Page<T> {
     items: Vec<T>,
 }
 
-/// Whom we ask. Cheap to clone.
-#[derive(Debug, Clone)]
-pub(super) struct Daemon {
-    /// One for all questions.
-    pub(super) client: reqwest::Client,
-    /// The daemon's address.
-    pub(super) base: String,
-}
-
-impl Daemon {
-    async fn read<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, String> {
-        let body = ask::ask_with(&self.client, &self.base, path, status::TIMEOUT).await;
-        serde_json::from_slice(&body.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
-    }
+async fn read<T: serde::de::DeserializeOwned>(daemon: &Daemon, path: &str) -> Result<T, String> {
+    let body = daemon.ask(path, status::TIMEOUT).await;
+    serde_json::from_slice(&body.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
 }
 
 /// Asks the daemon.
@@ -115,14 +104,13 @@ async fn answer(daemon: &Daemon, wish: Wish, now: Timestamp) -> Result<Answer, S
             let (from, to) = (Time(now.minus(span)), Time(now));
             let step = STEP.as_secs();
             let path = format!("/v1/series/{target}?metric=counts&from={from}&to={to}&step={step}s");
-            let series: Series = daemon.read(&path).await?;
+            let series: Series = read(daemon, &path).await?;
             Ok(Answer::Hour(target, bars(&series)))
         }
         Wish::Incidents => {
-            let open: Page<Incident> = daemon
-                .read(&format!("/v1/incidents?open=true&limit={INCIDENTS}"))
-                .await?;
-            let recent: Page<Incident> = daemon.read(&format!("/v1/incidents?limit={INCIDENTS}")).await?;
+            let open: Page<Incident> =
+                read(daemon, &format!("/v1/incidents?open=true&limit={INCIDENTS}")).await?;
+            let recent: Page<Incident> = read(daemon, &format!("/v1/incidents?limit={INCIDENTS}")).await?;
             let mut items = open.items;
             items.extend(recent.items.into_iter().filter(|incident| !incident.open));
             Ok(Answer::Incidents(items))
@@ -131,7 +119,7 @@ async fn answer(daemon: &Daemon, wish: Wish, now: Timestamp) -> Result<Answer, S
             let of = async |filter: &str, limit: usize| {
                 let target = in_query(&target);
                 let path = format!("/v1/observations?target={target}&{filter}&limit={limit}");
-                daemon.read::<Page<Observation>>(&path).await
+                read::<Page<Observation>>(daemon, &path).await
             };
             let mut failures = of("verdict=truncated", FAILURES).await?.items;
             failures.extend(of("verdict=errored", FAILURES).await?.items);

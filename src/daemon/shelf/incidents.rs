@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use crate::daemon::post::ChannelView;
 use crate::{
-    api::page::{Case, INCIDENTS, Lost, MAX_EVIDENCE, MAX_OPEN, Spells},
+    alert::{Alarm, CircuitState},
+    api::page::{Alerted, Case, INCIDENTS, Lost, MAX_EVIDENCE, MAX_OPEN, Spells},
     clock::Timestamp,
     id::ProviderId,
     store::{Reader, SeriesQuery, SpellQuery, StoreError},
@@ -79,5 +81,26 @@ pub(super) fn one(
         failures,
         lost,
         raw_from,
+        alerted: None,
     }))
+}
+
+/// Who was told of that incident, as far as it is known to somebody now.
+pub(super) fn alerted(id: &str, alarms: &[Alarm], channels: &[ChannelView]) -> Option<Alerted> {
+    let alarm = alarms
+        .iter()
+        .find(|alarm| alarm.subjects.iter().any(|it| it.incident.as_deref() == Some(id)))?;
+    let told: Vec<String> = alarm.told.iter().map(|told| told.channel.clone()).collect();
+    let fails = |name: &&String| {
+        let mut named = channels.iter().filter(|channel| channel.name == **name);
+        named.any(|channel| channel.figures.circuit != CircuitState::Closed)
+    };
+    Some(Alerted {
+        failing: told.iter().filter(fails).cloned().collect(),
+        channels: told,
+        by: alarm
+            .acknowledged_by
+            .clone()
+            .zip(alarm.acknowledged_at.map(|at| at.0)),
+    })
 }

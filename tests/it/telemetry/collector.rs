@@ -203,7 +203,7 @@ impl Collector {
         let task = tokio::spawn(async move {
             endturn::api::serve(
                 listener,
-                endturn::api::Front { router, tap: None },
+                endturn::api::Front::from(router),
                 tokio_util::sync::CancellationToken::new(),
                 endturn::api::ServeLimits::default(),
             )

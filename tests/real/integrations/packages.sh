@@ -1,45 +1,33 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # its variables are those of who sources it
-# The packages of others that the integrations are held against, for those who source this after setting $cache: each
-# function installs what is missing and says where it is. Pinned: a newer one is a change of its own. Seen working in
-# November 2026.
-
-# venv DIRECTORY PACKAGE..
-venv() {
-    directory=$1
-    shift
-    [ "$(cat "$directory/packages" 2>/dev/null || true)" = "$*" ] && return
-    mkdir -p "$cache"
-    python3 -m venv "$directory"
-    "$directory/bin/pip" install --quiet --disable-pip-version-check "$@"
-    echo "$*" >"$directory/packages"
-}
+# The packages of others that the integrations are held against, for those who source this after venv.sh: each function
+# installs what is missing and says where it is. Seen working in November 2026.
 
 agents_venv() {
-    agents=$cache/agents
-    venv "$agents" langchain==1.4.7 langchain-openai==1.7.3 langgraph==1.2.22 openai==3.54.0
+    venv agents langchain==1.4.7 langchain-openai==1.7.3 langgraph==1.2.22 openai==3.54.0
+    agents=$venv
 }
 
 # Apart: its resolver quarrels with LangChain's.
 router_venv() {
-    router=$cache/router
-    venv "$router" litellm==1.106.2
+    venv router litellm==1.106.2
+    router=$venv
 }
 
 # The environment of tests/real/litellm.sh.
 proxy_venv() {
-    proxy=$cache/litellm
-    venv "$proxy" "litellm[proxy]==1.106.2"
+    venv litellm "litellm[proxy]==1.106.2"
+    proxy=$venv
 }
 
 # A gigabyte.
 crewai_venv() {
-    crewai=$cache/crewai
-    venv "$crewai" crewai==1.15.30
+    venv crewai crewai==1.15.30
+    crewai=$venv
 }
 
 autogen_venv() {
-    autogen=$cache/autogen
-    venv "$autogen" autogen-agentchat==0.7.5 "autogen-ext[openai]==0.7.5"
+    venv autogen autogen-agentchat==0.7.5 "autogen-ext[openai]==0.7.5"
+    autogen=$venv
 }
 
 # npm_package DIRECTORY PACKAGE

@@ -32,6 +32,7 @@ fn case() -> Case {
             step: Duration::from_secs(60),
         },
         raw_from: ago(172_800),
+        alerted: None,
     }
 }
 
