@@ -4,7 +4,7 @@
 //! configured.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Path, Request, State, rejection::PathRejection},
     http::{HeaderMap, StatusCode, Uri, header},
     response::{IntoResponse, Response},
@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use super::{
     ApiState,
     control::{ControlError, ReloadError},
+    guard::Caller,
     openapi::schemas,
     order::{self, SOMEBODY},
     problem::Problem,
@@ -170,7 +171,9 @@ fn told(api: &ApiState, one: &health::Declaration) -> Taken {
 }
 
 async fn declare(api: &ApiState, kind: DeclaredKind, request: Request) -> Result<Response, Problem> {
-    let order: Order = order::read(request).await?;
+    let caller = Caller::of(request.extensions())?.clone();
+    let mut order: Order = order::read(request).await?;
+    order.by = Some(caller.named(order.by));
     let taken = api.control.declare(wanted(kind, order, api.clock.now())?).await?;
     Ok((StatusCode::CREATED, Json(told(api, &taken))).into_response())
 }
@@ -178,6 +181,7 @@ async fn declare(api: &ApiState, kind: DeclaredKind, request: Request) -> Result
 async fn end(
     api: &ApiState,
     kind: DeclaredKind,
+    caller: &Caller,
     path: Result<Path<String>, PathRejection>,
     uri: &Uri,
 ) -> Result<Response, Problem> {
@@ -186,7 +190,7 @@ async fn end(
     if id.len() > MAX_DECLARATION_ID_BYTES {
         return Err(Problem::not_found(format!("no {kind} has an id as long as that")));
     }
-    let ended = api.control.end(kind, id, SOMEBODY.to_owned()).await?;
+    let ended = api.control.end(kind, id, caller.named(None)).await?;
     Ok(Json(told(api, &ended)).into_response())
 }
 
@@ -223,10 +227,11 @@ macro_rules! declarations {
         ))]
         pub(super) async fn $end(
             State(api): State<ApiState>,
+            Extension(caller): Extension<Caller>,
             path: Result<Path<String>, PathRejection>,
             uri: Uri,
         ) -> Result<Response, Problem> {
-            end(&api, DeclaredKind::$kind, path, &uri).await
+            end(&api, DeclaredKind::$kind, &caller, path, &uri).await
         }
     )+};
 }

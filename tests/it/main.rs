@@ -10,6 +10,7 @@
 mod access;
 mod alerts;
 mod api;
+mod attack;
 mod bad_input;
 mod channels;
 mod cli;
@@ -32,6 +33,7 @@ mod page;
 mod past;
 mod presets;
 mod reports;
+mod secrets;
 mod series;
 mod serve;
 mod simulate;
