@@ -11,15 +11,16 @@ place=$(mktemp -d)
 daemon=
 trap '[ -z "$daemon" ] || kill "$daemon" 2>/dev/null || true; rm -rf "$place"' EXIT
 root=$place/root
-fail() { echo "$1" >&2; tail -n 20 "$place/run.err" >&2 || true; exit 1; }
+fail() { echo "$1" >&2; tail -n 20 "$place/run.err" >&2 2>/dev/null || true; exit 1; }
 
 packaging/rootfs.sh "$binary" "$root"
 chmod 755 "$place"
 [ -z "$(find "$root" \( -name sh -o -name bash -o -name busybox -o -name apt -o -name dpkg \) -print)" ] || fail "there is a shell or a package manager"
-in_it() { env -i ENDTURN_CONFIG=/etc/endturn/endturn.toml STATE_DIRECTORY=/var/lib/endturn "${extra[@]}" \
-  chroot --userspec=65532:65532 "$root" /usr/bin/endturn "$@"; }
 port=$((20000 + $$ % 20000))
-extra=("ENDTURN_URL=http://127.0.0.1:$port" CREDENTIALS_DIRECTORY=/run/secrets/endturn)
+image=(env -i PATH="$PATH" ENDTURN_CONFIG=/etc/endturn/endturn.toml STATE_DIRECTORY=/var/lib/endturn
+  ENDTURN_URL="http://127.0.0.1:$port" CREDENTIALS_DIRECTORY=/run/secrets/endturn
+  chroot --userspec=65532:65532 "$root" /usr/bin/endturn)
+in_it() { "${image[@]}" "$@"; }
 in_it --version || fail "it does not start: a library is missing"
 
 token=et_0123456789abcdefghijklmnopqrstuvwxyz-container
@@ -32,12 +33,13 @@ text, port, token = open(sys.argv[1]).read(), sys.argv[2], sys.argv[3]
 toml = next(block for block in re.findall(r"```toml\n(.*?)```", text, re.S) if "allowed_hosts" in block)
 toml = toml.replace("0.0.0.0:7411", f"0.0.0.0:{port}")
 toml = re.sub(r'sha256 = "[0-9a-f]*"', f'sha256 = "{hashlib.sha256(token.encode()).hexdigest()}"', toml)
-print(toml.replace('id = "anthropic"', 'id = "anthropic"\nbase_url = "http://127.0.0.1:9"'))
+print("official = false\n" + toml.replace('id = "anthropic"', 'id = "anthropic"\nbase_url = "http://127.0.0.1:9"\nfree = true') + "\n[network]\nanchors = []")
 PY
 in_it check >"$place/check" || { cat "$place/check" >&2; fail "the documented configuration is wrong"; }
 
 [ "$(in_it status --ready || echo "exit $?")" != "endturn: ready" ] || fail "ready before it runs"
-in_it run 2>"$place/run.err" &
+# Not by the function: the signal is for the program, not for a shell that waits for it.
+"${image[@]}" run 2>"$place/run.err" &
 daemon=$!
 for _ in $(seq 100); do
   if in_it status --ready >"$place/ready" 2>&1; then break; fi
