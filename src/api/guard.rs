@@ -16,6 +16,7 @@ use http_body::Body as _;
 use super::{
     access::{self, Need},
     limit::{BODIES_PER_CLIENT, Client, Connected, Sending, Taken, WRONG_TOKEN, is_in, origin},
+    order::SOMEBODY,
     origin::is_foreign,
     page::CONTENT_SECURITY_POLICY,
     problem::{self, Problem},
@@ -58,6 +59,12 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    /// Who orders something: as the order says, else by the name of the token.
+    pub(super) fn named(&self, said: Option<String>) -> String {
+        let name = || self.name.clone().unwrap_or_else(|| SOMEBODY.to_owned());
+        said.unwrap_or_else(name)
+    }
+
     /// Who makes the request of these extensions.
     ///
     /// # Errors
@@ -248,10 +255,10 @@ fn caller(server: &Server, need: Need, shown: &Shown, near: bool) -> Result<Call
 
 /// Why what was shown is not enough for the scope `wanted`.
 fn refusal(wanted: &str, tap: bool, shown: &Shown, known: Option<&Token>) -> Problem {
-    let how = if tap && matches!(shown, Shown::Nothing) {
-        ", at the tap as X-Endturn-Token: TOKEN"
+    let how = if tap {
+        "X-Endturn-Token:"
     } else {
-        ""
+        "Authorization: Bearer"
     };
     match (shown, known) {
         (_, Some(token)) => Problem::forbidden(format!(
@@ -263,7 +270,7 @@ fn refusal(wanted: &str, tap: bool, shown: &Shown, known: Option<&Token>) -> Pro
             "a password is taken for reading only: send the token as Authorization: Bearer TOKEN",
         ),
         (Shown::Nothing | Shown::Garbage, None) => Problem::unauthorized(format!(
-            "send the token of a [[server.token]] with scope {wanted:?} as Authorization: Bearer TOKEN{how}"
+            "send the token of a [[server.token]] with scope {wanted:?} as {how} TOKEN"
         )),
     }
 }

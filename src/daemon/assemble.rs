@@ -15,7 +15,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    control::{Reader, ReloadAsked},
+    control::{Desk, Reader, ReloadAsked},
     core::{Handle, Input},
     front::{figures, front, serve, tap},
     heart::Heart,
@@ -171,12 +171,17 @@ impl Daemon {
         };
         let exposition = figures(&outlet, &shelf, &tap, (&writer, &post));
         let configurations = Reader::default();
+        let desk = Desk {
+            inputs: handle.inputs.clone(),
+            reader: Arc::clone(&configurations),
+            writer: writer.clone(),
+        };
         let front = front(
             shelf,
             Arc::clone(&pulse),
             Arc::clone(&tap),
             exposition,
-            (&handle, &configurations),
+            desk,
             closing.clone(),
         );
         let (agent, agent_addr) = agent.unzip();
