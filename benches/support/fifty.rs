@@ -65,7 +65,7 @@ fn target(index: usize) -> TargetView {
         incident: None,
         spent_usd_today: 0.031,
         official: None,
-        declared: Default::default(),
+        declared: endturn::health::InForce::default(),
     }
 }
 

@@ -17,6 +17,8 @@ use crate::{
 mod alertmanager;
 mod apprise;
 mod command;
+#[cfg(feature = "desktop")]
+mod desktop;
 mod discord;
 mod email;
 mod guard;
@@ -85,6 +87,8 @@ pub struct Carrier {
     guard: Guard,
     http: Option<Http>,
     tls: ClientConfig,
+    #[cfg(feature = "desktop")]
+    screen: desktop::Screen,
 }
 
 impl Carrier {
@@ -103,6 +107,8 @@ impl Carrier {
             guard,
             http,
             tls: means.tls.clone(),
+            #[cfg(feature = "desktop")]
+            screen: desktop::Screen::default(),
         })
     }
 
@@ -116,6 +122,8 @@ impl Carrier {
         let timeout = self.channel.timeout;
         match (&self.channel.way, &self.http) {
             (Way::Command(settings), _) => command::run(message, settings, timeout).await,
+            #[cfg(feature = "desktop")]
+            (Way::Desktop, _) => self.screen.deliver(message, timeout).await,
             (Way::Email(settings), _) => {
                 let mail = match email::mail(message, settings) {
                     Ok(mail) => mail,

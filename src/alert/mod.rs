@@ -4,6 +4,7 @@
 //! lost event changes nothing that it would say. A message is kept before it is sent, and sent until somebody took it.
 
 mod channel;
+pub mod desktop;
 mod facts;
 mod message;
 mod policy;

@@ -100,8 +100,7 @@ impl From<ControlError> for Problem {
         match error {
             ControlError::Unknown(why) => Self::not_found(why),
             ControlError::Unfit(why) => Self::unprocessable(why),
-            ControlError::Conflict(why) => Self::conflict(why),
-            ControlError::Spent { why, .. } => Self::conflict(why),
+            ControlError::Conflict(why) | ControlError::Spent { why, .. } => Self::conflict(why),
             ControlError::Unavailable(why) => Self::unavailable(why, 5),
         }
     }

@@ -225,6 +225,14 @@ pub enum Command {
     /// without a daemon too, and its answers then say so and what to do. Exits 0 when its peer closes stdin.
     #[command(after_help = super::mcp::HELP)]
     Mcp(McpArgs),
+    /// Desktop notifications of a running daemon's incidents, for whoever is logged in.
+    ///
+    /// Follows the daemon by server-sent events, through its restarts and this machine's sleep. One notification a provider,
+    /// replaced as things change and brief once it is over; "Open" leads to the page. Without a notification server it waits
+    /// for one. Ends at SIGTERM or Ctrl-C.
+    #[cfg(feature = "desktop")]
+    #[command(after_help = super::notify::HELP)]
+    Notify(super::notify::NotifyArgs),
     /// Access tokens for the API.
     Token(TokenArgs),
     /// A checked copy of the database, while the daemon runs.

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::{
     config::{
-        Config, ConfigError, DatedPrice, Diagnostics, Fitness, Loaded, Model, Note, Origin, Route,
-        RouteTarget, Severity, StatusPage,
+        AlertRule, Alerts, Config, ConfigError, DatedPrice, Diagnostics, Fitness, Loaded, Model, Note,
+        Origin, Route, RouteTarget, Severity, StatusPage,
     },
     id::{ProviderId, TargetId},
     probe::{
@@ -99,6 +99,9 @@ pub fn write_plan(loaded: &Loaded, colour: bool, out: &mut impl Write) -> io::Re
     writeln!(out, "\n{}", edges(&outlook))?;
     if !loaded.config.routes.is_empty() {
         writeln!(out, "\n{}", routes(&loaded.config.routes))?;
+    }
+    if !loaded.config.alerts.rules.is_empty() {
+        writeln!(out, "\n{}", alerts(&loaded.config.alerts))?;
     }
     if let Some(otlp) = &loaded.config.telemetry.otlp {
         writeln!(out)?;
@@ -209,6 +212,7 @@ fn plan_json(loaded: &Loaded) -> Value {
         "targets": outlook.plan.rows.chunk_by(|a, b| a.target == b.target).map(target).collect::<Vec<_>>(),
         "providers": outlook.plan.reach.iter().map(provider).collect::<Vec<_>>(),
         "routes": loaded.config.routes.iter().map(route_json).collect::<Vec<_>>(),
+        "alerts": loaded.config.alerts.rules.iter().map(alert_json).collect::<Vec<_>>(),
         "usd_per_day": outlook.plan.usd_per_day,
         "limit_usd_per_day": outlook.plan.limit_usd_per_day,
     })
@@ -221,6 +225,17 @@ fn route_json(route: &Route) -> Value {
         "targets": route.targets.iter().map(target).collect::<Vec<_>>(),
         "prefer": route.prefer.as_str(),
         "on_exhausted": route.on_exhausted.as_str(),
+    })
+}
+
+fn alert_json(rule: &AlertRule) -> Value {
+    json!({
+        "name": rule.name,
+        "targets": rule.targets.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "on": rule.on.iter().map(|on| on.as_str()).collect::<Vec<_>>(),
+        "after_ms": rule.after.as_millis() as u64,
+        "remind_ms": rule.remind.map(|remind| remind.as_millis() as u64),
+        "channels": rule.channels,
     })
 }
 
@@ -307,6 +322,35 @@ fn routes(routes: &[Route]) -> String {
             targets.collect::<Vec<_>>().join(", "),
             route.prefer.as_str().to_owned(),
             route.on_exhausted.as_str().to_owned(),
+        ]);
+    }
+    trimmed(&table)
+}
+
+/// Who is told what. Where the operator wrote no rule, the one that stands in for it is among them.
+fn alerts(alerts: &Alerts) -> String {
+    let mut table = plain_table(["ALERT", "TARGETS", "ON", "AFTER", "REMINDS", "TELLS"]);
+    for rule in &alerts.rules {
+        let channels = rule.channels.iter().map(|name| {
+            let channel = alerts.channels.iter().find(|channel| channel.name == *name);
+            let quiet = channel.is_some_and(|channel| !channel.quiet.is_empty());
+            if quiet {
+                format!("{name} (with quiet hours)")
+            } else {
+                name.clone()
+            }
+        });
+        let targets: Vec<String> = rule.targets.iter().map(ToString::to_string).collect();
+        let on: Vec<&str> = rule.on.iter().map(|on| on.as_str()).collect();
+        table.add_row([
+            rule.name.clone(),
+            targets.join(", "),
+            on.join(", "),
+            humantime::format_duration(rule.after).to_string(),
+            rule.remind.map_or("never".to_owned(), |remind| {
+                humantime::format_duration(remind).to_string()
+            }),
+            channels.collect::<Vec<_>>().join(", "),
         ]);
     }
     trimmed(&table)

@@ -10,8 +10,11 @@ mod declare;
 mod demo;
 mod exit;
 mod history;
+mod logging;
 mod man;
 mod mcp;
+#[cfg(feature = "desktop")]
+mod notify;
 mod official;
 mod outage;
 mod probe;
@@ -28,10 +31,9 @@ mod validate;
 use std::io::{self, IsTerminal, Write};
 
 use clap::Parser;
-use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 pub use args::Cli;
-use args::{CheckArgs, Command, LogFormat};
+use args::{CheckArgs, Command};
 pub use exit::Exit;
 
 #[cfg(test)]
@@ -60,7 +62,14 @@ pub(crate) fn say(text: &str) {
 /// Writes a diagnostic to stderr.
 pub(crate) fn complain(text: &str) {
     let mut err = anstream::stderr().lock();
-    let _ = writeln!(err, "{text}");
+    if logging::stderr_is_journal() {
+        let priority = logging::journal_prefix(text);
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            let _ = writeln!(err, "{priority}{line}");
+        }
+    } else {
+        let _ = writeln!(err, "{text}");
+    }
 }
 
 /// Parses the command line of this process and does what it says.
@@ -93,7 +102,7 @@ fn parsed() -> Result<Exit, (Exit, Option<String>)> {
         complain(&format!("error: {error}"));
         (exit, Some(error))
     };
-    logging(&cli).map_err(|error| told(Exit::Usage, error))?;
+    logging::begin(&cli).map_err(|error| told(Exit::Usage, error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -133,6 +142,8 @@ async fn dispatch(command: Command, clock: Clock) -> Exit {
         Command::Tap(args) => tap::run(&args, clock).await,
         Command::Validate(args) => validate::run(&args),
         Command::Mcp(args) => mcp::run(&args, clock).await,
+        #[cfg(feature = "desktop")]
+        Command::Notify(args) => notify::run(&args, &clock).await,
         Command::Alert(args) => alert::run(&args, &clock).await,
         Command::Token(args) => token::run(&args),
         Command::Backup(args) => backup::run(&args, &clock),
@@ -182,33 +193,6 @@ pub(crate) fn load(path: Option<&std::path::Path>) -> Result<config::Loaded, Exi
         complain(String::from_utf8_lossy(&text).trim_end());
         Exit::Config
     })
-}
-
-fn logging(cli: &Cli) -> Result<(), String> {
-    let log = match cli.command {
-        // A line in the middle of its screen helps nobody.
-        Command::Top(_) if io::stderr().is_terminal() => "off",
-        // It says on stdout what the daemon would log, outages as warnings.
-        Command::Demo(_) => cli.log.as_deref().unwrap_or("error"),
-        // Whoever started it shows its stderr, or keeps it as errors.
-        Command::Mcp(_) => cli.log.as_deref().unwrap_or("warn"),
-        _ => cli.log.as_deref().unwrap_or("info"),
-    };
-    let filter = match log.parse::<tracing::Level>() {
-        // Our own words at the level asked for, those of libraries only when something is wrong.
-        Ok(level) => format!("warn,endturn={level}"),
-        Err(_) => log.to_owned(),
-    };
-    let filter: Targets = filter
-        .parse()
-        .map_err(|error| format!("--log {log:?}: {error}"))?;
-    let registry = tracing_subscriber::registry().with(filter);
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
-    match cli.log_format {
-        LogFormat::Text => registry.with(lines.with_ansi(io::stderr().is_terminal())).init(),
-        LogFormat::Json => registry.with(lines.json()).init(),
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -211,3 +211,6 @@ impl AlertSeverity {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -382,6 +382,8 @@ fn the_reference_names_every_key() {
         "[budget]",
         "[telemetry]",
         "[telemetry.otlp]",
+        "[alerts]",
+        "[[alert]]",
         "[[provider]]",
         "[[provider]]\n[provider.limits]",
         "[[provider]]\n[[provider.model]]",

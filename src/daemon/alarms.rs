@@ -161,7 +161,6 @@ impl Alarms {
         if !weighty && !moved && messages.is_empty() {
             return false;
         }
-        self.shown.set(self.policy.alarms());
         let round = Round {
             transitions: brought.transitions.to_vec(),
             incidents: brought.incidents.iter().map(|(_, it)| it.clone()).collect(),
@@ -171,6 +170,8 @@ impl Alarms {
         };
         self.memory = memory;
         self.post.keep(round, messages, now);
+        // Behind the messages: nobody sees that all is well and that nothing waits while an end is yet to be told.
+        self.shown.set(self.policy.alarms());
         true
     }
 }

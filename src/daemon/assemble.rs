@@ -8,21 +8,17 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::OptionFuture;
 use tokio::{
-    net::TcpListener,
     sync::{broadcast, mpsc, oneshot},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    bell::Bell,
-    control::{Desk, Reader, ReloadAsked},
+    control::{Reader, ReloadAsked},
     core::{Handle, Input},
+    front::{figures, front, serve, tap},
     heart::Heart,
-    mcp::Inside,
-    own::Condition,
     post::Post,
     pulse::Pulse,
     shelf::PageShelf,
@@ -33,25 +29,19 @@ use crate::{
     clock::Clock,
     config::Config,
     feed::{Hub, Snapshot},
-    intake::Intake,
-    mcp, official,
+    official,
     probe::ClientError,
     store::{StoreError, Writer},
     tap::Tap,
-    telemetry::{Exposition, Outlet, Owner},
+    telemetry::Outlet,
     verdict::Observation,
 };
 
 /// How long the store may take to write what is queued at the end.
 const CLOSE: Duration = Duration::from_secs(4);
-/// How long open exchanges may go on at the end. With the probes' own bound before it, less than the 10 s that a
-/// service manager is told.
-const SERVER_DRAIN: Duration = Duration::from_secs(4);
 /// A writer that has not taken its turn for this long is stuck: it takes one every 5 s at least, but a turn may hold the
 /// moving of old rows or a disk that answers late.
 const WRITER_STALL: Duration = Duration::from_secs(60);
-/// The name under which what the daemon's own tap saw is told.
-const TAP_REPORTER: &str = "tap";
 
 /// Why the daemon did not start.
 #[derive(Debug, thiserror::Error)]
@@ -120,96 +110,6 @@ pub enum StorePlace {
     Temporary,
 }
 
-/// The tap on our own port: what it sees is taken in at once.
-fn tap(config: &Config, intake: Intake, clock: Clock) -> Arc<Tap> {
-    let sink = move |mut seen: Observation| {
-        seen.reporter = Some(TAP_REPORTER.to_owned());
-        intake
-            .observed(vec![seen])
-            .is_ok_and(|receipt| receipt.rejected.is_empty())
-    };
-    let tap = Tap::new(
-        &config.providers,
-        Arc::new(sink),
-        clock,
-        tokio::runtime::Handle::current(),
-        &[],
-    );
-    tap.set_hosts(&config.server.allowed_hosts);
-    Arc::new(tap)
-}
-
-/// What is shown to those who collect figures; what is told to them begins to go out.
-fn figures(
-    outlet: &Outlet,
-    shelf: &PageShelf,
-    tap: &Arc<Tap>,
-    (writer, post): (&Writer, &Post),
-) -> Exposition {
-    let condition = Condition {
-        started: shelf.clock.wall(),
-        writer: writer.clone(),
-        intake: shelf.intake.clone(),
-        tap: Arc::clone(tap),
-        config: Arc::clone(&shelf.config),
-        exports: outlet.exports(),
-        post: post.clone(),
-    };
-    let config = condition.in_force();
-    let owner: Arc<dyn Owner> = Arc::new(condition);
-    outlet.start(&config, Arc::clone(&shelf.hub), Arc::clone(&owner));
-    Exposition::new(Arc::clone(&shelf.hub), outlet.ledger(), owner)
-}
-
-/// Everything that answers on our port.
-fn front(
-    shelf: PageShelf,
-    pulse: Arc<Pulse>,
-    tap: Arc<Tap>,
-    exposition: Exposition,
-    bell: Bell,
-    desk: Desk,
-    closing: CancellationToken,
-) -> api::Front {
-    let state = api::ApiState::new(
-        Arc::clone(&shelf.hub),
-        Arc::clone(&shelf.board),
-        Arc::new(shelf.reader.clone()),
-        pulse,
-        shelf.intake.clone(),
-        shelf.clock.clone(),
-        closing.clone(),
-    )
-    .with_metrics(exposition)
-    .with_alerting(Arc::new(bell))
-    .with_control(Arc::new(desk), Arc::clone(&shelf.declared));
-    let tools = mcp::routes(Arc::new(Inside(state.clone())), closing);
-    let guard = state.guard.clone();
-    let pages = api::page::routes().with_state(shelf);
-    api::Front {
-        router: api::router(state, pages.merge(tools)),
-        tap: Some(tap),
-        guard: Some(guard),
-    }
-}
-
-/// Answers on our ports until the end.
-fn serve(
-    listener: TcpListener,
-    front: api::Front,
-    agent: Option<impl Future<Output = ()> + Send + 'static>,
-    closing: CancellationToken,
-) -> JoinHandle<()> {
-    let limits = api::ServeLimits {
-        drain: SERVER_DRAIN,
-        ..api::ServeLimits::default()
-    };
-    let serving = api::serve(listener, front, closing, limits);
-    tokio::spawn(async move {
-        tokio::join!(serving, OptionFuture::from(agent));
-    })
-}
-
 impl Daemon {
     /// Binds, opens the store, starts the loop and the HTTP surface.
     ///
@@ -270,37 +170,21 @@ impl Daemon {
             alarms: alarms.clone(),
         };
         let exposition = figures(&outlet, &shelf, &tap, (&writer, &post));
-        let bell = Bell {
-            post: post.clone(),
-            shown: alarms,
-            inputs: handle.inputs.clone(),
-        };
         let configurations = Reader::default();
-        let desk = Desk {
-            inputs: handle.inputs.clone(),
-            reader: Arc::clone(&configurations),
-        };
         let front = front(
             shelf,
             Arc::clone(&pulse),
             Arc::clone(&tap),
             exposition,
-            bell,
-            desk,
+            (&handle, &configurations),
             closing.clone(),
         );
         let (agent, agent_addr) = agent.unzip();
         let agent = agent.map(|listener| {
             // Told of the end first, it takes back what it said while the rest ends.
             let limits = api::AgentLimits::default();
-            api::serve_agent(
-                listener,
-                agent_allow,
-                Arc::clone(&hub),
-                clock.clone(),
-                stop.clone(),
-                limits,
-            )
+            let hub = Arc::clone(&hub);
+            api::serve_agent(listener, agent_allow, hub, clock.clone(), stop.clone(), limits)
         });
         let server = serve(listener, front, agent, closing.clone());
         let core = tokio::spawn(core.run());

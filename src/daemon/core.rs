@@ -618,14 +618,14 @@ impl News {
 
 /// One line per change of state or advice.
 fn log_transition(transition: &Transition) {
-    let (from, to) = (transition.from.as_str(), transition.to.as_str());
+    let (from, state) = (transition.from.as_str(), transition.to.as_str());
     let (hint, reason) = (transition.routing.hint.as_str(), transition.reason.code.as_str());
     let (target_id, weight) = (&transition.target, transition.routing.weight);
     let text = &transition.reason.text;
     if transition.to.is_impaired() && transition.from != transition.to {
-        tracing::warn!(%target_id, from, to, hint, weight, reason, text, "health changed");
+        tracing::warn!(%target_id, from, state, hint, weight, reason, text, "health changed");
     } else {
-        tracing::info!(%target_id, from, to, hint, weight, reason, text, "health changed");
+        tracing::info!(%target_id, from, state, hint, weight, reason, text, "health changed");
     }
 }
 
@@ -637,13 +637,13 @@ fn log_change(change: &Change) {
 
 /// Begin and end; what lies between are transitions.
 fn log_incident(phase: IncidentPhase, incident: &Incident) {
-    let (id, target_id, worst) = (&incident.id, &incident.target, incident.worst.as_str());
+    let (incident_id, target_id, worst) = (&incident.id, &incident.target, incident.worst.as_str());
     match phase {
-        IncidentPhase::Opened => tracing::warn!(%target_id, id, worst, "incident opened"),
+        IncidentPhase::Opened => tracing::warn!(%target_id, incident_id, worst, "incident opened"),
         IncidentPhase::Closed => {
             let end = incident.recovered.or(incident.closed).unwrap_or(incident.started);
             let lasted = humantime::format_duration(end.since(incident.started));
-            tracing::info!(%target_id, id, worst, %lasted, "incident closed");
+            tracing::info!(%target_id, incident_id, worst, %lasted, "incident closed");
         }
         IncidentPhase::Updated => {}
     }

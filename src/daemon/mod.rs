@@ -11,6 +11,7 @@ pub mod brain;
 mod carriers;
 mod control;
 mod core;
+mod front;
 mod heart;
 mod mcp;
 mod own;

@@ -273,9 +273,9 @@ impl Post {
     fn release(&self, progress: Progress) -> Duration {
         let now = self.0.clock.now();
         loop {
-            let mut waiting = self.waiting();
+            let waiting = self.waiting();
             let crowded = waiting.messages.len() > MAX_UNCOMMITTED;
-            let Some((ticket, since, _)) = waiting.messages.front() else {
+            let Some((ticket, since, message)) = waiting.messages.front() else {
                 return Duration::from_secs(3_600);
             };
             let waited = now.since(*since);
@@ -284,11 +284,11 @@ impl Post {
             if !goes {
                 return COMMIT_PATIENCE.saturating_sub(waited);
             }
-            let Some((_, since, message)) = waiting.messages.pop_front() else {
-                continue;
-            };
+            let held = Held::new(message.clone(), *since);
             drop(waiting);
-            self.hand_over(Held::new(message, since), now);
+            self.hand_over(held, now);
+            // Only now, so that it is counted as waiting at every moment. Nobody else takes from here.
+            self.waiting().messages.pop_front();
         }
     }
 

@@ -14,7 +14,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use endturn::{
     alert::{Carrier, Lookup, MAX_WHY_BYTES, Means, Message, Outcome},
     clock::Timestamp,
-    config::{Channel, SAMPLE, Secret, Way, Webhook, WebhookBody},
+    config::{AlertSeverity, Channel, SAMPLE, Secret, Way, Webhook, WebhookBody},
 };
 use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
@@ -48,7 +48,8 @@ fn webhook(origin: &str) -> Channel {
         }),
         allow_private: true,
         timeout: AMPLE,
-        ..Channel::new("oncall", Way::Desktop)
+        quiet: Vec::new(),
+        min_severity: AlertSeverity::Info,
     }
 }
 

@@ -10,7 +10,7 @@ use endturn::config::{Auth, ConfigError, Env, Keep, Loaded, Origin, load};
 use tempfile::TempDir;
 
 use broken::{
-    ADDRESSES, HEADERS, KEYS, NAMES, OUT_OF_RANGE, PRICES, ROUTES, SYNTAX, UNKNOWN_KEYS, WRONG_TYPES,
+    ADDRESSES, ALERTS, HEADERS, KEYS, NAMES, OUT_OF_RANGE, PRICES, ROUTES, SYNTAX, UNKNOWN_KEYS, WRONG_TYPES,
 };
 
 /// A key that must never be seen again.
@@ -168,6 +168,7 @@ fn every_mistake_is_shown_with_line_caret_and_help() {
         ("headers", HEADERS),
         ("keys", KEYS),
         ("prices", PRICES),
+        ("alerts", ALERTS),
         ("routes", ROUTES),
         ("syntax", SYNTAX),
         ("empty", "vantage = \"x\"\n"),
@@ -496,6 +497,19 @@ tags = ["own"]
 name = "small"
 targets = ["anthropic/claude-haiku-4-5", "vllm/llama"]
 requires = ["own"]
+[[channel]]
+name = "desk"
+type = "desktop"
+[[channel]]
+name = "phone"
+type = "desktop"
+quiet = [{ from = "22:00", to = "07:00", zone = "UTC" }]
+[[alert]]
+name = "models"
+targets = ["anthropic/*", "vllm/llama"]
+on = ["down", "model_changed"]
+after = "2m"
+remind = "never"
 "#,
     );
     let loaded = place.load().unwrap();

@@ -3,7 +3,7 @@
 # Usage: tests/real/systemd.sh BINARY
 #
 # Needs root, mmdebstrap and systemd-nspawn (packages mmdebstrap, systemd-container). The root is kept in
-# $ENDTURN_REAL_CACHE (target/real unless set), 240 MB, and made anew where it is missing.
+# $ENDTURN_REAL_CACHE (target/real unless set), 240 MB, and made anew where it is missing or has not all packages.
 set -euo pipefail
 binary=$(realpath "$1")
 cd "$(dirname "$0")/../.."
@@ -12,15 +12,18 @@ base=$cache/base root=$cache/root
 key=planted-2b7e151628aed2a6
 mkdir -p "$cache"
 
-if [ ! -e "$base/usr/bin/systemctl" ]; then
-  rm -rf "$base"
-  mmdebstrap --variant=minbase --include=systemd,systemd-sysv,dbus,curl,procps bookworm "$base" 2>"$cache/mmdebstrap.log" \
+packages=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,curl,procps
+if [ "$(cat "$cache/packages" 2>/dev/null || true)" != "$packages" ]; then
+  rm -rf "$base" "$cache/packages"
+  mmdebstrap --variant=minbase --include="$packages" bookworm "$base" 2>"$cache/mmdebstrap.log" \
     || { tail -n 20 "$cache/mmdebstrap.log" >&2; exit 1; }
+  echo "$packages" >"$cache/packages"
 fi
 rm -rf "$root"
 cp -a "$base" "$root"
 install -m 755 "$binary" "$root/usr/bin/endturn"
 install -m 644 systemd/endturn.service systemd/endturn.socket "$root/etc/systemd/system/"
+install -D -m 644 systemd/endturn-notify.service "$root/etc/systemd/user/endturn-notify.service"
 install -d "$root/etc/endturn" "$root/etc/systemd/system/endturn.service.d"
 install -d -m 700 "$root/etc/endturn/keys"
 printf %s "$key" >"$root/etc/endturn/keys/sim"
@@ -91,6 +94,33 @@ in_it kill -STOP "$(property MainPID)"
 until_so "the watchdog ends a stuck daemon, and it is back" 30 restarted 1
 in_it sh -c 'journalctl -u endturn -o cat | grep -q "Failed with result .watchdog"' && echo "ok: for want of the watchdog"
 until_so "it goes on where it was" 20 tells "1 target, all operational"
+
+# The journal has every line with its fields and its priority, and finds it by them.
+until_so "the start is in the journal as information" 10 in_it sh -c 'journalctl -u endturn PRIORITY=6 -o cat | grep -q "^ready"'
+in_it curl -sSf -o /dev/null -X PUT -H 'content-type: application/json' -d '{"kind":"truncate","at":0.6,"how":"fin"}' \
+  http://127.0.0.1:9001/control/faults/anthropic
+# journal FIELD..: what it has with these fields, as JSON.
+journal() { in_it journalctl -o json --no-pager SYSLOG_IDENTIFIER=endturn "$@"; }
+journal_has() {
+  local wanted=$1
+  shift
+  journal "$@" >"$cache/found" && grep -q "$wanted" "$cache/found"
+}
+until_so "a target that is down is found by its fields" 30 journal_has '"PRIORITY":"4"' TARGET_ID=anthropic/claude-haiku-4-5 STATE=down
+until_so "and its incident with its id" 60 journal_has '"INCIDENT_ID":"[0-9a-f-]*"' TARGET_ID=anthropic/claude-haiku-4-5 WORST=down
+grep -q '"_SYSTEMD_UNIT":"endturn.service"' "$cache/found" || { echo "not as words of the unit" >&2; exit 1; }
+in_it curl -sSf -o /dev/null -X DELETE http://127.0.0.1:9001/control/faults/anthropic
+
+# The user's own unit runs inside its sandbox: it follows the feed and looks for who shows notifications.
+in_it useradd -m kim
+in_it loginctl enable-linger kim
+user_is_up() { in_it systemctl --user -M kim@ is-system-running; }
+until_so "a user's own manager is up" 30 user_is_up
+in_it systemctl --user -M kim@ start endturn-notify
+notify_says() { in_it sh -c 'journalctl _SYSTEMD_USER_UNIT=endturn-notify.service -o cat' | grep -q "$1"; }
+until_so "notify follows the feed" 20 notify_says 'following http://127.0.0.1:7411'
+in_it systemctl --user -M kim@ stop endturn-notify
+[ "$(in_it systemctl --user -M kim@ show endturn-notify -p Result --value)" = success ] && echo "ok: notify ends when it is told to"
 
 in_it systemctl stop endturn.service endturn.socket
 [ "$(property Result)" = success ] && echo "ok: it ends by itself when it is told to"

@@ -100,7 +100,7 @@ impl memory::Alarm {
             .values()
             .filter(|member| member.counted && (member.end.is_none() || !going_on))
             .collect();
-        members.sort_by_key(|member| (std::cmp::Reverse(member.rank()), member.now().since));
+        members.sort_by_key(|member| (std::cmp::Reverse(member.rank), member.now().since));
         let subjects: Vec<&Subject> = members.iter().map(|member| member.now()).collect();
         let known = self.acknowledged.as_ref();
         let told = channels.iter().filter_map(|channel| {

@@ -40,7 +40,7 @@ impl Teller<'_> {
         let sent = told.map_or(0, |told| told.sent).to_string();
         let state: Vec<String> = alarm
             .active()
-            .map(|(key, member)| format!("{key} {}", member.rank()))
+            .map(|(key, member)| format!("{key} {}", member.rank))
             .collect();
         let parts = [
             &*name,
@@ -89,7 +89,7 @@ impl Teller<'_> {
                     why.clone_into(&mut subject.text);
                 }
             }
-            found.push((member.rank(), subject, end.map(|(end, _)| end)));
+            found.push((member.rank, subject, end.map(|(end, _)| end)));
         }
         found.sort_by(|(rank, a, _), (other, b, _)| {
             (a.until.is_some(), other, a.since, &a.name).cmp(&(b.until.is_some(), rank, b.since, &b.name))

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     gather::{Condition, is_offline},
-    memory::{Alarm, CLEAR_AFTER, End, FORGOTTEN_AFTER, First, Member, Memory, passed},
+    memory::{Alarm, CLEAR_AFTER, End, FORGOTTEN_AFTER, First, Member, Memory, passed, rank},
 };
 use crate::{
     alert::Facts,
@@ -259,6 +259,7 @@ impl Alarm {
         let known = self.members.get_mut(&key).filter(|member| member.end.is_none());
         let Some(member) = known else {
             let member = Member {
+                rank: rank(&subject.what),
                 subject,
                 fresh: None,
                 severity,
@@ -279,6 +280,10 @@ impl Alarm {
         member.severity = severity;
         // A restart may have found it anew, under another incident: what comes after goes by that one.
         member.subject.incident.clone_from(&subject.incident);
+        member.rank = member.rank.max(rank(&subject.what));
+        if member.subject.what != subject.what || member.subject.code != subject.code {
+            member.subject.clone_from(&subject);
+        }
         member.fresh = Some(subject);
     }
 

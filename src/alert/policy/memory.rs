@@ -70,6 +70,8 @@ pub(super) struct Member {
     #[serde(skip)]
     pub(super) fresh: Option<Subject>,
     pub(super) severity: Severity,
+    /// How bad it has been at its worst: what is worse is worth a message.
+    pub(super) rank: u8,
     /// When it was first seen.
     pub(super) seen: Time,
     /// When it has lasted long enough.
@@ -210,11 +212,6 @@ impl Member {
     pub(super) fn trouble(&self) -> Option<Trouble> {
         let what = &self.subject.what;
         Trouble::ALL.into_iter().find(|trouble| trouble.as_str() == what)
-    }
-
-    /// How bad: a larger one is worth a message.
-    pub(super) fn rank(&self) -> u8 {
-        rank(&self.now().what)
     }
 }
 

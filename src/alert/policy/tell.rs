@@ -162,7 +162,7 @@ impl Teller<'_> {
         let mut active = 0;
         for (key, member) in alarm.active() {
             active += 1;
-            worse |= told.members.get(key).is_none_or(|known| member.rank() > *known);
+            worse |= told.members.get(key).is_none_or(|known| member.rank > *known);
         }
         let fewer = active < told.members.len();
         let acknowledged = alarm.acknowledged.is_some();
@@ -194,7 +194,7 @@ impl Teller<'_> {
         }
         let message = self.message(alarm, channel, kind);
         let told = alarm.told.remove(&channel.name);
-        let active = || alarm.active().map(|(key, member)| (key.clone(), member.rank()));
+        let active = || alarm.active().map(|(key, member)| (key.clone(), member.rank));
         let open = kind != MessageKind::Resolved;
         let told = Told {
             open,

@@ -115,7 +115,9 @@ impl Resolver<'_> {
             let all = channels.iter().map(|channel| channel.name.clone()).collect();
             rules.push(AlertRule::standard(STANDARD_RULE, all));
         }
-        for channel in &channels {
+        // A rule that is wrong may have meant it.
+        let unsure = self.report.has_errors();
+        for channel in channels.iter().filter(|_| !unsure) {
             if !rules.iter().any(|rule| rule.channels.contains(&channel.name)) {
                 let message = format!(
                     "no alert names channel {:?}: nothing is ever told there",

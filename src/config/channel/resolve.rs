@@ -236,7 +236,17 @@ impl Resolver<'_> {
             "alertmanager" => self.alertmanager(entry, allow_private).map(Way::Alertmanager),
             "apprise" => self.apprise(entry, allow_private).map(Way::Apprise),
             "command" => self.command(entry).map(Way::Command),
-            _ => Some(Way::Desktop),
+            _ if cfg!(feature = "desktop") => Some(Way::Desktop),
+            _ => {
+                let help =
+                    "build it with the feature `desktop`, or run `endturn notify` on the desktop itself";
+                self.error(
+                    &entry.header,
+                    "this endturn was built without desktop notifications",
+                    help,
+                );
+                None
+            }
         }
     }
 }

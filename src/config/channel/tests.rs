@@ -183,7 +183,7 @@ fn what_cannot_work_is_told_with_what_to_do() {
         (
             "type = \"slack\"\nurl = { env = \"URL\" }\ntopic = \"x\"",
             "a slack channel has no `topic`",
-            "a slack channel has: name, type, url, timeout, allow_private",
+            "a slack channel has: name, type, quiet, min_severity, url, timeout, allow_private",
         ),
         (
             "type = \"slack\"\nurl = { env = \"URL\" }\ntimeot = \"1s\"",

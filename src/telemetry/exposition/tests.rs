@@ -8,7 +8,7 @@ use crate::{
     feed::v1,
     health::{Hint, Network, Reason, ReasonCode, Routing, State, TargetView, View},
     telemetry::{
-        Nobody, NotSent, Own, OwnExport, OwnIntake, OwnStore, OwnTap,
+        Nobody, NotSent, Own, OwnChannel, OwnExport, OwnIntake, OwnStore, OwnTap,
         names::{self, Kind},
     },
     verdict::{Observation, Source, Truncation, Verdict},
@@ -95,6 +95,15 @@ impl Owner for All {
                 taken: 4,
                 lost: vec![("refused", 2)],
                 last_success: Some(NOW),
+            }],
+            channels: vec![OwnChannel {
+                name: "oncall".to_owned(),
+                delivered: 3,
+                failed: 2,
+                dead: 1,
+                pending: 1,
+                oldest: Some(NOW),
+                open: true,
             }],
         }
     }

@@ -58,6 +58,39 @@ targets = ["anthropic/claude-haiku-4-5"]
 max_price = { input_usd_per_mtok = 0.0 }
 "#;
 
+pub(super) const ALERTS: &str = r#"[alerts]
+public_url = "status.example.com"
+[[provider]]
+id = "anthropic"
+api_key = { env = "ANTHROPIC_API_KEY" }
+models = ["claude-haiku-4-5"]
+[[channel]]
+name = "oncall"
+type = "desktop"
+min_severity = "fatal"
+quiet = [{ from = "22", to = "07:00", zone = "Europe/Berlino", days = ["saturday"] }]
+[[alert]]
+name = "an alert"
+targets = ["anthropic/claude haiku", "openai/gpt"]
+on = ["dwn", "down", "down", "model_change"]
+after = "25h"
+remind = "10s"
+group_wait = "1h"
+severity = "high"
+group = "everything"
+channels = ["oncal", "oncall", "oncall"]
+[[alert]]
+name = "often"
+remind = "often"
+[[alert]]
+name = "nothing"
+targets = []
+on = []
+channels = []
+[[alert]]
+name = "nothing"
+"#;
+
 pub(super) const WRONG_TYPES: &str = r#"vantage = 7
 [store]
 max_size = "2 potatoes"

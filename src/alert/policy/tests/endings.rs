@@ -89,7 +89,7 @@ fn what_is_no_longer_watched_is_resolved() {
     type Change = fn(&mut Stage);
     let changes: [(&str, Change); 5] = [
         ("the rule is gone", |stage| {
-            stage.configure(|alerts| alerts.rules.clear())
+            stage.configure(|alerts| alerts.rules.clear());
         }),
         ("the target is gone", |stage| drop(stage.health.targets.remove(0))),
         ("another glob", |stage| {

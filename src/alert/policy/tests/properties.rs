@@ -73,11 +73,14 @@ fn setting() -> Alerts {
     alerts
 }
 
+/// A message as its receiver remembers it.
+type Heard = (MessageKind, Timestamp, Severity);
+
 /// What the people behind the channels have seen.
 #[derive(Default)]
 struct Seen {
     /// By channel and alarm: kinds in order.
-    alarms: HashMap<(String, String), Vec<(MessageKind, Timestamp, Severity)>>,
+    alarms: HashMap<(String, String), Vec<Heard>>,
     /// By key: channel, alarm, kind, who was named.
     keys: HashMap<String, String>,
 }

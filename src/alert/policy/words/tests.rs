@@ -38,6 +38,9 @@ fn texts_are_cut_at_their_limit_between_characters() {
     }
 }
 
+/// Name, state and code of each subject, and the title.
+type Titled<'a> = (&'a [(&'a str, &'a str, &'a str)], &'a str);
+
 fn subject(name: &str, what: &str, code: &str) -> Subject {
     Subject {
         name: name.to_owned(),
@@ -59,7 +62,7 @@ fn titles_fit_a_telephone() {
     let one = subject(&long, "down", "truncated");
     let cut = title(&[&one]);
     assert!(cut.len() <= MAX_TITLE_BYTES && cut.ends_with('…'), "{cut}");
-    let rows: [(&[(&str, &str, &str)], &str); 9] = [
+    let rows: [Titled<'_>; 9] = [
         (&[("a/m", "down", "truncated")], "a/m is down: replies are cut"),
         (&[("a/m", "partial", "a_new_code")], "a/m is partial"),
         (
