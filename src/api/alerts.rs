@@ -12,14 +12,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{
-    ApiState,
-    guard::Caller,
-    openapi::schemas,
-    order,
-    problem::Problem,
-    query,
-};
+use super::{ApiState, guard::Caller, openapi::schemas, order, problem::Problem, query};
 use crate::{alert::Alarm, feed::Time};
 
 /// Most messages that were given up that one answer lists; the newest.
