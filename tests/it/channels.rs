@@ -79,6 +79,9 @@ fn http(status: u16, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}")
 }
 
+/// Whether an outcome is the one that was expected.
+type Check = Box<dyn Fn(&Outcome) -> bool>;
+
 #[tokio::test]
 async fn an_answer_decides() {
     let later = |seconds: Option<f64>| {
@@ -88,7 +91,6 @@ async fn an_answer_decides() {
         }
     };
     let refused = |outcome: &Outcome| matches!(outcome, Outcome::Refused { .. });
-    type Check = Box<dyn Fn(&Outcome) -> bool>;
     let rows: [(u16, &str, Check); 13] = [
         (200, "", Box::new(|outcome| *outcome == Outcome::Delivered)),
         (202, "", Box::new(|outcome| *outcome == Outcome::Delivered)),

@@ -60,6 +60,19 @@ install_it 1
 until_so "and back again: it answers" 20 asked /readyz
 [ "$(instance)" = "$instance" ] || fail "the state was lost over the way back"
 
+# A backup, and the steps of docs/upgrade.md to restore it.
+in_it endturn backup --db /var/lib/private/endturn/endturn.db /root/good.db >"$cache/backup.out"
+in_it systemctl stop endturn.socket endturn.service
+in_it bash -ec 'cd /var/lib/private/endturn
+  mv endturn.db endturn.db.aside; rm -f endturn.db-wal endturn.db-shm
+  install -m 600 /root/good.db endturn.db
+  chown --reference=. endturn.db'
+in_it systemctl start endturn.socket endturn.service
+until_so "restored from a backup, it answers" 20 asked /readyz
+[ "$(instance)" != "$instance" ] || fail "a restored daemon is taken for the one before"
+instance=$(instance)
+in_it rm /var/lib/private/endturn/endturn.db.aside
+
 in_it dpkg --remove endturn >"$cache/dpkg.log" 2>&1
 [ "$(property ActiveState)" = inactive ] || fail "it runs without its package"
 in_it test -s /var/lib/private/endturn/endturn.db || fail "removed with its state"
