@@ -110,6 +110,15 @@ pub enum StorePlace {
     Temporary,
 }
 
+/// Where operators' orders are taken; who reads configurations anew is named later.
+fn desk(handle: &Handle, writer: &Writer) -> Desk {
+    Desk {
+        inputs: handle.inputs.clone(),
+        reader: Reader::default(),
+        writer: writer.clone(),
+    }
+}
+
 impl Daemon {
     /// Binds, opens the store, starts the loop and the HTTP surface.
     ///
@@ -170,12 +179,8 @@ impl Daemon {
             alarms: alarms.clone(),
         };
         let exposition = figures(&outlet, &shelf, &tap, (&writer, &post));
-        let configurations = Reader::default();
-        let desk = Desk {
-            inputs: handle.inputs.clone(),
-            reader: Arc::clone(&configurations),
-            writer: writer.clone(),
-        };
+        let desk = desk(&handle, &writer);
+        let configurations = Arc::clone(&desk.reader);
         let front = front(
             shelf,
             Arc::clone(&pulse),
