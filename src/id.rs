@@ -38,6 +38,14 @@ pub enum IdError {
         /// The punctuation that is allowed.
         allowed: &'static str,
     },
+    /// A part of a path that means another place: `.` or `..` between two slashes.
+    #[error("{what} holds {part:?} as a part of a path")]
+    DotSegment {
+        /// What was parsed.
+        what: &'static str,
+        /// The part.
+        part: String,
+    },
     /// A target id without the slash between provider and model.
     #[error("target {0:?} has no model, write provider/model")]
     NoModel(String),
@@ -53,6 +61,11 @@ fn check(what: &'static str, text: &str, max: usize, allowed: &'static str) -> R
             len: text.len(),
             max,
         });
+    }
+    // Ids are parts of paths, and of links that a browser resolves.
+    if let Some(part) = text.split('/').find(|part| matches!(*part, "." | "..")) {
+        let part = part.to_owned();
+        return Err(IdError::DotSegment { what, part });
     }
     match text
         .chars()
@@ -219,6 +232,11 @@ mod tests {
                 "p/m\n",
                 "model id holds '\\n', allowed are letters, digits and -_.:/@!+",
             ),
+            ("../m", "provider id holds \"..\" as a part of a path"),
+            ("./m", "provider id holds \".\" as a part of a path"),
+            ("p/..", "model id holds \"..\" as a part of a path"),
+            ("p/a/../b", "model id holds \"..\" as a part of a path"),
+            ("p/a/.", "model id holds \".\" as a part of a path"),
         ] {
             assert_eq!(text.parse::<TargetId>().unwrap_err().to_string(), message);
         }

@@ -61,10 +61,12 @@ const PAGE: [&str; 35] = [
 ];
 
 /// What tells more than a page does: single requests, who sends them, figures of the process; and what costs work.
-const READ: [&str; 6] = [
+const READ: [&str; 8] = [
     "/v1/observations",
     "/v1/evidence/{*target}",
     "/v1/reporters",
+    "/v1/alerts",
+    "/v1/declared",
     "/v1/validate",
     "/metrics",
     "/mcp",

@@ -12,13 +12,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{
-    ApiState,
-    openapi::schemas,
-    order::{self, SOMEBODY},
-    problem::Problem,
-    query,
-};
+use super::{ApiState, guard::Caller, openapi::schemas, order, problem::Problem, query};
 use crate::{alert::Alarm, feed::Time};
 
 /// Most messages that were given up that one answer lists; the newest.
@@ -268,11 +262,12 @@ pub(super) async fn alerts(State(api): State<ApiState>, uri: Uri) -> Result<Resp
     schemas::Unavailable,
 ))]
 pub(super) async fn ack(State(api): State<ApiState>, request: Request) -> Result<Response, Problem> {
+    let caller = Caller::of(request.extensions())?.clone();
     let order: AckOrder = order::read(request).await?;
-    let by = order.by.as_deref().map_or(SOMEBODY, str::trim);
-    api.alerting.ack(&order.incident, by).await?;
+    let by = caller.named(order.by.map(|by| by.trim().to_owned()));
+    api.alerting.ack(&order.incident, &by).await?;
     let done = Acknowledged {
-        by: by.to_owned(),
+        by,
         incident: order.incident,
     };
     Ok(Json(done).into_response())

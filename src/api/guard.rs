@@ -16,6 +16,7 @@ use http_body::Body as _;
 use super::{
     access::{self, Need},
     limit::{BODIES_PER_CLIENT, Client, Connected, Sending, Taken, WRONG_TOKEN, is_in, origin},
+    order::SOMEBODY,
     origin::is_foreign,
     page::CONTENT_SECURITY_POLICY,
     problem::{self, Problem},
@@ -58,6 +59,12 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    /// Who orders something: as the order says, else by the name of the token.
+    pub(super) fn named(&self, said: Option<String>) -> String {
+        let name = || self.name.clone().unwrap_or_else(|| SOMEBODY.to_owned());
+        said.unwrap_or_else(name)
+    }
+
     /// Who makes the request of these extensions.
     ///
     /// # Errors
@@ -248,10 +255,10 @@ fn caller(server: &Server, need: Need, shown: &Shown, near: bool) -> Result<Call
 
 /// Why what was shown is not enough for the scope `wanted`.
 fn refusal(wanted: &str, tap: bool, shown: &Shown, known: Option<&Token>) -> Problem {
-    let how = if tap && matches!(shown, Shown::Nothing) {
-        ", at the tap as X-Endturn-Token: TOKEN"
+    let how = if tap {
+        "X-Endturn-Token:"
     } else {
-        ""
+        "Authorization: Bearer"
     };
     match (shown, known) {
         (_, Some(token)) => Problem::forbidden(format!(
@@ -263,7 +270,7 @@ fn refusal(wanted: &str, tap: bool, shown: &Shown, known: Option<&Token>) -> Pro
             "a password is taken for reading only: send the token as Authorization: Bearer TOKEN",
         ),
         (Shown::Nothing | Shown::Garbage, None) => Problem::unauthorized(format!(
-            "send the token of a [[server.token]] with scope {wanted:?} as Authorization: Bearer TOKEN{how}"
+            "send the token of a [[server.token]] with scope {wanted:?} as {how} TOKEN"
         )),
     }
 }
@@ -271,8 +278,18 @@ fn refusal(wanted: &str, tap: bool, shown: &Shown, known: Option<&Token>) -> Pro
 /// The layer itself.
 pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
+    let bodied = request.version() < Version::HTTP_2 && has_body(request.headers(), request.body());
     let passed = guard.pass(request, next).await;
-    finish(passed.unwrap_or_else(IntoResponse::into_response), &path)
+    let mut response = finish(passed.unwrap_or_else(IntoResponse::into_response), &path);
+    let failed = response.status().is_client_error() || response.status().is_server_error();
+    if bodied && failed {
+        // What is left of the body is not read, so the connection ends. A proxy that is not told would send its next
+        // request into it, and tell its client that we are broken.
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// What every response of ours has.

@@ -3,7 +3,7 @@
 //! A vendor's ambient credential is taken for the preset's own URL only: it is not sent to anybody else unless the
 //! file says so.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
 
 use toml::Spanned;
 
@@ -106,8 +106,7 @@ impl Resolver<'_> {
                 let Some(path) = self.env.var(GOOGLE_APPLICATION_CREDENTIALS) else {
                     return Credential::NONE;
                 };
-                let reference = SecretRef::File(PathBuf::from(path));
-                let json = key::read_service_account(&reference, self.env, &self.env.working_dir);
+                let json = key::read_ambient_login(&self.env.working_dir.join(path));
                 with_token(self.unplaced(json).map(CloudCredential::GoogleServiceAccount))
             }
             _ => Credential::NONE,

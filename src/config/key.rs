@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -9,6 +10,13 @@ use super::{Env, Secret, file::SecretRef};
 
 /// Largest credential in bytes.
 pub const MAX_SECRET_BYTES: usize = 8 * 1024;
+
+/// Bits of a file's mode that are for everybody.
+const OTHERS_READ: u32 = 0o004;
+const OTHERS_WRITE: u32 = 0o002;
+const OTHERS_ENTER: u32 = 0o001;
+/// Where Docker, Podman and Kubernetes put what they are given to hand over.
+const HANDED_OVER: [&str; 2] = ["/run/secrets", "/var/run/secrets"];
 
 /// Why there is no credential, and what to do.
 pub(super) struct KeyError {
@@ -48,7 +56,12 @@ pub(super) fn read_service_account(reference: &SecretRef, env: &Env, dir: &Path)
 /// # Errors
 /// Why there is none, with what to do; never anything of the file.
 pub fn read_key_file(path: &Path) -> Result<Secret, String> {
-    from_file(path, checked).map_err(|why| format!("{}\n\nhelp: {}", why.message, why.help))
+    own_file(path, checked).map_err(|why| format!("{}\n\nhelp: {}", why.message, why.help))
+}
+
+/// Reads the login that Google's own tools keep: whoever may read that is theirs to say.
+pub(super) fn read_ambient_login(path: &Path) -> Result<Secret, KeyError> {
+    from_file(path, service_account)
 }
 
 /// What a secret must look like; the second argument says whence it came.
@@ -68,7 +81,7 @@ fn read_as(reference: &SecretRef, env: &Env, dir: &Path, checked: Check) -> Resu
                 "set it, or take the key from a file: api_key = { file = \"PATH\" }",
             )),
         },
-        SecretRef::File(path) => from_file(&dir.join(path), checked),
+        SecretRef::File(path) => own_file(&dir.join(path), checked),
         SecretRef::Credential(name) => {
             if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
                 return Err(KeyError::new(
@@ -85,6 +98,49 @@ fn read_as(reference: &SecretRef, env: &Env, dir: &Path, checked: Check) -> Resu
             }
         }
     }
+}
+
+/// A key file of ours, which nobody else on this machine may read or change.
+fn own_file(path: &Path, checked: Check) -> Result<Secret, KeyError> {
+    let secret = from_file(path, checked)?;
+    let exposed = exposed(path).filter(|_| !is_handed_over(path));
+    match exposed {
+        Some(how) => Err(KeyError::new(
+            format!(
+                "everybody on this machine may {how} the key file {}",
+                path.display()
+            ),
+            "chmod 600 it (640 for a group of its own), or keep it in a directory that others can't enter; in Kubernetes \
+             set defaultMode: 0400, or mount it below /run/secrets",
+        )),
+        None => Ok(secret),
+    }
+}
+
+/// What everybody may do with a file, if anything: its own mode says so, and every directory above lets everybody in.
+fn exposed(path: &Path) -> Option<&'static str> {
+    let path = fs::canonicalize(path).ok()?;
+    let mode = |path: &Path| fs::metadata(path).map(|meta| meta.permissions().mode());
+    let file = mode(&path).ok()?;
+    let how = if file & OTHERS_WRITE != 0 {
+        "change"
+    } else if file & OTHERS_READ != 0 {
+        "read"
+    } else {
+        return None;
+    };
+    // A directory that can't be looked at is one that we know nothing of.
+    let open = path
+        .ancestors()
+        .skip(1)
+        .all(|dir| mode(dir).is_ok_and(|mode| mode & OTHERS_ENTER != 0));
+    open.then_some(how)
+}
+
+/// Whether a container's runtime put it there: below `/run/secrets` each file has the mode that the runtime chose, and
+/// nobody else is in the container.
+fn is_handed_over(path: &Path) -> bool {
+    HANDED_OVER.iter().any(|dir| path.starts_with(dir))
 }
 
 fn from_file(path: &Path, checked: Check) -> Result<Secret, KeyError> {
@@ -197,4 +253,62 @@ pub(super) fn is_variable_name(name: &str) -> bool {
         .next()
         .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_key_file_is_for_nobody_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let (inner, file) = (dir.path().join("keys"), dir.path().join("keys/a.key"));
+        fs::create_dir(&inner).unwrap();
+        fs::write(&file, "sk-marked-key\n").unwrap();
+        let link = dir.path().join("link.key");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        for (above, around, mode, refused) in [
+            (0o755, 0o755, 0o600, None),
+            (0o755, 0o755, 0o640, None),
+            (0o755, 0o755, 0o644, Some("may read")),
+            (0o755, 0o755, 0o604, Some("may read")),
+            (0o755, 0o755, 0o666, Some("may change")),
+            (0o755, 0o755, 0o602, Some("may change")),
+            // Nobody gets there.
+            (0o755, 0o750, 0o644, None),
+            (0o700, 0o755, 0o644, None),
+        ] {
+            set(dir.path(), above);
+            set(&inner, around);
+            set(&file, mode);
+            for path in [&file, &link] {
+                let read = read_key_file(path);
+                match refused {
+                    None => assert_eq!(read.unwrap().expose(), "sk-marked-key", "{mode:o}"),
+                    Some(how) => {
+                        let why = read.unwrap_err();
+                        assert!(why.contains(how) && why.contains("chmod 600"), "{mode:o}: {why}");
+                        assert!(!why.contains("sk-marked"), "{why}");
+                    }
+                }
+            }
+        }
+        set(&inner, 0o700);
+    }
+
+    #[test]
+    fn what_a_runtime_hands_over_has_the_mode_that_it_chose() {
+        for (path, handed) in [
+            ("/run/secrets/key", true),
+            ("/var/run/secrets/team/key", true),
+            ("/run/secrets-of-mine/key", false),
+            ("/tmp/run/secrets/key", false),
+        ] {
+            assert_eq!(is_handed_over(Path::new(path)), handed, "{path}");
+        }
+    }
 }

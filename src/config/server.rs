@@ -205,3 +205,6 @@ fn reading(public: Option<bool>, tokens: &[Token], listen: SocketAddr, hosts: &[
         None => Reading::Free,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,6 @@
-use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap, fmt::Write as _, fs, os::unix::fs::PermissionsExt, path::Path, time::Duration,
+};
 
 use super::{error::Report, resolve::Defaults, *};
 
@@ -285,6 +287,7 @@ fn key_files_are_bounded_and_plain() {
     ] {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("key"), &text).unwrap();
+        fs::set_permissions(dir.path().join("key"), fs::Permissions::from_mode(0o600)).unwrap();
         let path = dir.path().join("endturn.toml");
         fs::write(
             &path,
@@ -381,6 +384,7 @@ fn the_reference_names_every_key() {
         "[telemetry.otlp]",
         "[alerts]",
         "[[alert]]",
+        "[[maintenance]]",
         "[[provider]]",
         "[[provider]]\n[provider.limits]",
         "[[provider]]\n[[provider.model]]",

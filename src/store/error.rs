@@ -31,6 +31,19 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// On the way to the file is a link that anybody on this machine could have made: put the database elsewhere, or
+    /// remove the link. Nothing was written.
+    #[error(
+        "{} is a link in a directory that everybody may write to, so it may be somebody else's; nothing was written to {}",
+        link.display(),
+        path.display()
+    )]
+    Link {
+        /// The file.
+        path: PathBuf,
+        /// The link.
+        link: PathBuf,
+    },
     /// A corrupt file could not be renamed, or a directory not made.
     #[error("cannot set up {path}: {source}")]
     File {

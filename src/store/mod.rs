@@ -13,6 +13,7 @@ mod error;
 mod history;
 mod outbox;
 mod packed;
+mod place;
 mod query;
 mod queue;
 mod reader;
@@ -107,8 +108,10 @@ impl Store {
     /// does not run here: [`Writer::check`].
     ///
     /// # Errors
-    /// The file can't be opened or written, is locked, was written by a newer endturn or by another program.
+    /// The file can't be opened or written, is locked, was written by a newer endturn or by another program, or
+    /// its path holds a link that anybody could have made.
     pub fn open(path: &Path, options: Options, clock: Clock) -> Result<(Writer, Reader), StoreError> {
+        place::check(path)?;
         writer::open(path, options, clock, false)
     }
 

@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use crate::config::Secret;
+
 /// Those that every hop makes anew, beside what `Connection` names. `TE` is one too, but for the one value that asks
 /// for trailers.
 const HOP: [HeaderName; 6] = [
@@ -58,6 +60,20 @@ pub(super) fn has_credential(headers: &HeaderMap, query: Option<&str>) -> bool {
     CREDENTIALS.iter().any(|name| headers.contains_key(name)) || query.is_some_and(in_query)
 }
 
+/// The credentials themselves, to be taken out of what a provider says of them.
+pub(super) fn credentials(headers: &HeaderMap, query: Option<&str>) -> Vec<Secret> {
+    let sent = CREDENTIALS.into_iter().flat_map(|name| headers.get_all(name));
+    // What follows a scheme, where there is one.
+    let bare = |value: &str| value.rsplit(' ').next().map(Secret::new);
+    let sent = sent.filter_map(|value| bare(value.to_str().ok()?));
+    let pairs = query.into_iter().flat_map(|query| query.split('&'));
+    let asked = pairs.filter_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        matches!(name, "key" | "X-Amz-Signature").then(|| Secret::new(value))
+    });
+    sent.chain(asked).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +110,18 @@ mod tests {
             headers.get("te").map(HeaderValue::as_bytes),
             Some(&b"trailers"[..])
         );
+    }
+
+    #[test]
+    fn credentials_are_known_in_order_to_be_forgotten() {
+        let headers = map(&[
+            ("authorization", "Bearer sk-1234"),
+            ("x-api-key", "sk-5678"),
+            ("x-other", "sk-none"),
+        ]);
+        let found = credentials(&headers, Some("alt=sse&key=AIza-9"));
+        let texts: Vec<&str> = found.iter().map(Secret::expose).collect();
+        assert_eq!(texts, ["sk-1234", "sk-5678", "AIza-9"]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
+    config::Secret,
     id::{ModelId, TargetId},
     protocol::{Decoder, ErrorClass, Limits, Protocol, REQUEST_ID_HEADERS, StreamEvent, decode_body},
     verdict::{
@@ -55,6 +56,8 @@ pub(super) struct Case {
     pub(super) model: Option<String>,
     pub(super) started: Timestamp,
     pub(super) with_key: bool,
+    /// What the client showed its provider, which nothing that is kept may hold.
+    pub(super) secrets: Vec<Secret>,
     pub(super) shared: Arc<Shared>,
     head: Option<Head>,
 }
@@ -79,6 +82,7 @@ impl Case {
             model,
             started: Timestamp::default(),
             with_key: false,
+            secrets: Vec::new(),
             shared,
             head: None,
         }
@@ -105,6 +109,17 @@ impl Case {
         let head = self.head.as_ref()?;
         let found = head.headers.iter().find(|(have, _)| have == name)?;
         Some(found.1.trim())
+    }
+
+    /// A text of the provider's without the client's credential.
+    fn clean<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.secrets.iter().fold(Cow::Borrowed(text), |text, secret| {
+            if text.contains(secret.expose()) {
+                Cow::Owned(secret.scrub(&text))
+            } else {
+                text
+            }
+        })
     }
 
     fn target(&self) -> Option<TargetId> {
@@ -282,6 +297,7 @@ impl Judge {
         seen.phases.connect = marks.connect();
         seen.connection = marks.connection();
         seen.http_status = self.timeline.status;
+        let name = |text: &str| name(&self.case.clean(text));
         seen.stop_reason = judgement.stop_reason.as_ref().and_then(|stop| name(&stop.raw));
         seen.usage = judgement.usage;
         seen.retry_after = judgement.retry_after;

@@ -16,7 +16,7 @@ use super::{
     desk::{Desk, Sink},
     door::Door,
     generation,
-    headers::{has_credential, strip_hop},
+    headers::{credentials, has_credential, strip_hop},
     judge::Case,
     line::Line,
     marks::Marks,
@@ -160,6 +160,7 @@ impl Tap {
             );
             case.started = self.desk.clock.now();
             case.with_key = has_credential(request.headers(), uri.query());
+            case.secrets = credentials(request.headers(), uri.query());
             Recorder::new(Arc::clone(&self.desk), case)
         });
         let (head, body) = request.into_parts();

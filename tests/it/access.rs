@@ -16,8 +16,12 @@ use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
 use crate::{
+    cli::{Place, running::Running},
     reports::world,
-    support::server::{request, serve},
+    support::{
+        live::until,
+        server::{request, serve},
+    },
 };
 
 pub(crate) const READER: &str = "marked-reader-0123456789";
@@ -380,4 +384,168 @@ async fn readiness_tells_strangers_that_it_works_and_not_where() {
     assert_eq!((code, &ready["status"]), (200, &Value::from("ok")));
     assert!(ready["checks"]["store"].get("detail").is_none_or(Value::is_null));
     daemon.stop().await;
+}
+
+/// Sockets of all interfaces, asked over loopback by the name that is configured.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_bind_serves_by_name_and_token() {
+    let place = Place::new();
+    let entry = "[[provider]]\nid = \"ollama\"\nbase_url = \"http://127.0.0.1:1\"\nmodels = [\"m\"]\ncanary = false\n";
+    place.configure("endturn.toml", &(all_tokens() + entry));
+    let text = std::fs::read_to_string(place.path("endturn.toml")).unwrap();
+    let public = text.replace(
+        "listen = \"127.0.0.1:0\"\n",
+        "listen = \"0.0.0.0:0\"\nallowed_hosts = [\"status.example.com\"]\nagent = \"0.0.0.0:0\"\nagent_allow = [\"10.0.0.5\"]\n",
+    );
+    place.write("endturn.toml", &public);
+    let daemon = Running::start(&place, &["run"]);
+    let line = daemon.line(" ready ").await;
+    let port = line.split("http://0.0.0.0:").nth(1).unwrap();
+    let port: u16 = port.split('/').next().unwrap().parse().unwrap();
+    let addr = SocketAddr::from(([127, 0, 0, 1], port));
+    let reader = bearer(READER);
+    let by = |host: &'static str, token: bool| {
+        let mut with = vec![("host", host)];
+        if token {
+            with.push(("authorization", reader.as_str()));
+        }
+        async move { status(addr, "GET", "/v1/health", &with).await }
+    };
+    assert_eq!(by("status.example.com", true).await, 200);
+    assert_eq!(by("status.example.com", false).await, 401);
+    assert_eq!(by("10.0.0.5", true).await, 421);
+    // A file that would open it is not taken.
+    place.write("endturn.toml", &text.replace(&all_tokens(), ""));
+    daemon.signal("HUP");
+    daemon.line("the new configuration is in force").await;
+    assert_eq!(by("status.example.com", false).await, 401);
+    // Another token is, at once.
+    place.write(
+        "endturn.toml",
+        &public.replace(&all_tokens(), &self::entry(ADMIN, &["read"])),
+    );
+    daemon.signal("HUP");
+    until("the new token", || async {
+        (by("status.example.com", true).await == 401).then_some(())
+    })
+    .await;
+    daemon.signal("TERM");
+    daemon.end().await;
+}
+
+/// What `endturn token new` prints lets in, by every way that the commands take it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_token_lets_its_bearer_in() {
+    let place = Place::new();
+    let made = place
+        .command(&[
+            "token",
+            "new",
+            "--name",
+            "me",
+            "--scope",
+            "read",
+            "--scope",
+            "report",
+            "--trust",
+            "corroborate",
+        ])
+        .output()
+        .unwrap();
+    let (token, entry) = (
+        String::from_utf8(made.stdout).unwrap(),
+        String::from_utf8(made.stderr).unwrap(),
+    );
+    assert!(
+        token.starts_with("et_") && token.trim().len() == 46 && token.lines().count() == 1,
+        "{token}"
+    );
+    assert!(
+        !entry.contains(token.trim()) && entry.contains("trust = \"corroborate\""),
+        "{entry}"
+    );
+    let (_dir, _providers, daemon) = world(&entry).await;
+    let url = format!("http://{}", daemon.addr());
+    place.write("token", &token);
+    let run = |args: &[&str], with: Option<&str>| {
+        let mut command = place.command(&[args, &["--url", &url]].concat());
+        command.envs(with.map(|token| ("ENDTURN_TOKEN", token.to_owned())));
+        async move {
+            tokio::task::spawn_blocking(move || command.output().unwrap())
+                .await
+                .unwrap()
+        }
+    };
+    let says = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    for args in [
+        &["status", "--json"][..],
+        &["history", "openai/gpt-5.2"],
+        &["report"],
+        &["status", "--oneline"],
+    ] {
+        let refused = run(args, None).await;
+        assert!(
+            refused.status.code() == Some(1) && says(&refused).contains("--token-file"),
+            "{args:?}: {}",
+            says(&refused)
+        );
+        let wrong = run(args, Some("et_nobody-at-all-0123456789")).await;
+        assert!(
+            says(&wrong).contains("this token is not known"),
+            "{}",
+            says(&wrong)
+        );
+        for output in [
+            run(args, Some(token.trim())).await,
+            run(
+                &[
+                    args,
+                    &["--token-file", &place.path("token").display().to_string()],
+                ]
+                .concat(),
+                None,
+            )
+            .await,
+        ] {
+            assert!(
+                matches!(output.status.code(), Some(0 | 5)),
+                "{args:?}: {}",
+                says(&output)
+            );
+        }
+    }
+    let nagios = run(&["status", "--nagios"], None).await;
+    assert_eq!(nagios.status.code(), Some(3), "unknown, in one line");
+    daemon.stop().await;
+}
+
+#[test]
+fn two_tokens_are_never_the_same_and_json_tells_all() {
+    let place = Place::new();
+    let make = || {
+        let output = place.command(&["token", "new", "--json"]).output().unwrap();
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let (one, other) = (make(), make());
+    assert_ne!(one["token"], other["token"]);
+    let digest = Sha256::digest(one["token"].as_str().unwrap());
+    let hex = digest
+        .iter()
+        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    assert_eq!(
+        (&one["sha256"], &one["scopes"]),
+        (&Value::from(hex), &serde_json::json!(["read"]))
+    );
+    for wrong in [
+        &["token", "new", "--scope", "write"][..],
+        &["token", "new", "--name", "two words"],
+        &["token", "new", "--trust", "full"],
+        &["token"],
+    ] {
+        assert_eq!(
+            place.command(wrong).output().unwrap().status.code(),
+            Some(2),
+            "{wrong:?}"
+        );
+    }
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod feed;
+mod operate;
 mod past;
 pub(crate) mod running;
 mod secrets;
@@ -10,6 +11,7 @@ mod terminal;
 
 use std::{
     net::SocketAddr,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -36,6 +38,9 @@ impl Place {
 
     pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).unwrap();
+        // As a key has to be.
+        let own = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(self.path(name), own).unwrap();
     }
 
     /// A configuration of this provider's entries, on any free port.

@@ -4,7 +4,7 @@
 
 mod broken;
 
-use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
 use endturn::config::{Auth, ConfigError, Env, Keep, Loaded, Origin, load};
 use tempfile::TempDir;
@@ -41,6 +41,8 @@ impl Place {
         let path = self.dir.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
+        // As a key has to be.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         path
     }
 

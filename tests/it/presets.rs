@@ -30,7 +30,9 @@ fn env(dir: &Path, vars: &[(&str, &str)]) -> Env {
 
 fn loaded(text: &str, vars: &[(&str, &str)]) -> Loaded {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("account.json"), ACCOUNT).unwrap();
+    let account = dir.path().join("account.json");
+    std::fs::write(&account, ACCOUNT).unwrap();
+    std::fs::set_permissions(&account, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     load_text("endturn.toml", text, &env(dir.path(), vars)).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
