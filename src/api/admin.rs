@@ -195,8 +195,13 @@ async fn end(
 }
 
 macro_rules! declarations {
-    ($($take:ident, $end:ident, $kind:ident, $path:literal, $one:literal, $take_doc:literal, $end_doc:literal;)+) => {$(
+    ($(
+        $take:ident, $end:ident, $kind:ident, $path:literal, $one:literal;
+        $take_doc:literal, $more:literal; $end_doc:literal, $end_more:literal;
+    )+) => {$(
         #[doc = $take_doc]
+        #[doc = ""]
+        #[doc = $more]
         #[utoipa::path(post, path = $path, tag = "operating",
             request_body(content = Order, content_type = "application/json"), responses(
             (status = 201, description = "Taken, and told on the feed", body = Taken),
@@ -210,6 +215,8 @@ macro_rules! declarations {
         }
 
         #[doc = $end_doc]
+        #[doc = ""]
+        #[doc = $end_more]
         #[utoipa::path(delete, path = $one, tag = "operating",
             params(("id" = schemas::DeclarationId, Path, description = "As it was answered, and as the feed shows it")),
             responses(
@@ -230,17 +237,20 @@ macro_rules! declarations {
 }
 
 declarations! {
-    pause, end_pause, Pause, "/v1/admin/pause", "/v1/admin/pause/{id}",
-        "Stops our probes of some targets for a while.\n\nTheir state is `unknown` and their hint `no_opinion` until it ends; nothing \
-         is alerted. What real traffic tells is still counted, and decides the state once the pause is over.",
-        "Ends a pause early: the next probe is that of the timetable.";
-    maintenance, end_maintenance, Maintenance, "/v1/admin/maintenance", "/v1/admin/maintenance/{id}",
-        "Declares work at some targets, from now or from a time on.\n\nTheir state is `maintenance` and their hint `avoid`; probes go on, \
-         nothing is alerted, and the time counts neither for nor against them.",
-        "Ends maintenance early, planned maintenance too: then this one window.";
-    overrule, end_overrule, Override, "/v1/admin/override", "/v1/admin/override/{id}",
-        "Forces the hint of some targets for a while.\n\nThe state stays what the evidence says; the flag `overridden` is shown.",
-        "Ends an override early. A target that was avoided comes back by degrees.";
+    pause, end_pause, Pause, "/v1/admin/pause", "/v1/admin/pause/{id}";
+        "Stops our probes of some targets for a while.",
+        "Their state is `unknown` and their hint `no_opinion` until it ends; nothing is alerted. What real traffic tells is still \
+         counted, and decides the state once the pause is over.";
+        "Ends a pause early.", "The next probe is that of the timetable.";
+    maintenance, end_maintenance, Maintenance, "/v1/admin/maintenance", "/v1/admin/maintenance/{id}";
+        "Declares work at some targets, from now or from a time on.",
+        "Their state is `maintenance` and their hint `avoid`; probes go on, nothing is alerted, and the time counts neither for \
+         nor against them.";
+        "Ends maintenance early.", "Of planned maintenance this one window; the next comes all the same.";
+    overrule, end_overrule, Override, "/v1/admin/override", "/v1/admin/override/{id}";
+        "Forces the hint of some targets for a while.",
+        "The state stays what the evidence says; the flag `overridden` is shown.";
+        "Ends an override early.", "A target that was avoided comes back by degrees.";
 }
 
 /// Pauses, maintenance and overrides that are not over, the earliest beginning first.

@@ -163,9 +163,9 @@ pub enum Command {
     /// answers.
     #[command(after_help = super::report::HELP)]
     Report(ReportArgs),
-    /// Stops our probes of some targets for a while, to save money or leave a provider alone.
+    /// Stops our probes of some targets for a while.
     ///
-    /// Until it ends their state is `unknown`, their hint `no_opinion`, and nothing is alerted; real traffic is counted all the
+    /// To save money, or to leave a provider alone. Until it ends their state is `unknown`, their hint `no_opinion`, and nothing is alerted; real traffic is counted all the
     /// same, and decides the state once the pause is over. `list` tells what is paused, `end ID` and `endturn resume` end it
     /// early. Needs a running daemon; survives its restart.
     #[command(after_help = super::declare::PAUSE_HELP)]
@@ -173,22 +173,21 @@ pub enum Command {
     /// Ends pauses: probes come by the timetable again.
     #[command(after_help = super::declare::RESUME_HELP)]
     Resume(ResumeArgs),
-    /// Declares work that a provider announced: targets are to be avoided, nothing is alerted, and the time counts neither for
-    /// nor against them.
+    /// Declares work that a provider announced.
     ///
-    /// Probes go on, so that its end is known well. `list` tells what is declared and planned, `end ID` ends it early. Needs a
+    /// Its targets are to be avoided, nothing is alerted, and the time counts neither for nor against them. Probes go on, so that its end is known well. `list` tells what is declared and planned, `end ID` ends it early. Needs a
     /// running daemon; survives its restart.
     #[command(after_help = super::declare::MAINTENANCE_HELP)]
     Maintenance(PeriodArgs),
-    /// Forces what routers are told about some targets for a while: you know better than the detector.
+    /// Forces what routers are told about some targets for a while.
     ///
-    /// The state stays what the evidence says, and the flag `overridden` is shown. `list` tells what is forced, `end ID` ends it
+    /// For when you know better than the detector. The state stays what the evidence says, and the flag `overridden` is shown. `list` tells what is forced, `end ID` ends it
     /// early. Needs a running daemon; survives its restart.
     #[command(after_help = super::declare::OVERRIDE_HELP)]
     Override(OverrideArgs),
-    /// Makes the daemon read its configuration anew, as SIGHUP does, and tells what came of it.
+    /// Makes the daemon read its configuration anew.
     ///
-    /// It is checked as a whole and then takes the place of the old one, or the old one stays in force. Exits 0, 3 when the
+    /// As SIGHUP does, and tells what came of it: it is checked as a whole and then takes the place of the old one, or the old one stays in force. Exits 0, 3 when the
     /// configuration is wrong, 4 when no daemon answers.
     #[command(after_help = super::reload::HELP)]
     Reload(ReloadArgs),

@@ -31,8 +31,8 @@ Examples:
   endturn pause list
   endturn resume 'openrouter/*'
 
-A target may be an id, a whole provider (anthropic), or the beginning of ids with a * behind it; quote the *, or your
-shell fills it in. docs/operating.md tells what is best for what.";
+A target may be an id, a whole provider (anthropic), or the beginning of ids with a * behind it:
+quote the *, or your shell fills it in. docs/operating.md tells what is best for what.";
 
 /// Examples of `resume`.
 pub(super) const RESUME_HELP: &str = "\
@@ -54,7 +54,7 @@ Windows that come again stand in the configuration, as [[maintenance]].";
 pub(super) const OVERRIDE_HELP: &str = "\
 Examples:
   endturn override openai/gpt-5.2 --hint avoid --for 30m --why 'answers are nonsense'
-  endturn override anthropic --hint allow --for 1h --why 'their errors concern a feature that we do not use'
+  endturn override anthropic --hint allow --for 1h --why 'we do not use what fails'
   endturn override list
   endturn override end 3fa9c1d2";
 
@@ -82,12 +82,19 @@ pub struct DeclareArgs {
 #[derive(Debug, Subcommand)]
 pub enum Also {
     /// Those that are not over, with their ids.
-    List,
+    List {
+        /// The daemon.
+        #[command(flatten)]
+        common: Common,
+    },
     /// Ends one now.
     End {
         /// Its id.
         #[arg(value_name = "ID")]
         id: String,
+        /// The daemon.
+        #[command(flatten)]
+        common: Common,
     },
 }
 
@@ -98,7 +105,7 @@ pub struct Common {
     #[command(flatten)]
     pub daemon: UrlArg,
     /// The daemon's answer as JSON.
-    #[arg(long, global = true)]
+    #[arg(long)]
     pub json: bool,
 }
 
@@ -164,7 +171,7 @@ fn time(text: &str) -> Result<Timestamp, String> {
 /// Runs `pause` or `maintenance`.
 pub(crate) async fn period(kind: DeclaredKind, args: &PeriodArgs, clock: &Clock) -> Exit {
     let done = match &args.also {
-        Some(also) => other(kind, also, &args.common, clock).await,
+        Some(also) => other(kind, also, clock).await,
         None => declare(kind, &args.declare, None, &args.common, clock).await,
     };
     told(done)
@@ -174,7 +181,7 @@ pub(crate) async fn period(kind: DeclaredKind, args: &PeriodArgs, clock: &Clock)
 pub(crate) async fn overrule(args: &OverrideArgs, clock: &Clock) -> Exit {
     let kind = DeclaredKind::Override;
     let done = match &args.also {
-        Some(also) => other(kind, also, &args.common, clock).await,
+        Some(also) => other(kind, also, clock).await,
         None => declare(kind, &args.declare, args.hint, &args.common, clock).await,
     };
     told(done)
@@ -233,9 +240,9 @@ fn user() -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-async fn other(kind: DeclaredKind, also: &Also, common: &Common, clock: &Clock) -> Result<String, AskError> {
+async fn other(kind: DeclaredKind, also: &Also, clock: &Clock) -> Result<String, AskError> {
     match also {
-        Also::List => {
+        Also::List { common } => {
             let daemon = Daemon::of(&common.daemon)?;
             let body = daemon.ask("/v1/declared", TIMEOUT).await?;
             let mut all: Declarations = daemon.parsed(&body)?;
@@ -245,7 +252,7 @@ async fn other(kind: DeclaredKind, also: &Also, common: &Common, clock: &Clock) 
             }
             Ok(words::list(kind, &all, clock.now()))
         }
-        Also::End { id } => end(kind, id, &Daemon::of(&common.daemon)?, common.json).await,
+        Also::End { id, common } => end(kind, id, &Daemon::of(&common.daemon)?, common.json).await,
     }
 }
 

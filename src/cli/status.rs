@@ -63,6 +63,9 @@ async fn fetched(args: &StatusArgs) -> Result<(Daemon, Health, String), StatusEr
 
 /// Runs the command: what to print, and how to exit.
 pub(crate) async fn run(args: &StatusArgs, clock: &Clock) -> Result<(String, Exit), StatusError> {
+    if args.ready {
+        return Ok(ready(args).await);
+    }
     let fetched = fetched(args).await;
     if args.nagios {
         return Ok(match fetched {
@@ -84,6 +87,22 @@ pub(crate) async fn run(args: &StatusArgs, clock: &Clock) -> Result<(String, Exi
         shown(args, &daemon, &health, clock).await
     };
     Ok((text, exit))
+}
+
+/// Whether the daemon works. Two exit codes, as engines of containers want them.
+async fn ready(args: &StatusArgs) -> (String, Exit) {
+    let asked = async { Daemon::of(&args.daemon)?.ask("/readyz", TIMEOUT).await };
+    match asked.await {
+        Ok(_) => ("endturn: ready\n".to_owned(), Exit::Ok),
+        Err(error) => {
+            let why = error.to_string();
+            let line = why.lines().next().unwrap_or_default();
+            (
+                format!("endturn: not ready: {}\n", printable(line)),
+                Exit::Failure,
+            )
+        }
+    }
 }
 
 /// The feed in the form that was asked for.

@@ -384,6 +384,7 @@ fn the_reference_names_every_key() {
         "[telemetry.otlp]",
         "[alerts]",
         "[[alert]]",
+        "[[maintenance]]",
         "[[provider]]",
         "[[provider]]\n[provider.limits]",
         "[[provider]]\n[[provider.model]]",

@@ -15,7 +15,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    control::{Reader, ReloadAsked},
+    control::{Desk, Reader, ReloadAsked},
     core::{Handle, Input},
     front::{figures, front, serve, tap},
     heart::Heart,
@@ -171,12 +171,17 @@ impl Daemon {
         };
         let exposition = figures(&outlet, &shelf, &tap, (&writer, &post));
         let configurations = Reader::default();
+        let desk = Desk {
+            inputs: handle.inputs.clone(),
+            reader: Arc::clone(&configurations),
+            writer: writer.clone(),
+        };
         let front = front(
             shelf,
             Arc::clone(&pulse),
             Arc::clone(&tap),
             exposition,
-            (&handle, &configurations),
+            desk,
             closing.clone(),
         );
         let (agent, agent_addr) = agent.unzip();
@@ -275,6 +280,9 @@ impl Daemon {
             vantage: old.vantage.clone(),
             ..config
         };
+        let (post, alerts) = (self.post.clone(), config.alerts.clone());
+        // Before anything is decided for a new channel. New ones may have messages on disk.
+        let _ = tokio::task::spawn_blocking(move || post.configure(&alerts)).await;
         let (done, in_force) = oneshot::channel();
         if self
             .handle
@@ -287,9 +295,6 @@ impl Daemon {
             self.tap.set_providers(&config.providers);
             self.tap.set_hosts(&config.server.allowed_hosts);
             self.outlet.reconfigure(&config);
-            let (post, alerts) = (self.post.clone(), config.alerts.clone());
-            // New channels may have messages on disk.
-            let _ = tokio::task::spawn_blocking(move || post.configure(&alerts)).await;
             *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         }
         restart

@@ -1,6 +1,9 @@
 //! The door of the API to what an operator may change.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
@@ -14,6 +17,7 @@ use crate::{
     health::{Declaration, DeclareError, DeclaredKind},
     id::TargetId,
     probe::ProbeKind,
+    store::Writer,
     verdict::Observation,
 };
 
@@ -27,7 +31,11 @@ pub(super) type Reader = Arc<OnceLock<mpsc::Sender<ReloadAsked>>>;
 pub(super) struct Desk {
     pub(super) inputs: mpsc::Sender<Input>,
     pub(super) reader: Reader,
+    pub(super) writer: Writer,
 }
+
+/// How long an answer about a declaration may wait for the store.
+const KEEP: Duration = Duration::from_secs(2);
 
 /// What is told where the loop has ended.
 fn ending() -> ControlError {
@@ -41,16 +49,28 @@ impl Desk {
         sent.map_err(|_| ending())?;
         answer.await.map_err(|_| ending())
     }
+
+    /// Waits a little for what was promised to be on disk: who was told that it is declared will rely on it. Where the store
+    /// fails it is in force all the same, and kept as soon as the store takes it.
+    async fn kept(&self) {
+        let writer = self.writer.clone();
+        let kept = tokio::task::spawn_blocking(move || writer.flush(KEEP));
+        if !kept.await.unwrap_or(false) {
+            tracing::warn!("what was declared is in force and not yet kept: the store is late");
+        }
+    }
 }
 
 impl Control for Desk {
     fn declare(&self, wanted: Declaration) -> BoxFuture<'_, Result<Arc<Declaration>, ControlError>> {
         Box::pin(async move {
             let taken = self.ask(|asker| Order::Declare(Box::new(wanted), asker)).await?;
-            taken.map_err(|error| match error {
+            let taken = taken.map_err(|error| match error {
                 DeclareError::TooMany => ControlError::Conflict(error.to_string()),
                 _ => ControlError::Unfit(error.to_string()),
-            })
+            })?;
+            self.kept().await;
+            Ok(taken)
         })
     }
 
@@ -62,7 +82,10 @@ impl Control for Desk {
     ) -> BoxFuture<'_, Result<Arc<Declaration>, ControlError>> {
         Box::pin(async move {
             let ended = self.ask(|asker| Order::End(kind, id.clone(), by, asker)).await?;
-            ended.ok_or_else(|| ControlError::Unknown(format!("no {kind} {id:?} is declared, or it is over")))
+            let none = || ControlError::Unknown(format!("no {kind} {id:?} is declared, or it is over"));
+            let ended = ended.ok_or_else(none)?;
+            self.kept().await;
+            Ok(ended)
         })
     }
 

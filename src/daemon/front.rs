@@ -7,14 +7,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    bell::Bell,
-    control::{Desk, Reader},
-    core::Handle,
-    mcp::Inside,
-    own::Condition,
-    post::Post,
-    pulse::Pulse,
-    shelf::PageShelf,
+    bell::Bell, control::Desk, mcp::Inside, own::Condition, post::Post, pulse::Pulse, shelf::PageShelf,
 };
 use crate::{
     api,
@@ -81,17 +74,13 @@ pub(super) fn front(
     pulse: Arc<Pulse>,
     tap: Arc<Tap>,
     exposition: Exposition,
-    (handle, configurations): (&Handle, &Reader),
+    desk: Desk,
     closing: CancellationToken,
 ) -> api::Front {
     let bell = Bell {
         post: shelf.post.clone(),
         shown: shelf.alarms.clone(),
-        inputs: handle.inputs.clone(),
-    };
-    let desk = Desk {
-        inputs: handle.inputs.clone(),
-        reader: Arc::clone(configurations),
+        inputs: desk.inputs.clone(),
     };
     let state = api::ApiState::new(
         Arc::clone(&shelf.hub),

@@ -53,6 +53,8 @@ struct Waiting {
     memory: Option<String>,
     /// Rows of channels that are not configured may wait on disk.
     orphans: bool,
+    /// Channels whose rows could not be read yet. What is new does not wait for them.
+    unread: HashSet<String>,
 }
 
 struct Inner {
@@ -169,6 +171,7 @@ impl Post {
                 lost: progress.lost,
                 memory: None,
                 orphans: true,
+                unread: HashSet::new(),
             }),
             public_url: Mutex::default(),
             news,
@@ -204,7 +207,7 @@ impl Post {
                     line.mailbox.with(Queue::renew);
                     Arc::clone(&line.mailbox)
                 }
-                None => self.0.fresh(&channel.name),
+                None => self.fresh(&channel.name),
             };
             let line = Line {
                 channel: channel.clone(),
@@ -346,11 +349,13 @@ impl Post {
     async fn fetch(&self) -> bool {
         let wanted: Vec<(String, u64)> = {
             let lines = self.lines();
-            let wants = |line: &Line| line.mailbox.with(|queue| queue.wants_more());
-            lines
-                .iter()
-                .filter_map(|(name, line)| Some((name.clone(), wants(line)?)))
-                .collect()
+            let unread = self.waiting().unread.clone();
+            let wants = |(name, line): (&String, &Line)| {
+                let more = line.mailbox.with(|queue| queue.wants_more());
+                let left = more.or_else(|| unread.contains(name).then_some(0))?;
+                Some((name.clone(), left))
+            };
+            lines.iter().filter_map(wants).collect()
         };
         let orphans = self.waiting().orphans;
         if wanted.is_empty() && !orphans {
@@ -375,7 +380,19 @@ impl Post {
             line.mailbox.with(|queue| queue.refill(read, left, whole));
             line.mailbox.wake();
         }
+        self.waiting().unread.remove(name);
         true
+    }
+
+    /// A mailbox with what waits on disk for that channel.
+    fn fresh(&self, name: &str) -> Arc<Mailbox> {
+        let mailbox = Arc::new(Mailbox::default());
+        if let Some((read, whole)) = self.0.pending(name) {
+            mailbox.with(|queue| queue.refill(read, 0, whole));
+        } else {
+            self.waiting().unread.insert(name.to_owned());
+        }
+        mailbox
     }
 
     /// Gives up what waits on disk for channels that are not configured.
@@ -437,15 +454,6 @@ impl Inner {
         })));
     }
 
-    /// A mailbox with what waits on disk for that channel.
-    fn fresh(&self, name: &str) -> Arc<Mailbox> {
-        let mailbox = Arc::new(Mailbox::default());
-        // What can't be read now is read later.
-        let (read, whole) = self.pending(name).unwrap_or_default();
-        mailbox.with(|queue| queue.refill(read, 0, whole));
-        mailbox
-    }
-
     /// What waits on disk for that channel, at most [`MAX_HELD`], and whether that is all; `None` where it can't be read.
     fn pending(&self, name: &str) -> Option<(Vec<Held>, bool)> {
         let query = LetterQuery {
@@ -472,3 +480,6 @@ impl Inner {
         Some((read, whole))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,9 +25,9 @@ use crate::support::live::{Providers, Time, get, json as ask, until};
 /// The bound that the manual gives for the end.
 const STOP: Duration = Duration::from_secs(10);
 
-fn channel(name: &str, url: &str) -> String {
+/// An entry whose URL stands in the environment, under the channel's name.
+fn channel(name: &str) -> String {
     let var = name.to_uppercase();
-    let _ = url;
     format!(
         "[[channel]]\nname = \"{name}\"\ntype = \"webhook\"\nurl = {{ env = \"{var}\" }}\nallow_private = true\n\
          timeout = \"500ms\"\n"
@@ -47,7 +47,7 @@ fn rule(channels: &[&str]) -> AlertRule {
 
 /// A configuration whose channels lead to these URLs.
 fn config(entries: &str, channels: &[(&str, String)], dir: &Path) -> Config {
-    let hooks: String = channels.iter().map(|(name, url)| channel(name, url)).collect();
+    let hooks: String = channels.iter().map(|(name, _)| channel(name)).collect();
     let text = format!(
         "vantage = \"here\"\n[server]\nlisten = \"127.0.0.1:0\"\n[store]\npath = \"{}\"\n[network]\nanchors = []\n{entries}{hooks}",
         dir.join("endturn.db").display()
@@ -410,4 +410,97 @@ async fn while_the_store_fails_messages_go_from_memory_and_are_kept_when_it_work
     assert_eq!(kept, format!("{} delivered", receiver.taken()[0].key));
     stop(daemon).await;
     assert_eq!(receiver.taken().len(), 1);
+}
+
+/// What the program says: exit code, standard output, standard error.
+async fn endturn(arguments: &[&str], env: &[(&str, String)]) -> (i32, String, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_endturn"));
+    command
+        .args(arguments)
+        .args(["--log", "error"])
+        .env_remove("USER")
+        .env_remove("ENDTURN_URL")
+        .envs(env.iter().map(|(name, value)| (*name, value.as_str())));
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code().unwrap(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_lists_acknowledges_resends_and_tries() {
+    let world = World::new().await;
+    let (oncall, mail) = (Receiver::start().await, Receiver::start().await);
+    mail.script(&[Answer::Status(404, None)]);
+    let config = world.config(&[("oncall", oncall.url()), ("mail", mail.url())]);
+    let daemon = start(config, &world.time.clock).await;
+    let url = format!("http://{}", daemon.addr());
+    let incident = world.outage(daemon.addr()).await;
+    let key = until("a dead letter", || async {
+        let alerts = ask(daemon.addr(), "/v1/alerts").await;
+        alerts["dead"][0]["key"].as_str().map(str::to_owned)
+    })
+    .await;
+    let (code, list, _) = endturn(&["alert", "list", "--url", &url], &[]).await;
+    assert_eq!(code, 0, "{list}");
+    // Cells are broken into lines where the table is narrow.
+    let squeezed: String = list.split_whitespace().collect();
+    for needle in ["critical", "firing", "oncall", "mail", "webhook", "closed", "404"] {
+        assert!(squeezed.contains(needle), "{needle} is not in {list}");
+    }
+    let (code, json, _) = endturn(&["alert", "list", "--json", "--url", &url], &[]).await;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, &json["schema"]), (0, &json!("endturn.alerts.v1")));
+
+    let (code, said, _) = endturn(&["alert", "ack", &incident, "--by", "ada", "--url", &url], &[]).await;
+    assert_eq!((code, said), (0, format!("{incident}: ada takes care of it\n")));
+    let (code, _, error) = endturn(&["alert", "ack", "none", "--url", &url], &[]).await;
+    assert_eq!(code, 2, "{error}");
+    let (code, _, error) = endturn(&["alert", "resend", "--url", &url], &[]).await;
+    assert_eq!(code, 2, "{error}");
+
+    mail.script(&[Answer::Take]);
+    let (code, said, error) = endturn(&["alert", "resend", &key, "--url", &url], &[]).await;
+    assert_eq!((code, said.as_str()), (0, "1 message is sent anew\n"), "{error}");
+    until("delivery", || async {
+        mail.taken().iter().any(|it| it.key == key).then_some(())
+    })
+    .await;
+    let (code, said, _) = endturn(&["alert", "test", "oncall", "--url", &url], &[]).await;
+    assert!(code == 0 && said.starts_with("oncall: delivered in "), "{said}");
+    let (code, _, error) = endturn(&["alert", "test", "nobody", "--url", &url], &[]).await;
+    assert!(code == 2 && error.contains("no channel nobody"), "{error}");
+    stop(daemon).await;
+
+    // Nobody answers: straight from the configuration.
+    let file = world.dir.path().join("endturn.toml");
+    let text = format!(
+        "[store]\npath = \"{}\"\n{}",
+        world.dir.path().join("x.db").display(),
+        channel("oncall")
+    );
+    std::fs::write(&file, text).unwrap();
+    let file = file.display().to_string();
+    let vars = [("ONCALL", oncall.url()), ("ENDTURN_CONFIG", file.clone())];
+    let before = oncall.taken().len();
+    let (code, said, error) = endturn(&["alert", "test", "oncall", "--url", &url], &vars).await;
+    assert_eq!(code, 0, "{error}");
+    assert!(
+        said.starts_with("oncall: delivered in ") && error.contains("straight from the configuration"),
+        "{said}{error}"
+    );
+    oncall.script(&[Answer::Status(403, None)]);
+    let (code, said, error) = endturn(&["alert", "test", "oncall", "-c", &file], &vars).await;
+    assert!(
+        code == 1 && said.is_empty() && error.contains("403"),
+        "{said}{error}"
+    );
+    let (code, _, error) = endturn(&["alert", "test", "nobody", "-c", &file], &vars).await;
+    assert!(code == 2 && error.contains("it has oncall"), "{error}");
+    assert_eq!(oncall.taken().len(), before + 1);
 }

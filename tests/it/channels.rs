@@ -14,7 +14,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use endturn::{
     alert::{Carrier, Lookup, MAX_WHY_BYTES, Means, Message, Outcome},
     clock::Timestamp,
-    config::{AlertSeverity, Channel, SAMPLE, Secret, Way, Webhook, WebhookBody},
+    config::{Channel, SAMPLE, Secret, Way, Webhook, WebhookBody},
 };
 use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
@@ -35,21 +35,19 @@ fn now() -> Timestamp {
 }
 
 fn webhook(origin: &str) -> Channel {
+    let way = Way::Webhook(Webhook {
+        url: Secret::new(&format!("{origin}/in/{PLANTED}?sig={PLANTED}x")),
+        secrets: vec![Secret::new("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")],
+        body: WebhookBody::CloudEvents,
+        headers: vec![(
+            "authorization".to_owned(),
+            Secret::new(&format!("Bearer {PLANTED}y")),
+        )],
+    });
     Channel {
-        name: "oncall".to_owned(),
-        way: Way::Webhook(Webhook {
-            url: Secret::new(&format!("{origin}/in/{PLANTED}?sig={PLANTED}x")),
-            secrets: vec![Secret::new("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")],
-            body: WebhookBody::CloudEvents,
-            headers: vec![(
-                "authorization".to_owned(),
-                Secret::new(&format!("Bearer {PLANTED}y")),
-            )],
-        }),
         allow_private: true,
         timeout: AMPLE,
-        quiet: Vec::new(),
-        min_severity: AlertSeverity::Info,
+        ..Channel::new("oncall", way)
     }
 }
 
@@ -81,6 +79,9 @@ fn http(status: u16, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}")
 }
 
+/// Whether an outcome is the one that was expected.
+type Check = Box<dyn Fn(&Outcome) -> bool>;
+
 #[tokio::test]
 async fn an_answer_decides() {
     let later = |seconds: Option<f64>| {
@@ -90,7 +91,6 @@ async fn an_answer_decides() {
         }
     };
     let refused = |outcome: &Outcome| matches!(outcome, Outcome::Refused { .. });
-    type Check = Box<dyn Fn(&Outcome) -> bool>;
     let rows: [(u16, &str, Check); 13] = [
         (200, "", Box::new(|outcome| *outcome == Outcome::Delivered)),
         (202, "", Box::new(|outcome| *outcome == Outcome::Delivered)),

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod feed;
+mod operate;
 mod past;
 pub(crate) mod running;
 mod secrets;

@@ -14,7 +14,7 @@ use endturn::{
         Cause, Hub,
         v1::{self, FRESH_FOR},
     },
-    health::{Network, State, View},
+    health::{Hint, Network, Routing, State, View},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -98,6 +98,15 @@ async fn an_agent_check_is_told_what_is_so_now() {
         agent.publish(&view(T0, state));
         assert_eq!(agent.told().await, expected, "{state}");
     }
+    // A person's word holds though nothing is known.
+    let mut forced = view(T0, State::Unknown);
+    forced.targets[0].routing = Routing {
+        hint: Hint::Avoid,
+        weight: Some(0.0),
+        retry_at: None,
+    };
+    agent.publish(&forced);
+    assert_eq!(agent.told().await, "up drain\n");
     for silent in ["openai/nobody\n", "nonsense\n", "\n"] {
         assert_eq!(agent.asked(silent).await, "", "{silent:?}");
     }

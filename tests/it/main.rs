@@ -27,6 +27,7 @@ mod mcp;
 mod official;
 mod official_daemon;
 mod openapi;
+mod operate;
 mod otlp;
 mod page;
 mod past;

@@ -82,7 +82,7 @@ fn every_operation_says_what_it_may_answer() {
             );
             let responses = operation["responses"].as_object().unwrap();
             assert!(
-                ["200", "202"]
+                ["200", "201", "202"]
                     .iter()
                     .any(|status| responses.contains_key(*status)),
                 "{place} has no good end"
@@ -279,6 +279,67 @@ fn questions() -> Vec<Asked> {
         post("/v1/validate", "text/event-stream", "data: [DONE]\n\n"),
         post("/v1/validate", "multipart/form-data", "x"),
     ]);
+    all.extend(orders());
+    all
+}
+
+/// What an operator asks for.
+fn orders() -> Vec<Asked> {
+    let [first, ..] = IDS;
+    let order = |path: &'static str, method: Method, address: &str, body: &'static str| Asked {
+        path,
+        request: Request::builder()
+            .method(method)
+            .uri(address)
+            .header("host", "localhost")
+            .header("content-type", "application/json")
+            .body(Body::from(body))
+            .unwrap(),
+    };
+    let mut all = vec![
+        get("/v1/declared", "/v1/declared"),
+        get("/v1/declared", "/v1/declared?x=1"),
+    ];
+    for (path, one, body) in [
+        (
+            "/v1/admin/pause",
+            "/v1/admin/pause/{id}",
+            "{\"targets\":[\"*\"],\"for\":\"1h\"}",
+        ),
+        (
+            "/v1/admin/maintenance",
+            "/v1/admin/maintenance/{id}",
+            "{\"targets\":[\"openai\"],\"for\":\"2h\",\"why\":\"w\"}",
+        ),
+        (
+            "/v1/admin/override",
+            "/v1/admin/override/{id}",
+            "{\"targets\":[\"*\"],\"for\":\"1h\",\"hint\":\"avoid\",\"by\":\"ana\"}",
+        ),
+    ] {
+        for body in [
+            body,
+            "{\"targets\":[]}",
+            "{",
+            "{\"targets\":[\"*\"],\"for\":\"1s\",\"by\":\"full\"}",
+        ] {
+            all.push(order(path, Method::POST, path, body));
+        }
+        let end = |id: &str| order(one, Method::DELETE, &one.replace("{id}", id), "");
+        all.extend([end("3fa9c1d2"), end("none")]);
+    }
+    let probe = "/v1/admin/probe/{target}";
+    for (id, body) in [
+        (first, "{}"),
+        (first, "{\"kind\":\"reach\"}"),
+        (first, "{\"kind\":\"x\"}"),
+        ("no/body", "{}"),
+    ] {
+        all.push(order(probe, Method::POST, &probe.replace("{target}", id), body));
+    }
+    // The first answers that it is in force, the second that it is wrong.
+    let reload = || order("/v1/admin/reload", Method::POST, "/v1/admin/reload", "");
+    all.extend([reload(), reload(), reload()]);
     all
 }
 
@@ -292,6 +353,7 @@ async fn every_answer_is_as_its_schema_says() {
         let path = asked.path;
         let method = match *asked.request.method() {
             Method::POST => "post",
+            Method::DELETE => "delete",
             _ => "get",
         };
         let place = format!("{method} {}", asked.request.uri());

@@ -21,7 +21,10 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::feed::{IDS, T0, hub, id, view};
+use crate::{
+    feed::{IDS, T0, hub, id, view},
+    operate::{Obedient, noticed},
+};
 
 const HOUR: i64 = 3_600_000;
 /// Requests an hour to each target in the day before [`T0`].
@@ -159,7 +162,8 @@ pub(crate) fn remembered() -> Remembered {
         crate::support::intake(&clock).0,
         clock.clone(),
         CancellationToken::new(),
-    );
+    )
+    .with_control(Arc::new(Obedient::default()), noticed());
     Remembered {
         router: router(state, Router::new()),
         hub,

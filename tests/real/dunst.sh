@@ -94,6 +94,9 @@ port=$((20000 + $$ % 20000))
   printf '[server]\nlisten = "127.0.0.1:%s"\n[store]\npath = "%s/endturn.db"\n[network]\nanchors = []\n' "$port" "$place"
   provider anthropic '"claude-haiku-4-5", "claude-sonnet-4-5"'
   provider openai '"gpt-5.2"'
+  printf '[[channel]]\nname = "screen"\ntype = "desktop"\n'
+  # Nothing of what happens here: whatever else is shown comes from notify.
+  printf '[[alert]]\nname = "store"\non = ["store_failing"]\nchannels = ["screen"]\n'
 } >endturn.toml
 base=http://127.0.0.1:$port
 export SIMULATED=key-of-a-simulation
@@ -137,10 +140,17 @@ until_so "shown when a server appears" 40 shown 'anthropic/claude-haiku-4-5 '
 until_so "urgent once it is down" 30 shown 'anthropic/claude-haiku-4-5 is down'
 until_so "one on the screen" 5 displayed 1
 
-# 3. Another target of the same provider: the same notification.
+# A daemon that runs in a session shows by itself too, as a channel.
+"$binary" alert test screen --url "$base" >test.out || fail "the channel failed: $(cat test.out)"
+until_so "a channel of the daemon shows" 10 shown "summary: 'Test"
+until_so "beside the other" 5 displayed 2
+dunstctl close-all
+until_so "all taken away" 5 displayed 0
+
+# 3. Another target of the same provider: the same notification, which was taken away and comes back for what is worse.
 fault anthropic/claude-sonnet-4-5 '{"kind":"status","code":529}'
 until_so "it grows" 30 shown 'anthropic: 2 targets down'
-displayed 1 || fail "$(dunstctl count displayed) notifications on the screen instead of one"
+until_so "one on the screen" 5 displayed 1
 
 # 4. A click leads to our page, and to no other.
 dunstctl action 0

@@ -2,25 +2,14 @@
 # The service under a real systemd: a small Debian root, booted in a container without a network.
 # Usage: tests/real/systemd.sh BINARY
 #
-# Needs root, mmdebstrap and systemd-nspawn (packages mmdebstrap, systemd-container). The root is kept in
-# $ENDTURN_REAL_CACHE (target/real unless set), 240 MB, and made anew where it is missing or has not all packages.
+# What it needs: tests/real/debian_root.sh.
 set -euo pipefail
 binary=$(realpath "$1")
 cd "$(dirname "$0")/../.."
-cache=${ENDTURN_REAL_CACHE:-$PWD/target/real}/systemd
-base=$cache/base root=$cache/root
+. tests/real/debian_root.sh
 key=planted-2b7e151628aed2a6
-mkdir -p "$cache"
 
-packages=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,curl,procps
-if [ "$(cat "$cache/packages" 2>/dev/null || true)" != "$packages" ]; then
-  rm -rf "$base" "$cache/packages"
-  mmdebstrap --variant=minbase --include="$packages" bookworm "$base" 2>"$cache/mmdebstrap.log" \
-    || { tail -n 20 "$cache/mmdebstrap.log" >&2; exit 1; }
-  echo "$packages" >"$cache/packages"
-fi
-rm -rf "$root"
-cp -a "$base" "$root"
+new_root root
 install -m 755 "$binary" "$root/usr/bin/endturn"
 install -m 644 systemd/endturn.service systemd/endturn.socket "$root/etc/systemd/system/"
 install -D -m 644 systemd/endturn-notify.service "$root/etc/systemd/user/endturn-notify.service"
@@ -44,34 +33,10 @@ TOML
 printf '[Service]\nLoadCredential=sim:/etc/endturn/keys/sim\nWatchdogSec=4s\n' >"$root/etc/systemd/system/endturn.service.d/test.conf"
 printf '[Service]\nExecStart=/usr/bin/endturn simulate --listen 127.0.0.1:9001\n' >"$root/etc/systemd/system/simulator.service"
 
-SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 systemd-nspawn -q -D "$root" --register=no --keep-unit --private-network --console=passive -b \
-  >"$cache/boot.log" 2>&1 &
-nspawn=$!
-trap 'kill "$nspawn" 2>/dev/null || true; wait "$nspawn" 2>/dev/null || true; rm -rf "$root"' EXIT
-
-in_it() { nsenter -t "$leader" -m -u -i -n -p -C -- "$@"; }
-# until WHAT SECONDS COMMAND..: as often as needed, ten times a second.
-until_so() {
-  local what=$1 left=$(($2 * 10))
-  shift 2
-  until "$@" >/dev/null 2>&1; do
-    left=$((left - 1))
-    if [ "$left" -le 0 ]; then
-      echo "not in time: $what" >&2
-      in_it journalctl -u endturn --no-pager -n 30 >&2 || true
-      exit 1
-    fi
-    sleep 0.1
-  done
-  echo "ok: $what"
-}
-booted() { leader=$(pgrep -P "$nspawn" | head -n 1) && [ -n "$leader" ] && in_it systemctl is-system-running; }
-property() { in_it systemctl show endturn -p "$1" --value; }
 tells() { [[ $(property StatusText) == *"$1"* ]]; }
 restarted() { [ "$(property NRestarts)" = "$1" ] && [ "$(property ActiveState)" = active ]; }
 
-until_so "systemd is up" 60 booted
-nsenter -t "$leader" -n ip link set lo up 2>/dev/null || in_it sh -c 'ip link set lo up' 2>/dev/null || true
+boot
 in_it systemctl start simulator
 in_it systemctl enable --now endturn.socket endturn.service 2>/dev/null
 [ "$(property ActiveState)" = active ] && echo "ok: started means ready"

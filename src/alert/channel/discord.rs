@@ -74,12 +74,6 @@ mod tests {
         let body: Value = serde_json::from_slice(&post(&hostile(), &url()).body).unwrap();
         assert_eq!(body["allowed_mentions"], json!({"parse": []}));
         let text = body["embeds"][0]["description"].as_str().unwrap();
-        for bare in ["@everyone", "*bold*", "[a](", "||spoiler", "~~s~~", "`code`"] {
-            assert!(
-                !text.replace("\\", "\\\\").contains(&format!(" {bare}")),
-                "{bare}"
-            );
-        }
         assert!(text.contains(r"\*bold\* \_it\_ \`code\` \[a\]\("));
         assert!(text.contains("@\u{200b}everyone"));
     }

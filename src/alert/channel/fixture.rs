@@ -44,11 +44,12 @@ pub(super) fn huge() -> Message {
 
 /// A request as text.
 pub(super) fn shown(post: &Post) -> String {
-    let headers: String = post
+    let headers: Vec<String> = post
         .headers
         .iter()
         .map(|(name, value)| format!("{name}: {}\n", value.expose()))
         .collect();
+    let headers = headers.concat();
     let body = match serde_json::from_slice::<serde_json::Value>(&post.body) {
         Ok(json) => serde_json::to_string_pretty(&json).unwrap(),
         Err(_) => String::from_utf8(post.body.clone()).unwrap(),

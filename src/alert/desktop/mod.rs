@@ -13,7 +13,7 @@ mod open;
 #[cfg(feature = "desktop")]
 mod tray;
 
-pub use note::{Life, MAX_BODY_CHARS, MAX_SUMMARY_CHARS, NAMED, Note, Urgency, note};
+pub use note::{Life, MAX_BODY_BYTES, MAX_SUMMARY_BYTES, NAMED, Note, Urgency, note};
 #[cfg(feature = "desktop")]
 pub use {
     bus::SessionBus,

@@ -2,14 +2,14 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use crate::alert::{Message, MessageKind, Severity, Subject};
+use crate::alert::{Message, MessageKind, Severity, Subject, clean, clip, title};
 
-/// Longest summary, in characters: servers show one line of it.
-pub const MAX_SUMMARY_CHARS: usize = 120;
-/// Longest body, in characters.
-pub const MAX_BODY_CHARS: usize = 700;
-/// Longest line of a body, in characters.
-const MAX_LINE_CHARS: usize = 200;
+/// Longest summary, in bytes: servers show one line of it.
+pub const MAX_SUMMARY_BYTES: usize = 160;
+/// Longest body, in bytes.
+pub const MAX_BODY_BYTES: usize = 1_000;
+/// Longest line of a body, in bytes.
+const MAX_LINE_BYTES: usize = 300;
 /// Most subjects that are named; the rest is a number.
 pub const NAMED: usize = 4;
 /// Most routes that are named.
@@ -71,8 +71,15 @@ pub fn note(message: &Message) -> Note {
         (_, Severity::Warning) => "dialog-warning",
         (_, Severity::Error | Severity::Critical) => "dialog-error",
     };
+    let summary = match message.kind {
+        // It stands where the last one stood, and says itself that it is over.
+        MessageKind::Firing | MessageKind::Update | MessageKind::Resolved | MessageKind::Notice => {
+            message.title.clone()
+        }
+        MessageKind::Reminder | MessageKind::Acknowledged | MessageKind::Test => title(message),
+    };
     Note {
-        summary: cut(&message.title, MAX_SUMMARY_CHARS),
+        summary: cut(&summary, MAX_SUMMARY_BYTES),
         body: body(message),
         urgency,
         life: match urgency {
@@ -107,17 +114,9 @@ fn body(message: &Message) -> String {
     if let Some(who) = &message.acknowledged_by {
         lines.push(format!("{who} takes care of it"));
     }
-    let mut text = String::new();
-    for line in lines.iter().map(|line| cut(line, MAX_LINE_CHARS)) {
-        if line.is_empty() {
-            continue;
-        }
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        text.push_str(&line);
-    }
-    shortened(&text, MAX_BODY_CHARS)
+    let lines = lines.iter().map(|line| cut(line, MAX_LINE_BYTES));
+    let lines: Vec<String> = lines.filter(|line| !line.is_empty()).collect();
+    clip(&lines.join("\n"), MAX_BODY_BYTES).into_owned()
 }
 
 /// A subject in one line; whoever is the only one is named in the summary already.
@@ -133,28 +132,8 @@ fn told(subject: &Subject, alone: bool) -> String {
     line
 }
 
-/// One line of text of at most so many characters: what would break or steer it becomes blanks.
 fn cut(text: &str, most: usize) -> String {
-    let line: String = text
-        .chars()
-        .map(|c| if c.is_control() || is_bidi(c) { ' ' } else { c })
-        .collect();
-    shortened(line.trim(), most)
-}
-
-fn shortened(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(most - 1).collect();
-    short.truncate(short.trim_end().len());
-    short.push('…');
-    short
-}
-
-/// Characters that turn the order in which text is shown: in text of others they could show one thing for another.
-fn is_bidi(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+    clip(&clean(text), most).into_owned()
 }
 
 impl Note {
@@ -271,24 +250,40 @@ mod tests {
             Severity::Error,
             vec![subject("p/m", "partial", bad)],
         ));
-        assert_eq!(note.body, "<b>x</b> &  [31m desrever line");
-        assert_eq!(note.marked_up(), "&lt;b&gt;x&lt;/b&gt; &amp;  [31m desrever line");
+        assert_eq!(note.body, "<b>x</b> & [31mdesrever line");
+        assert_eq!(note.marked_up(), "&lt;b&gt;x&lt;/b&gt; &amp; [31mdesrever line");
     }
 
     #[test]
     fn every_length_is_held_at_its_limit() {
         for (extra, cut) in [(0, false), (1, true)] {
             let mut long = message(MessageKind::Firing, Severity::Error, Vec::new());
-            long.title = "ä".repeat(MAX_SUMMARY_CHARS + extra);
+            long.title = "ä".repeat(MAX_SUMMARY_BYTES / 2 + extra);
             let summary = note(&long).summary;
-            assert_eq!(summary.chars().count(), MAX_SUMMARY_CHARS);
+            assert!(summary.len() <= MAX_SUMMARY_BYTES);
             assert_eq!(summary.ends_with('…'), cut);
         }
         let text = "ü".repeat(1_000);
         let mut long = message(MessageKind::Firing, Severity::Error, Vec::new());
         long.subjects = (0..9).map(|n| subject(&n.to_string(), "down", &text)).collect();
         let body = note(&long).body;
-        assert_eq!(body.chars().count(), MAX_BODY_CHARS);
-        assert!(body.lines().all(|line| line.chars().count() <= MAX_LINE_CHARS));
+        assert!(
+            (MAX_BODY_BYTES - 1..=MAX_BODY_BYTES).contains(&body.len()),
+            "{}",
+            body.len()
+        );
+        assert!(body.lines().all(|line| line.len() <= MAX_LINE_BYTES));
+    }
+
+    #[test]
+    fn a_reminder_and_a_test_say_what_they_are() {
+        for (kind, summary) in [
+            (MessageKind::Firing, "p/m is down"),
+            (MessageKind::Update, "p/m is down"),
+            (MessageKind::Reminder, "Still: p/m is down"),
+            (MessageKind::Test, "Test: p/m is down"),
+        ] {
+            assert_eq!(note(&message(kind, Severity::Error, Vec::new())).summary, summary);
+        }
     }
 }

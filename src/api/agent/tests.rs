@@ -16,6 +16,11 @@ fn every_line_is_a_whole_statement() {
         (State::Operational, Hint::Throttle, None, "up ready 100%\n"),
         (State::Operational, Hint::Blocked, None, "up ready 100%\n"),
         (State::Unknown, Hint::NoOpinion, None, "up ready 100%\n"),
+        // Overridden by a person.
+        (State::Operational, Hint::Avoid, Some(0.0), "up drain\n"),
+        (State::Unknown, Hint::Avoid, Some(0.0), "up drain\n"),
+        (State::Down, Hint::Allow, Some(1.0), "up ready 100%\n"),
+        (State::Maintenance, Hint::Allow, Some(1.0), "up ready 100%\n"),
     ] {
         let told = line(Some(&target(state, hint, weight)));
         assert_eq!(told, expected, "{state} {hint:?} {weight:?}");

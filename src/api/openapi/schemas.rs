@@ -97,6 +97,9 @@ pub(in crate::api) struct ProblemDocument {
     detail: String,
     /// The path that was asked for.
     instance: String,
+    /// Everything that is wrong with a configuration, where the order was to read one.
+    #[schema(value_type = Option<Object>)]
+    findings: Option<Value>,
 }
 
 /// A response that is a problem.

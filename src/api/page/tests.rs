@@ -1,3 +1,4 @@
+mod declared;
 mod fixtures;
 mod history;
 mod incidents;

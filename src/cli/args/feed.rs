@@ -44,6 +44,10 @@ pub struct StatusArgs {
     /// (partial or down), 3 UNKNOWN (unknown, stale, offline, not reachable, wrong usage).
     #[arg(long, conflicts_with_all = ["json", "oneline", "wait_change"])]
     pub nagios: bool,
+    /// Whether the daemon itself works, whatever its targets do: for the health check of a container. Needs no token; exits 0
+    /// or 1.
+    #[arg(long, conflicts_with_all = ["targets", "json", "oneline", "nagios", "wait_change"])]
+    pub ready: bool,
     /// Wait until a state changes, tell what changed, then the table. Waits through restarts of the daemon.
     #[arg(long)]
     pub wait_change: bool,

@@ -89,9 +89,9 @@ pub(super) async fn run(args: &NotifyArgs, clock: &Clock) -> Exit {
         ..daemon.events()
     };
     let follower = Follower::start(source, None, Patience::USUAL);
-    let desk = Desk::new(args.daemon.url.clone(), args.min_severity.into());
+    let desk = Desk::new(daemon.base.clone(), args.min_severity.into());
     let mut tray = Tray::new(SessionBus::default());
-    follow(follower, desk, &mut tray, clock, &args.daemon.url).await;
+    follow(follower, desk, &mut tray, clock, &daemon.base).await;
     // What is left on the screen would answer nobody.
     tray.clear().await;
     Exit::Ok

@@ -11,7 +11,7 @@ use crate::{
     cli::{Exit, exit::Service, printable},
     clock::Timestamp,
     feed::v1::{Health, Rate, TargetHealth},
-    health::{Network, State},
+    health::{Network, ReasonCode, State},
 };
 
 /// The answer to a feed.
@@ -27,7 +27,7 @@ pub(super) fn service(health: &Health, now: Timestamp) -> (String, Exit) {
     if total == 0 {
         return unknown("no targets");
     }
-    let worst = health.targets.iter().map(|target| level(target.state)).max();
+    let worst = health.targets.iter().map(level).max();
     let worst = worst.unwrap_or(Service::Unknown);
     let mut text = format!("ENDTURN {} - {} |", worst.as_str(), plain(&summary(health)));
     for state in State::ALL {
@@ -45,7 +45,7 @@ pub(super) fn service(health: &Health, now: Timestamp) -> (String, Exit) {
     for target in health
         .targets
         .iter()
-        .filter(|target| level(target.state) != Service::Ok)
+        .filter(|target| level(target) != Service::Ok)
     {
         let since = ago(now.since(target.since.0));
         let line = format!(
@@ -72,20 +72,27 @@ fn plain(text: &str) -> String {
     printable(text).replace('|', "/")
 }
 
-fn level(state: State) -> Service {
-    match state {
+fn level(target: &TargetHealth) -> Service {
+    match target.state {
         State::Operational | State::Maintenance => Service::Ok,
+        // A person wants to hear nothing of it for a while.
+        State::Unknown if is_paused(target) => Service::Ok,
         State::Degraded => Service::Warning,
         State::Partial | State::Down => Service::Critical,
         State::Unknown => Service::Unknown,
     }
 }
 
+fn is_paused(target: &TargetHealth) -> bool {
+    target.reason.code == ReasonCode::Paused.as_str()
+}
+
 fn summary(health: &Health) -> String {
     let total = health.targets.len();
     let count = |wanted: fn(State) -> bool| health.targets.iter().filter(|t| wanted(t.state)).count();
     let impaired = count(State::is_impaired);
-    let unknown = count(|state| state == State::Unknown);
+    let paused = health.targets.iter().filter(|target| is_paused(target)).count();
+    let unknown = count(|state| state == State::Unknown) - paused;
     let mut parts = Vec::new();
     if impaired > 0 {
         parts.push(format!(
@@ -97,8 +104,11 @@ fn summary(health: &Health) -> String {
         parts.push(format!("{unknown} of {total} unknown"));
     }
     if parts.is_empty() {
-        let in_maintenance = count(|state| state == State::Maintenance);
-        parts.push(format!("{} of {total} operational", total - in_maintenance));
+        let well = count(|state| state == State::Operational);
+        parts.push(format!("{well} of {total} operational"));
+    }
+    if paused > 0 {
+        parts.push(format!("{paused} paused"));
     }
     parts.join("; ")
 }
@@ -183,6 +193,20 @@ mod tests {
             "p0/m: partial for 4 min, 7 of 12 / cut\\nshort",
         ];
         assert_eq!(text.lines().collect::<Vec<_>>(), lines);
+    }
+
+    #[test]
+    fn what_is_paused_wakes_nobody() {
+        let mut health = fixture::health(&["unknown", "operational"]);
+        let (_, exit) = service(&health, fixture::NOW);
+        assert_eq!(exit, Exit::Plugin(Service::Unknown));
+        health.targets[0].reason.code = "paused".into();
+        let (text, exit) = service(&health, fixture::NOW);
+        assert_eq!(exit, Exit::Plugin(Service::Ok));
+        assert!(
+            text.starts_with("ENDTURN OK - 1 of 2 operational; 1 paused |"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -142,200 +142,203 @@ fn what_the_file_leaves_open_has_its_default() {
     );
 }
 
+/// Entries, and the beginnings of what is told of them and of the help.
+const WRONG: &[(&str, &str, &str)] = &[
+    (
+        "type = \"slak\"",
+        "there is no channel of type \"slak\"",
+        "did you mean \"slack\"?",
+    ),
+    (
+        "type = \"slack\"",
+        "a slack channel needs a url",
+        "add url = { env",
+    ),
+    (
+        "type = \"slack\"\nurl = \"https://hooks.slack.com/planted\"",
+        "the URL of a webhook must not stand in the file",
+        "whoever has",
+    ),
+    (
+        "type = \"slack\"\nurl = { env = \"NOT_SET\" }",
+        "the environment variable NOT_SET is not set",
+        "set it",
+    ),
+    (
+        "type = \"slack\"\nurl = { env = \"NOT_URL\" }",
+        "the URL is no http or https URL",
+        "write it",
+    ),
+    (
+        "type = \"slack\"\nurl = { env = \"LOCAL\" }",
+        "the URL leads to a private address",
+        "for a server on this machine",
+    ),
+    (
+        "type = \"slack\"\nurl = { env = \"META\" }\nallow_private = true",
+        "the URL leads to an address that no server of yours has",
+        "link-local",
+    ),
+    (
+        "type = \"slack\"\nurl = { env = \"URL\" }\ntopic = \"x\"",
+        "a slack channel has no `topic`",
+        "a slack channel has: name, type, quiet, min_severity, url, timeout, allow_private",
+    ),
+    (
+        "type = \"slack\"\nurl = { env = \"URL\" }\ntimeot = \"1s\"",
+        "unknown key `timeot`",
+        "did you mean `timeout`? a slack channel has: ",
+    ),
+    (
+        "type = \"slack\"\nurl = { env = \"URL\" }\ntimeout = \"61s\"",
+        "timeout is 1m 1s",
+        "use 100ms to 1m",
+    ),
+    (
+        "type = \"desktop\"\ntimeout = \"1s\"",
+        "a desktop channel has no `timeout`",
+        "a desktop channel has: name, type",
+    ),
+    (
+        "type = \"webhook\"\nurl = { env = \"URL\" }\nsecret = { env = \"KEY\" }",
+        "that is no secret of Standard Webhooks",
+        "it is whsec_",
+    ),
+    (
+        "type = \"webhook\"\nurl = { env = \"URL\" }\nsecret = \"planted\"",
+        "a key must not stand in the file",
+        "write { env",
+    ),
+    (
+        "type = \"webhook\"\nurl = { env = \"URL\" }\nsecret = [\"planted\"]",
+        "a key must not stand in the file",
+        "write { env",
+    ),
+    (
+        "type = \"webhook\"\nurl = { env = \"URL\" }\nformat = \"xml\"",
+        "there is no format \"xml\"",
+        "use \"cloudevents\"",
+    ),
+    (
+        "type = \"webhook\"\nurl = { env = \"URL\" }\ntemplate = \"{{ titel }}\"",
+        "template: line 1: undefined value",
+        "values of a JSON template",
+    ),
+    (
+        "type = \"webhook\"\nurl = { env = \"URL\" }\ntemplate = \"x\"\ncontent_type = \"text\"",
+        "that is no content type",
+        "write it",
+    ),
+    (
+        "type = \"webhook\"\nurl = { env = \"URL\" }\ncontent_type = \"text/plain\"",
+        "only a template needs a content type",
+        "take it out",
+    ),
+    (
+        "type = \"webhook\"\nurl = { env = \"URL\" }\nheaders = { Webhook-Id = { env = \"KEY\" } }",
+        "this header is ours to set",
+        "take it out",
+    ),
+    (
+        "type = \"webhook\"\nurl = { env = \"URL\" }\nheaders = { a = \"planted\" }",
+        "a key must not stand in the file",
+        "write { env",
+    ),
+    (
+        "type = \"alertmanager\"\nurl = \"http://127.0.0.1:9093\"",
+        "url leads to a private address",
+        "for a server",
+    ),
+    (
+        "type = \"alertmanager\"\nurl = \"http://am.example.com\"",
+        "url is unencrypted http",
+        "use https",
+    ),
+    (
+        "type = \"alertmanager\"\nurl = \"https://u:planted@am.example.com\"",
+        "url holds a credential or a query",
+        "write the server's",
+    ),
+    (
+        "type = \"alertmanager\"\nurl = \"https://am.example.com\"\nrepeat = \"1s\"",
+        "repeat is 1s",
+        "use 10s to 1d",
+    ),
+    (
+        "type = \"telegram\"\ntoken = { env = \"URL\" }\nchat = \"-1\"",
+        "that is no token of a bot",
+        "it looks like",
+    ),
+    (
+        "type = \"telegram\"\ntoken = { env = \"BOT\" }\nchat = \"our chat\"",
+        "that is no chat",
+        "write a chat's id",
+    ),
+    (
+        "type = \"apprise\"\nurl = \"https://a.example.com\"",
+        "an apprise channel has not one of key and urls",
+        "add key",
+    ),
+    (
+        "type = \"apprise\"\nurl = \"https://a.example.com\"\nkey = \"a/b\"",
+        "that is no key of Apprise",
+        "use letters",
+    ),
+    (
+        "type = \"email\"\nhost = \"a b\"\nfrom = \"a@example.com\"\nto = [\"b@example.com\"]",
+        "that is no host",
+        "write it",
+    ),
+    (
+        "type = \"email\"\nhost = \"127.0.0.1\"\nfrom = \"a@example.com\"\nto = [\"b@example.com\"]",
+        "host is a private address",
+        "for a relay",
+    ),
+    (
+        "type = \"email\"\nhost = \"mx.example.com\"\ntls = \"none\"\nfrom = \"a@example.com\"\nto = [\"b@example.com\"]",
+        "mail would travel in the clear",
+        "only a relay",
+    ),
+    (
+        "type = \"email\"\nhost = \"mx.example.com\"\nfrom = \"nobody\"\nto = [\"b@example.com\"]",
+        "that is no mail address",
+        "write it",
+    ),
+    (
+        "type = \"email\"\nhost = \"mx.example.com\"\nfrom = \"a@example.com\"\nto = []",
+        "0 recipients",
+        "name 1 to 32",
+    ),
+    (
+        "type = \"email\"\nhost = \"mx.example.com\"\nfrom = \"a@example.com\"\nto = [\"b@example.com\"]\nuser = \"x\"",
+        "an email channel has one of user and password",
+        "a login has",
+    ),
+    (
+        "type = \"command\"\ncommand = []",
+        "a command of 0 words",
+        "name a program",
+    ),
+    (
+        "type = \"command\"\ncommand = [\"page\"]",
+        "the program has no absolute path",
+        "write the program's",
+    ),
+    (
+        "type = \"command\"\ncommand = [\"/bin/page\", \"a\\u0000b\"]",
+        "an argument holds a NUL",
+        "take it out",
+    ),
+    (
+        "type = \"command\"\ncommand = [\"/bin/page\"]\nenv = { ENDTURN_KEY = { env = \"KEY\" } }",
+        "that is no name of a variable for a command",
+        "use letters",
+    ),
+];
+
 #[test]
 fn what_cannot_work_is_told_with_what_to_do() {
-    for (rest, message, help) in [
-        (
-            "type = \"slak\"",
-            "there is no channel of type \"slak\"",
-            "did you mean \"slack\"?",
-        ),
-        (
-            "type = \"slack\"",
-            "a slack channel needs a url",
-            "add url = { env",
-        ),
-        (
-            "type = \"slack\"\nurl = \"https://hooks.slack.com/planted\"",
-            "the URL of a webhook must not stand in the file",
-            "whoever has",
-        ),
-        (
-            "type = \"slack\"\nurl = { env = \"NOT_SET\" }",
-            "the environment variable NOT_SET is not set",
-            "set it",
-        ),
-        (
-            "type = \"slack\"\nurl = { env = \"NOT_URL\" }",
-            "the URL is no http or https URL",
-            "write it",
-        ),
-        (
-            "type = \"slack\"\nurl = { env = \"LOCAL\" }",
-            "the URL leads to a private address",
-            "for a server on this machine",
-        ),
-        (
-            "type = \"slack\"\nurl = { env = \"META\" }\nallow_private = true",
-            "the URL leads to an address that no server of yours has",
-            "link-local",
-        ),
-        (
-            "type = \"slack\"\nurl = { env = \"URL\" }\ntopic = \"x\"",
-            "a slack channel has no `topic`",
-            "a slack channel has: name, type, quiet, min_severity, url, timeout, allow_private",
-        ),
-        (
-            "type = \"slack\"\nurl = { env = \"URL\" }\ntimeot = \"1s\"",
-            "unknown key `timeot`",
-            "did you mean `timeout`? a slack channel has: ",
-        ),
-        (
-            "type = \"slack\"\nurl = { env = \"URL\" }\ntimeout = \"61s\"",
-            "timeout is 1m 1s",
-            "use 100ms to 1m",
-        ),
-        (
-            "type = \"desktop\"\ntimeout = \"1s\"",
-            "a desktop channel has no `timeout`",
-            "a desktop channel has: name, type",
-        ),
-        (
-            "type = \"webhook\"\nurl = { env = \"URL\" }\nsecret = { env = \"KEY\" }",
-            "that is no secret of Standard Webhooks",
-            "it is whsec_",
-        ),
-        (
-            "type = \"webhook\"\nurl = { env = \"URL\" }\nsecret = \"planted\"",
-            "a key must not stand in the file",
-            "write { env",
-        ),
-        (
-            "type = \"webhook\"\nurl = { env = \"URL\" }\nsecret = [\"planted\"]",
-            "a key must not stand in the file",
-            "write { env",
-        ),
-        (
-            "type = \"webhook\"\nurl = { env = \"URL\" }\nformat = \"xml\"",
-            "there is no format \"xml\"",
-            "use \"cloudevents\"",
-        ),
-        (
-            "type = \"webhook\"\nurl = { env = \"URL\" }\ntemplate = \"{{ titel }}\"",
-            "template: line 1: undefined value",
-            "values of a JSON template",
-        ),
-        (
-            "type = \"webhook\"\nurl = { env = \"URL\" }\ntemplate = \"x\"\ncontent_type = \"text\"",
-            "that is no content type",
-            "write it",
-        ),
-        (
-            "type = \"webhook\"\nurl = { env = \"URL\" }\ncontent_type = \"text/plain\"",
-            "only a template needs a content type",
-            "take it out",
-        ),
-        (
-            "type = \"webhook\"\nurl = { env = \"URL\" }\nheaders = { Webhook-Id = { env = \"KEY\" } }",
-            "this header is ours to set",
-            "take it out",
-        ),
-        (
-            "type = \"webhook\"\nurl = { env = \"URL\" }\nheaders = { a = \"planted\" }",
-            "a key must not stand in the file",
-            "write { env",
-        ),
-        (
-            "type = \"alertmanager\"\nurl = \"http://127.0.0.1:9093\"",
-            "url leads to a private address",
-            "for a server",
-        ),
-        (
-            "type = \"alertmanager\"\nurl = \"http://am.example.com\"",
-            "url is unencrypted http",
-            "use https",
-        ),
-        (
-            "type = \"alertmanager\"\nurl = \"https://u:planted@am.example.com\"",
-            "url holds a credential or a query",
-            "write the server's",
-        ),
-        (
-            "type = \"alertmanager\"\nurl = \"https://am.example.com\"\nrepeat = \"1s\"",
-            "repeat is 1s",
-            "use 10s to 1d",
-        ),
-        (
-            "type = \"telegram\"\ntoken = { env = \"URL\" }\nchat = \"-1\"",
-            "that is no token of a bot",
-            "it looks like",
-        ),
-        (
-            "type = \"telegram\"\ntoken = { env = \"BOT\" }\nchat = \"our chat\"",
-            "that is no chat",
-            "write a chat's id",
-        ),
-        (
-            "type = \"apprise\"\nurl = \"https://a.example.com\"",
-            "an apprise channel has not one of key and urls",
-            "add key",
-        ),
-        (
-            "type = \"apprise\"\nurl = \"https://a.example.com\"\nkey = \"a/b\"",
-            "that is no key of Apprise",
-            "use letters",
-        ),
-        (
-            "type = \"email\"\nhost = \"a b\"\nfrom = \"a@example.com\"\nto = [\"b@example.com\"]",
-            "that is no host",
-            "write it",
-        ),
-        (
-            "type = \"email\"\nhost = \"127.0.0.1\"\nfrom = \"a@example.com\"\nto = [\"b@example.com\"]",
-            "host is a private address",
-            "for a relay",
-        ),
-        (
-            "type = \"email\"\nhost = \"mx.example.com\"\ntls = \"none\"\nfrom = \"a@example.com\"\nto = [\"b@example.com\"]",
-            "mail would travel in the clear",
-            "only a relay",
-        ),
-        (
-            "type = \"email\"\nhost = \"mx.example.com\"\nfrom = \"nobody\"\nto = [\"b@example.com\"]",
-            "that is no mail address",
-            "write it",
-        ),
-        (
-            "type = \"email\"\nhost = \"mx.example.com\"\nfrom = \"a@example.com\"\nto = []",
-            "0 recipients",
-            "name 1 to 32",
-        ),
-        (
-            "type = \"email\"\nhost = \"mx.example.com\"\nfrom = \"a@example.com\"\nto = [\"b@example.com\"]\nuser = \"x\"",
-            "an email channel has one of user and password",
-            "a login has",
-        ),
-        (
-            "type = \"command\"\ncommand = []",
-            "a command of 0 words",
-            "name a program",
-        ),
-        (
-            "type = \"command\"\ncommand = [\"page\"]",
-            "the program has no absolute path",
-            "write the program's",
-        ),
-        (
-            "type = \"command\"\ncommand = [\"/bin/page\", \"a\\u0000b\"]",
-            "an argument holds a NUL",
-            "take it out",
-        ),
-        (
-            "type = \"command\"\ncommand = [\"/bin/page\"]\nenv = { ENDTURN_KEY = { env = \"KEY\" } }",
-            "that is no name of a variable for a command",
-            "use letters",
-        ),
-    ] {
+    for (rest, message, help) in WRONG {
         let found = wrong(rest);
         let [(told, what_to_do)] = &found[..] else {
             panic!("{rest}: {found:?}")

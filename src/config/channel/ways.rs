@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use toml::Spanned;
 
 use super::{
@@ -23,10 +23,10 @@ const JSM: &str = "https://api.atlassian.com/jsm/ops/integration/v2/alerts";
 const NTFY: &str = "https://ntfy.sh";
 const TELEGRAM: &str = "https://api.telegram.org";
 
-/// The key of a Standard Webhooks secret, `whsec_` and base64.
+/// The key of a Standard Webhooks secret, `whsec_` and base64 with or without its padding.
 pub fn signing_key(secret: &Secret) -> Option<Vec<u8>> {
     let text = secret.expose().strip_prefix("whsec_")?;
-    let key = STANDARD.decode(text).ok()?;
+    let key = STANDARD_NO_PAD.decode(text.trim_end_matches('=')).ok()?;
     (SIGNING_KEY_BYTES.0..=SIGNING_KEY_BYTES.1)
         .contains(&key.len())
         .then_some(key)
