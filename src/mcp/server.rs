@@ -9,6 +9,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
+use http_body::Body as _;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
@@ -139,6 +140,10 @@ pub fn routes<S: Clone + Send + Sync + 'static>(
 
 /// So many calls at a time, each for so long.
 async fn bounded(State(calls): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    // A length that is told beforehand is believed: such a message is not waited for.
+    if request.body().size_hint().lower() > MAX_MESSAGE_BYTES as u64 {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    }
     let Ok(_turn) = calls.try_acquire() else {
         let retry = [(header::RETRY_AFTER, HeaderValue::from_static("1"))];
         return (StatusCode::SERVICE_UNAVAILABLE, retry).into_response();

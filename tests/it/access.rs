@@ -106,7 +106,12 @@ fn needs() -> BTreeMap<(String, &'static str), &'static str> {
             "/livez" | "/readyz" => ("GET", ""),
             "/v1/reports" | "/v1/traces" | "/v1/logs" | "/v1/metrics" => ("POST", "report"),
             "/v1/validate" => ("POST", "read"),
-            "/v1/observations" | "/v1/evidence/{*target}" | "/v1/reporters" | "/metrics" => ("GET", "read"),
+            "/v1/alerts"
+            | "/v1/declared"
+            | "/v1/observations"
+            | "/v1/evidence/{*target}"
+            | "/v1/reporters"
+            | "/metrics" => ("GET", "read"),
             path if path.starts_with("/v1/admin/") => ("POST", "admin"),
             _ => ("GET", "page"),
         };
