@@ -278,8 +278,18 @@ fn refusal(wanted: &str, tap: bool, shown: &Shown, known: Option<&Token>) -> Pro
 /// The layer itself.
 pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
+    let bodied = request.version() < Version::HTTP_2 && has_body(request.headers(), request.body());
     let passed = guard.pass(request, next).await;
-    finish(passed.unwrap_or_else(IntoResponse::into_response), &path)
+    let mut response = finish(passed.unwrap_or_else(IntoResponse::into_response), &path);
+    let failed = response.status().is_client_error() || response.status().is_server_error();
+    if bodied && failed {
+        // What is left of the body is not read, so the connection ends. A proxy that is not told would send its next
+        // request into it, and tell its client that we are broken.
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// What every response of ours has.

@@ -14,6 +14,7 @@ use axum::{
     Router,
     body::Body,
     extract::Request,
+    http::{HeaderValue, Version, header},
     response::{IntoResponse, Response},
 };
 use hyper::{body::Incoming, service::service_fn};
@@ -270,7 +271,15 @@ async fn answer(
     match (front.tap, front.guard) {
         (Some(tap), Some(guard)) if tapped => match guard.admit_to_tap(&mut request) {
             Ok(()) => Ok(through(&tap, request, line).await?.map(Body::new)),
-            Err(problem) => Ok(finish(problem.into_response(), request.uri().path())),
+            Err(problem) => {
+                let mut refused = finish(problem.into_response(), request.uri().path());
+                // Its body is not read: see the guard.
+                if request.version() < Version::HTTP_2 {
+                    let close = HeaderValue::from_static("close");
+                    refused.headers_mut().insert(header::CONNECTION, close);
+                }
+                Ok(refused)
+            }
         },
         _ => {
             let request: Request = request.map(Body::new);

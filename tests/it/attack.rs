@@ -143,6 +143,33 @@ async fn a_request_is_not_smuggled_behind_another() {
     daemon.stop().await;
 }
 
+/// A proxy keeps connections to us for others: one that we are going to close has to be told so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_body_ends_its_connection_in_so_many_words() {
+    let (_dir, _providers, daemon) = world(&all_tokens()).await;
+    let addr = daemon.addr();
+    let post = |rest: &str| {
+        format!(
+            "POST /v1/reports HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{rest}content-length: 2\r\n\r\n[]"
+        )
+    };
+    let refused = all(addr, post("")).await.to_ascii_lowercase();
+    assert!(
+        refused.starts_with("http/1.1 401") && refused.contains("connection: close"),
+        "{refused}"
+    );
+    assert_eq!(refused.matches("http/1.1").count(), 1);
+    // One that is taken is followed by another on the same connection.
+    let taken = post(&format!("authorization: Bearer {REPORTER}\r\n"));
+    let end = "GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let both = all(addr, taken + end).await;
+    assert!(
+        both.starts_with("HTTP/1.1 202") && both.contains("HTTP/1.1 200"),
+        "{both}"
+    );
+    daemon.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_id_of_a_target_leads_nowhere_else() {
     let (_dir, _providers, daemon) = world("").await;
