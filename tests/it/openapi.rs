@@ -337,14 +337,6 @@ fn orders() -> Vec<Asked> {
     ] {
         all.push(order(probe, Method::POST, &probe.replace("{target}", id), body));
     }
-    all.push(get("/v1/alerts", "/v1/alerts"));
-    for (path, address) in [
-        ("/v1/admin/ack", "/v1/admin/ack"),
-        ("/v1/admin/alerts/resend", "/v1/admin/alerts/resend"),
-        ("/v1/admin/alerts/test/{channel}", "/v1/admin/alerts/test/oncall"),
-    ] {
-        all.extend(["{}", "{"].map(|body| order(path, Method::POST, address, body)));
-    }
     // The first answers that it is in force, the second that it is wrong.
     let reload = || order("/v1/admin/reload", Method::POST, "/v1/admin/reload", "");
     all.extend([reload(), reload(), reload()]);
