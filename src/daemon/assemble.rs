@@ -110,15 +110,6 @@ pub enum StorePlace {
     Temporary,
 }
 
-/// Where operators' orders are taken; who reads configurations anew is named later.
-fn desk(handle: &Handle, writer: &Writer) -> Desk {
-    Desk {
-        inputs: handle.inputs.clone(),
-        reader: Reader::default(),
-        writer: writer.clone(),
-    }
-}
-
 impl Daemon {
     /// Binds, opens the store, starts the loop and the HTTP surface.
     ///
@@ -179,8 +170,8 @@ impl Daemon {
             alarms: alarms.clone(),
         };
         let exposition = figures(&outlet, &shelf, &tap, (&writer, &post));
-        let desk = desk(&handle, &writer);
-        let configurations = Arc::clone(&desk.reader);
+        let configurations = Reader::default();
+        let desk = Desk::new(&handle, &configurations, &writer);
         let front = front(
             shelf,
             Arc::clone(&pulse),
