@@ -8,7 +8,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     env,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write as _},
     path::Path,
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -78,7 +78,8 @@ fn child(role: &str) {
         let daemon = Daemon::start(config, StorePlace::File, 7, clock.clone())
             .await
             .unwrap_or_else(|error| panic!("{error}"));
-        println!("\nready {}", daemon.addr());
+        // Whoever reads it may be gone.
+        let _ = writeln!(std::io::stdout(), "\nready {}", daemon.addr());
         let moved = tokio::spawn(async move {
             let system = Clock::system();
             let mut last = system.mono();
