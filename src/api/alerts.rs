@@ -256,8 +256,9 @@ pub(super) async fn alerts(State(api): State<ApiState>, uri: Uri) -> Result<Resp
 /// Reminders stop; whoever was told of it is told once who it is.
 #[utoipa::path(post, path = "/v1/admin/ack", tag = "alerts", request_body = AckOrder, responses(
     (status = 200, description = "It is known", body = Acknowledged),
-    (status = 404, description = "Nothing of that id goes on", body = schemas::ProblemDocument,
-        content_type = "application/problem+json"),
+    schemas::Forbidden,
+    schemas::NotFound,
+    schemas::OrderProblems,
     schemas::BodyProblems,
     schemas::Unavailable,
 ))]
@@ -278,8 +279,9 @@ pub(super) async fn ack(State(api): State<ApiState>, request: Request) -> Result
 /// They keep their keys, so that a receiver which had taken one all the same can tell.
 #[utoipa::path(post, path = "/v1/admin/alerts/resend", tag = "alerts", request_body = ResendOrder, responses(
     (status = 200, description = "They wait to be sent", body = Resent),
-    (status = 404, description = "There is no such message or channel", body = schemas::ProblemDocument,
-        content_type = "application/problem+json"),
+    schemas::Forbidden,
+    schemas::NotFound,
+    schemas::OrderProblems,
     schemas::BodyProblems,
     schemas::Unavailable,
 ))]
@@ -298,8 +300,8 @@ pub(super) async fn resend(State(api): State<ApiState>, request: Request) -> Res
 #[utoipa::path(post, path = "/v1/admin/alerts/test/{channel}", tag = "alerts",
     params(("channel" = inline(schemas::ChannelName), Path, description = "Name of a channel")), responses(
     (status = 200, description = "What became of it", body = TestResult),
-    (status = 404, description = "There is no such channel", body = schemas::ProblemDocument,
-        content_type = "application/problem+json"),
+    schemas::Forbidden,
+    schemas::NotFound,
     schemas::Unavailable,
 ))]
 pub(super) async fn test(

@@ -269,7 +269,7 @@ mod tests {
     use super::*;
     use crate::{
         feed::v1::{Health, Identity, StoreStatus},
-        health::{Figures, Hint, Network, Reason, Routing, TargetView, View},
+        health::{Figures, Hint, InForce, Network, Reason, Routing, TargetView, View},
         verdict::{FailedAt, Failure, Source, Truncation},
     };
 
@@ -310,7 +310,7 @@ mod tests {
                 incident: None,
                 spent_usd_today: 0.0,
                 official: None,
-                declared: Default::default(),
+                declared: InForce::default(),
             }],
             providers: Vec::new(),
         };

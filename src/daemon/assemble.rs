@@ -183,11 +183,7 @@ impl Daemon {
         };
         let exposition = figures(&outlet, &shelf, &tap, (&writer, &post));
         let configurations = Reader::default();
-        let desk = Desk {
-            inputs: handle.inputs.clone(),
-            reader: Arc::clone(&configurations),
-            writer: writer.clone(),
-        };
+        let desk = Desk::new(&handle, &configurations, &writer);
         let front = front(
             shelf,
             Arc::clone(&pulse),

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     brain::ProbeRefused,
-    core::{Input, Order},
+    core::{Handle, Input, Order},
 };
 use crate::{
     api::{Control, ControlError, ReloadError, Reloaded},
@@ -30,8 +30,8 @@ pub(super) type Reader = Arc<OnceLock<mpsc::Sender<ReloadAsked>>>;
 /// Orders go to the loop, and to whoever reads configurations.
 pub(super) struct Desk {
     pub(super) inputs: mpsc::Sender<Input>,
-    pub(super) reader: Reader,
-    pub(super) writer: Writer,
+    reader: Reader,
+    writer: Writer,
 }
 
 /// How long an answer about a declaration may wait for the store.
@@ -43,6 +43,14 @@ fn ending() -> ControlError {
 }
 
 impl Desk {
+    pub(super) fn new(handle: &Handle, reader: &Reader, writer: &Writer) -> Self {
+        Self {
+            inputs: handle.inputs.clone(),
+            reader: Arc::clone(reader),
+            writer: writer.clone(),
+        }
+    }
+
     async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, ControlError> {
         let (asker, answer) = oneshot::channel();
         let sent = self.inputs.send(Input::Order(order(asker))).await;

@@ -1,5 +1,6 @@
 //! Alerts through the whole daemon: what is told arrives, whatever the receiver does.
 
+mod fake;
 mod kills;
 mod receiver;
 
@@ -17,6 +18,7 @@ use endturn::{
     probe::http_client,
     simulate::FaultKey,
 };
+pub(crate) use fake::Sample;
 use receiver::{Answer, Receiver};
 use serde_json::{Value, json};
 
@@ -299,7 +301,7 @@ async fn a_refused_message_is_given_up_seen_and_sent_anew() {
         (json!({"key": "none"}), 404),
         (json!({}), 400),
         (json!({"key": "a", "channel": "b"}), 400),
-        (json!({"kee": "a"}), 400),
+        (json!({"kee": "a"}), 422),
     ] {
         let (found, body) = post(addr, "/v1/admin/alerts/resend", Some(order.clone())).await;
         assert_eq!(found, status, "{order}: {body}");
@@ -480,13 +482,18 @@ async fn the_command_line_lists_acknowledges_resends_and_tries() {
     // Nobody answers: straight from the configuration.
     let file = world.dir.path().join("endturn.toml");
     let text = format!(
-        "[store]\npath = \"{}\"\n{}",
+        "[store]\npath = \"{}\"\n{}{}",
         world.dir.path().join("x.db").display(),
+        world.providers.usual(),
         channel("oncall")
     );
     std::fs::write(&file, text).unwrap();
     let file = file.display().to_string();
-    let vars = [("ONCALL", oncall.url()), ("ENDTURN_CONFIG", file.clone())];
+    let vars = [
+        ("ONCALL", oncall.url()),
+        ("KEY", "k".to_owned()),
+        ("ENDTURN_CONFIG", file.clone()),
+    ];
     let before = oncall.taken().len();
     let (code, said, error) = endturn(&["alert", "test", "oncall", "--url", &url], &vars).await;
     assert_eq!(code, 0, "{error}");

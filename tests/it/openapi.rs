@@ -278,7 +278,39 @@ fn questions() -> Vec<Asked> {
         post("/v1/validate", "application/json", "{}"),
         post("/v1/validate", "text/event-stream", "data: [DONE]\n\n"),
         post("/v1/validate", "multipart/form-data", "x"),
+        get("/v1/alerts", "/v1/alerts"),
+        get("/v1/alerts", "/v1/alerts?of=me"),
     ]);
+    for (path, bodies) in [
+        (
+            "/v1/admin/ack",
+            [
+                "{\"incident\":\"i-open\",\"by\":\"ada\"}",
+                "{\"incident\":\"none\"}",
+            ],
+        ),
+        (
+            "/v1/admin/alerts/resend",
+            ["{\"channel\":\"oncall\"}", "{\"key\":\"none\"}"],
+        ),
+    ] {
+        let wrong = ["{", "{\"x\":1}"];
+        all.extend(
+            bodies
+                .into_iter()
+                .chain(wrong)
+                .map(|body| post(path, "application/json", body)),
+        );
+        all.push(post(path, "text/plain", bodies[0]));
+    }
+    for channel in ["oncall", "none"] {
+        let address = format!("/v1/admin/alerts/test/{channel}");
+        let request = Request::post(address).header("host", "localhost");
+        all.push(Asked {
+            path: "/v1/admin/alerts/test/{channel}",
+            request: request.body(Body::empty()).unwrap(),
+        });
+    }
     all.extend(orders());
     all
 }

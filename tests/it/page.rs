@@ -25,7 +25,9 @@ use endturn::{
         reliability::Reliability,
         v1::{Health, Identity, StoreStatus},
     },
-    health::{Figures, Hint, Network, ProviderView, Reason, ReasonCode, Routing, State, TargetView, View},
+    health::{
+        Figures, Hint, InForce, Network, ProviderView, Reason, ReasonCode, Routing, State, TargetView, View,
+    },
     id::{ProviderId, TargetId},
 };
 use http_body_util::BodyExt;
@@ -77,7 +79,7 @@ impl Fake {
                 incident: None,
                 spent_usd_today: 0.0,
                 official: None,
-                declared: Default::default(),
+                declared: InForce::default(),
             }],
         };
         let identity = Identity {

@@ -163,7 +163,8 @@ pub(crate) fn remembered() -> Remembered {
         clock.clone(),
         CancellationToken::new(),
     )
-    .with_control(Arc::new(Obedient::default()), noticed());
+    .with_control(Arc::new(Obedient::default()), noticed())
+    .with_alerting(Arc::new(crate::alerts::Sample));
     Remembered {
         router: router(state, Router::new()),
         hub,

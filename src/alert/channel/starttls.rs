@@ -25,6 +25,9 @@ pub(super) const MAX_SERVER_BYTES: usize = 64 << 10;
 /// Most bytes of one answer before encryption.
 const MAX_ANSWER_BYTES: usize = 8 << 10;
 
+/// Most bytes that are read at once.
+const PIECE_BYTES: usize = 4 << 10;
+
 /// Asks for encryption; the next byte is that of the handshake.
 pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> Result<(), Failure> {
     answer(stream, "220").await?;
@@ -112,12 +115,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
             self.before = later;
             return Poll::Ready(Ok(()));
         }
-        let had = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        let read = buf.filled().len() - had;
-        match self.left.checked_sub(read) {
+        // By way of a piece of our own: an error must leave the caller's buffer alone. At the bound one byte more is asked
+        // for, to tell its end from more of it.
+        let mut piece = [0; PIECE_BYTES];
+        let most = PIECE_BYTES.min(buf.remaining()).min(self.left.max(1));
+        let mut piece = ReadBuf::new(&mut piece[..most]);
+        let polled = Pin::new(&mut self.stream).poll_read(cx, &mut piece);
+        match self.left.checked_sub(piece.filled().len()) {
             Some(left) => {
                 self.left = left;
+                buf.put_slice(piece.filled());
                 polled
             }
             None => Poll::Ready(Err(io::Error::other("the server says more than it may"))),

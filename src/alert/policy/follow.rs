@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    gather::{Condition, is_offline},
+    gather::{Condition, group_of, is_offline},
     memory::{Alarm, CLEAR_AFTER, End, FORGOTTEN_AFTER, First, Member, Memory, passed, rank},
 };
 use crate::{
@@ -21,8 +21,6 @@ pub(super) struct World<'a> {
     pub(super) now: Timestamp,
     /// Every target of the feed by its id.
     targets: HashMap<String, &'a TargetHealth>,
-    /// What is wrong now: rule, group and key.
-    present: Vec<(&'a str, String, String)>,
 }
 
 /// What becomes of a member that is not wrong at this moment.
@@ -49,7 +47,6 @@ impl<'a> World<'a> {
             facts,
             now,
             targets,
-            present: Vec::new(),
         }
     }
 
@@ -58,20 +55,24 @@ impl<'a> World<'a> {
     }
 
     /// Takes in what is wrong.
-    pub(super) fn join(&mut self, memory: &mut Memory, conditions: Vec<Condition<'a>>) {
-        for condition in conditions {
-            let Condition { rule, group, key, .. } = &condition;
-            let live = |alarm: &&mut Alarm| {
-                alarm.ended.is_none() && alarm.rule == rule.name && alarm.group == *group
-            };
-            self.present.push((&rule.name, group.clone(), key.clone()));
-            if let Some(alarm) = memory.alarms.iter_mut().find(live) {
-                alarm.take(condition, self.now);
-            } else {
-                let mut alarm = Alarm::new(&rule.name, group);
-                alarm.take(condition, self.now);
-                memory.alarms.push(alarm);
+    pub(super) fn join(&self, memory: &mut Memory, conditions: Vec<Condition<'_>>) {
+        let mut live: HashMap<(String, String), usize> = HashMap::new();
+        for (number, alarm) in memory.alarms.iter_mut().enumerate() {
+            alarm
+                .members
+                .values_mut()
+                .for_each(|member| member.present = false);
+            if alarm.ended.is_none() && !conditions.is_empty() {
+                live.insert((alarm.rule.clone(), alarm.group.clone()), number);
             }
+        }
+        for condition in conditions {
+            let of = (condition.rule.name.clone(), condition.group.clone());
+            let number = *live.entry(of).or_insert_with_key(|(rule, group)| {
+                memory.alarms.push(Alarm::new(rule, group));
+                memory.alarms.len() - 1
+            });
+            memory.alarms[number].take(condition, self.now);
         }
     }
 
@@ -110,18 +111,13 @@ impl<'a> World<'a> {
         if let Some(incident) = self.incident(member) {
             member.recovered = incident.recovered.map(Time::from);
         }
-        let present = rule.is_some_and(|rule| {
-            self.present
-                .iter()
-                .any(|(r, g, k)| *r == rule.name && g == group && k == key)
-        });
-        if present {
+        if member.present && rule.is_some() {
             return true;
         }
         let fate = match rule {
             Some(rule) => match member.trouble() {
                 Some(trouble) => self.trouble(rule, trouble, key),
-                None => self.target(rule, key, member),
+                None => self.target(rule, group, key, member),
             },
             None => Fate::Ended(End::Unwatched),
         };
@@ -144,10 +140,13 @@ impl<'a> World<'a> {
     }
 
     /// What becomes of a target that is in no state which the rule names.
-    fn target(&self, rule: &AlertRule, key: &str, member: &Member) -> Fate {
+    fn target(&self, rule: &AlertRule, group: &str, key: &str, member: &Member) -> Fate {
         let Some(target) = self.targets.get(key).filter(|_| rule.wants(key)) else {
             return Fate::Ended(End::Unwatched);
         };
+        if group_of(rule, &target.provider, key) != group {
+            return Fate::Ended(End::Unwatched);
+        }
         let what = State::parse(&member.now().what);
         if !rule.on.iter().any(|on| matches!(on, AlertOn::State(_))) {
             return Fate::Ended(End::Unwatched);
@@ -211,16 +210,8 @@ impl<'a> World<'a> {
     /// Counts members that have lasted long enough. The first of them gives the alarm its id.
     fn count(&self, alarm: &mut Alarm, past: &[First]) {
         let now = self.now;
-        let (rule, group) = (&alarm.rule, &alarm.group);
-        for (key, member) in &mut alarm.members {
-            let present = || {
-                self.present
-                    .iter()
-                    .any(|(r, g, k)| r == rule && g == group && k == key)
-            };
-            if !member.counted && now >= member.due.0 && present() {
-                member.counted = true;
-            }
+        for member in alarm.members.values_mut() {
+            member.counted |= member.present && now >= member.due.0;
         }
         let active = alarm.active().map(|(_, member)| member.severity).max();
         alarm.severity = alarm.severity.max(active.unwrap_or(alarm.severity));
@@ -266,6 +257,7 @@ impl Alarm {
                 seen: now.into(),
                 due,
                 counted: false,
+                present: true,
                 recovered: None,
                 end: None,
             };
@@ -276,6 +268,7 @@ impl Alarm {
         if from.is_none() {
             subject.since = member.subject.since;
         }
+        member.present = true;
         member.recovered = None;
         member.severity = severity;
         // A restart may have found it anew, under another incident: what comes after goes by that one.

@@ -69,6 +69,9 @@ pub(super) struct Member {
     /// As it is now; not kept, so that figures which move don't make a memory that must be written.
     #[serde(skip)]
     pub(super) fresh: Option<Subject>,
+    /// Whether it is wrong at this look.
+    #[serde(skip)]
+    pub(super) present: bool,
     pub(super) severity: Severity,
     /// How bad it has been at its worst: what is worse is worth a message.
     pub(super) rank: u8,

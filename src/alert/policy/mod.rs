@@ -131,7 +131,7 @@ impl Policy {
         self.vantage.clone_from(&facts.health.head.vantage);
         self.offline = is_offline(facts);
         let conditions = gather(&self.rules, facts, now, self.public_url.as_ref());
-        let mut world = World::new(&self.rules, facts, now, &self.memory);
+        let world = World::new(&self.rules, facts, now, &self.memory);
         world.join(&mut self.memory, conditions);
         world.follow(&mut self.memory);
         self.hold(facts, now);

@@ -71,9 +71,10 @@ impl Teller<'_> {
             if self.offline && !alarm.is_own() {
                 continue;
             }
-            let channels = self.channels;
+            let (rules, channels) = (self.rules, self.channels);
+            let rule = rules.iter().find(|rule| rule.name == alarm.rule);
             for channel in channels {
-                self.tell_channel(alarm, channel);
+                self.tell_channel(alarm, channel, rule);
             }
             alarm
                 .told
@@ -89,9 +90,9 @@ impl Teller<'_> {
     }
 
     /// Whatever that channel must hear of the alarm now, and when it may have to hear more.
-    fn tell_channel(&mut self, alarm: &mut Alarm, channel: &Channel) {
+    fn tell_channel(&mut self, alarm: &mut Alarm, channel: &Channel, rule: Option<&AlertRule>) {
         for _ in 0..MAX_AT_ONCE {
-            match self.step(alarm, channel) {
+            match self.step(alarm, channel, rule) {
                 Step::Rest => return,
                 Step::At(at) => return self.wake_at(at),
                 Step::Tell(kind) => self.say(alarm, channel, kind),
@@ -119,8 +120,7 @@ impl Teller<'_> {
         }
     }
 
-    fn step(&self, alarm: &Alarm, channel: &Channel) -> Step {
-        let rule = self.rules.iter().find(|rule| rule.name == alarm.rule);
+    fn step(&self, alarm: &Alarm, channel: &Channel, rule: Option<&AlertRule>) -> Step {
         let asked = rule.filter(|rule| rule.channels.contains(&channel.name));
         let told = alarm.told.get(&channel.name).filter(|told| told.open);
         let wanted = match (told, asked) {

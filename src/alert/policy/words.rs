@@ -256,6 +256,12 @@ pub(super) fn over(subjects: &[(&Subject, End)], lasted: Duration) -> String {
         }
     };
     let after = span(lasted);
+    if subjects.iter().any(|(_, other)| other != end) {
+        return brief(&format!("{who}: over after {after}"), MAX_TITLE_BYTES);
+    }
+    let unknown = subjects
+        .iter()
+        .all(|(subject, _)| subject.what == State::Unknown.as_str());
     let whole = match (trouble(first), end) {
         (_, End::Unwatched) => format!("{who}: no longer watched"),
         (_, End::Maintenance) => format!("{who}: maintenance was declared"),
@@ -265,6 +271,7 @@ pub(super) fn over(subjects: &[(&Subject, End)], lasted: Duration) -> String {
         (Some(Trouble::Throttled), _) => format!("{who}: our key is no longer limited after {after}"),
         (Some(Trouble::VantageOffline), _) => format!("endturn: own network is back after {after}"),
         (Some(Trouble::StoreFailing), _) => format!("endturn: history is kept again after {after}"),
+        (None, _) if unknown => format!("{who}: known again after {after}"),
         (None, _) if subjects.len() == 1 => format!("{who} is well again after {after}"),
         (None, _) => format!("{who} are well again after {after}"),
     };

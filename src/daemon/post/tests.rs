@@ -278,7 +278,7 @@ async fn nothing_goes_before_it_is_kept_unless_keeping_takes_too_long() {
     keep(&post, vec![message("a", "k1", "one")], &clock);
     let view = post.channels().remove(0);
     assert_eq!((view.figures.pending, world.keys("a").len()), (1, 0));
-    clock.advance(COMMIT_PATIENCE - Duration::from_millis(1));
+    clock.advance(COMMIT_PATIENCE.saturating_sub(Duration::from_millis(1)));
     post.0.news.notify_one();
     assert_eq!(post.release(writer.progress()), Duration::from_millis(1));
     assert!(world.keys("a").is_empty());

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     clock::Timestamp,
     feed::v1,
-    health::{Hint, Network, Reason, ReasonCode, Routing, State, TargetView, View},
+    health::{Hint, InForce, Network, Reason, ReasonCode, Routing, State, TargetView, View},
     telemetry::{
         Nobody, NotSent, Own, OwnChannel, OwnExport, OwnIntake, OwnStore, OwnTap,
         names::{self, Kind},
@@ -41,7 +41,7 @@ fn target(id: &str) -> TargetView {
         incident: None,
         spent_usd_today: 0.0,
         official: None,
-        declared: Default::default(),
+        declared: InForce::default(),
     }
 }
 

@@ -116,7 +116,7 @@ async fn a_reload_answers_with_what_came_of_it() {
     ] {
         assert!(done.err.contains(part), "{part:?}: {}", done.err);
     }
-    assert!(running.err().contains("the old one stays in force"));
+    running.line("the old one stays in force").await;
     let plan = "[[maintenance]]\nname = \"n\"\ntargets = [\"*\"]\nevery = \"* * * * *\"\nfor = \"1m\"\n";
     place.configure("endturn.toml", &format!("{}{}", providers.usual(), plan));
     reload().await.expect(3);

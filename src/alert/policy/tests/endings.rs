@@ -125,6 +125,36 @@ fn what_is_no_longer_watched_is_resolved() {
 }
 
 #[test]
+fn what_is_grouped_anew_is_told_anew() {
+    let mut stage = fired();
+    stage.configure(|alerts| alerts.rules[0].group = crate::config::AlertGroup::Target);
+    let mut told = stage.run(10);
+    told.sort();
+    assert_eq!(
+        told,
+        [
+            "oncall firing critical: a/m is down: replies are cut",
+            "oncall resolved critical: a/m: no longer watched"
+        ]
+    );
+    assert_eq!(stage.ends("a/m").len(), 1);
+}
+
+#[test]
+fn an_end_says_what_is_true_of_all() {
+    let mut stage = Stage::new(standard(), &["a/1", "a/2"]);
+    stage.fails("a/1", State::Down);
+    stage.fails("a/2", State::Down);
+    stage.run(10);
+    stage.state("a/1", State::Maintenance);
+    stage.run(10);
+    assert_eq!(
+        stage.ends("a/2"),
+        ["oncall resolved critical: a: 2 targets: over after 40 s"]
+    );
+}
+
+#[test]
 fn a_channel_that_is_gone_is_told_nothing() {
     let mut stage = fired();
     stage.configure(|alerts| {

@@ -226,6 +226,22 @@ fn a_higher_severity_does_not_wait() {
 }
 
 #[test]
+fn what_gets_worse_under_a_fixed_severity_is_an_update_that_waits() {
+    let mut alerts = standard();
+    alerts.rules[0].severity = Some(AlertSeverity::Warning);
+    let mut stage = Stage::new(alerts, &["a/m"]);
+    stage.fails("a/m", State::Partial);
+    stage.run(10);
+    stage.fails("a/m", State::Down);
+    assert_eq!(stage.run(60), NOTHING);
+    stage.restart();
+    assert_eq!(
+        stage.run(GROUP_INTERVAL.as_secs()),
+        ["oncall update warning: a/m is down: replies are cut"]
+    );
+}
+
+#[test]
 fn severity_follows_what_it_is_unless_the_rule_says() {
     use AlertOn as On;
     let all = [
@@ -457,7 +473,7 @@ fn unknown_is_told_where_a_rule_asks_and_a_start_is_not() {
     assert_eq!(stage.run(3_600), NOTHING, "a restart is no end");
     stage.recovers("a/m");
     assert_eq!(stage.run(59), NOTHING);
-    assert_eq!(stage.run(1).len(), 1);
+    assert_eq!(stage.run(1), ["c resolved warning: a/m: known again after 2 h"]);
 }
 
 #[test]

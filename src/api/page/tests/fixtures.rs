@@ -71,7 +71,7 @@ pub(super) fn view_of(id: &str, state: State, code: ReasonCode, text: &str) -> T
         incident: state.is_impaired().then(|| "01978a52-7c1e".to_owned()),
         spent_usd_today: 0.031,
         official: None,
-        declared: Default::default(),
+        declared: crate::health::InForce::default(),
     }
 }
 
