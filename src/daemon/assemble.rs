@@ -110,6 +110,18 @@ pub enum StorePlace {
     Temporary,
 }
 
+/// Answers HAProxy's agent checks until the end is told.
+fn answer_checks(
+    listener: tokio::net::TcpListener,
+    allowed: Vec<ipnet::IpNet>,
+    hub: &Arc<Hub>,
+    clock: &Clock,
+    stop: &CancellationToken,
+) -> impl Future<Output = ()> + Send + use<> {
+    let (hub, clock, stop) = (Arc::clone(hub), clock.clone(), stop.clone());
+    api::serve_agent(listener, allowed, hub, clock, stop, api::AgentLimits::default())
+}
+
 impl Daemon {
     /// Binds, opens the store, starts the loop and the HTTP surface.
     ///
@@ -155,7 +167,7 @@ impl Daemon {
             reader,
         } = Heart::new(&config, place, seed, &clock, &stop)?;
         let handle = core.handle();
-        let agent_allow = config.server.agent_allow.clone();
+        let allowed = config.server.agent_allow.clone();
         let tap = tap(&config, intake.clone(), clock.clone());
         let config = Arc::new(RwLock::new(Arc::new(config)));
         let shelf = PageShelf {
@@ -181,12 +193,8 @@ impl Daemon {
             closing.clone(),
         );
         let (agent, agent_addr) = agent.unzip();
-        let agent = agent.map(|listener| {
-            // Told of the end first, it takes back what it said while the rest ends.
-            let limits = api::AgentLimits::default();
-            let hub = Arc::clone(&hub);
-            api::serve_agent(listener, agent_allow, hub, clock.clone(), stop.clone(), limits)
-        });
+        // Told of the end first, it takes back what it said while the rest ends.
+        let agent = agent.map(|at| answer_checks(at, allowed, &hub, &clock, &stop));
         let server = serve(listener, front, agent, closing.clone());
         let core = tokio::spawn(core.run());
         Ok(Self {
