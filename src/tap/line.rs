@@ -11,12 +11,14 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures_util::task::AtomicWaker;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     net::TcpStream,
+    runtime::Handle,
 };
 
 /// What the answers on a connection and its socket tell each other. Cheap to clone.
@@ -62,11 +64,34 @@ impl Line {
     }
 }
 
+/// How long, and for how many bytes, a connection that we ended is still read. A client that is told in the middle of its
+/// sending would otherwise get a reset instead of what it was told: the kernel sends one for bytes that nobody read.
+const LINGER: (Duration, usize) = (Duration::from_secs(2), 64 << 20);
+
 /// A client's socket that ends as its [`Line`] says.
 #[derive(Debug)]
 pub struct Wire {
-    stream: TcpStream,
+    /// There until the end.
+    stream: Option<TcpStream>,
     line: Line,
+    /// The peer has ended its half, or broken it.
+    left: bool,
+    /// We have ended ours.
+    ended: bool,
+}
+
+async fn linger(mut stream: TcpStream) {
+    let (time, mut bytes) = LINGER;
+    let mut rest = [0; 16 << 10];
+    let read = async {
+        while let Ok(read @ 1..) = stream.read(&mut rest).await
+            && read < bytes
+        {
+            bytes -= read;
+        }
+    };
+    // Whoever goes on for longer gets the reset.
+    let _ = tokio::time::timeout(time, read).await;
 }
 
 impl Wire {
@@ -74,18 +99,30 @@ impl Wire {
     pub fn new(stream: TcpStream) -> (Self, Line) {
         let line = Line::default();
         let wire = Self {
-            stream,
+            stream: Some(stream),
             line: line.clone(),
+            left: false,
+            ended: false,
         };
         (wire, line)
+    }
+
+    fn stream(&mut self) -> Pin<&mut TcpStream> {
+        Pin::new(self.stream.as_mut().expect("taken by drop only"))
     }
 }
 
 impl Drop for Wire {
     fn drop(&mut self) {
+        let Some(stream) = self.stream.take() else { return };
         if self.line.is_reset() {
             // Fails only on a socket that is gone already.
-            let _ = self.stream.set_zero_linger();
+            let _ = stream.set_zero_linger();
+        } else if self.ended
+            && !self.left
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(linger(stream));
         }
     }
 }
@@ -96,13 +133,21 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let had = buf.filled().len();
+        let room = buf.remaining() > 0;
+        let read = self.stream().poll_read(cx, buf);
+        self.left |= match &read {
+            Poll::Ready(Ok(())) => room && buf.filled().len() == had,
+            Poll::Ready(Err(_)) => true,
+            Poll::Pending => false,
+        };
+        read
     }
 }
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        self.stream().poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -110,16 +155,16 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        self.stream().poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.stream.as_ref().is_some_and(TcpStream::is_write_vectored)
     }
 
     /// The library calls this when its own buffer is empty.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        let flushed = self.stream().poll_flush(cx);
         if matches!(flushed, Poll::Ready(Ok(()))) {
             self.line.flush();
         }
@@ -131,6 +176,7 @@ impl AsyncWrite for Wire {
             // A FIN now would go out before the reset.
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        self.ended = true;
+        self.stream().poll_shutdown(cx)
     }
 }

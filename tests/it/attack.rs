@@ -170,6 +170,28 @@ async fn a_refused_body_ends_its_connection_in_so_many_words() {
     daemon.stop().await;
 }
 
+/// Whoever is turned away in the middle of a long body reads why, instead of a reset.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_still_sending_hears_why_it_is_refused() {
+    let (_dir, _providers, daemon) = world("").await;
+    let length = 33 << 20;
+    let mut stream = TcpStream::connect(daemon.addr()).await.unwrap();
+    let head = format!(
+        "POST /v1/reports HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // It is refused by now; a socket that nobody reads would be reset by what follows.
+    let mut first = [0];
+    assert_eq!(stream.peek(&mut first).await.unwrap(), 1);
+    for _ in 0..length / (1 << 16) {
+        stream.write_all(&[b' '; 1 << 16]).await.unwrap();
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    daemon.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_id_of_a_target_leads_nowhere_else() {
     let (_dir, _providers, daemon) = world("").await;

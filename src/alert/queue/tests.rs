@@ -202,8 +202,11 @@ fn memory_is_bounded_and_what_is_left_on_disk_stays_behind() {
         "not past those on disk"
     );
     let beyond = || [Held::new(message("beyond", "b"), at(0))];
-    // "later" came while the disk was read, so it has to be read again.
+    // "later" came while the disk was read, so it has to be read again, once there is room.
     queue.refill(beyond(), left, true);
+    assert_eq!(queue.wants_more(), None);
+    let next = tried(&mut queue, at(0));
+    queue.done(&next, Outcome::Delivered, at(0));
     let left = queue.wants_more().unwrap();
     queue.refill(
         beyond()
