@@ -183,8 +183,8 @@ async fn a_client_that_is_still_sending_hears_why_it_is_refused() {
     // It is refused by now; a socket that nobody reads would be reset by what follows.
     let mut first = [0];
     assert_eq!(stream.peek(&mut first).await.unwrap(), 1);
-    for _ in 0..length / (1 << 16) {
-        stream.write_all(&[b' '; 1 << 16]).await.unwrap();
+    for _ in 0..length / (1 << 14) {
+        stream.write_all(&[b' '; 1 << 14]).await.unwrap();
     }
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
