@@ -66,7 +66,7 @@ impl Line {
 
 /// How long, and for how many bytes, a connection that we ended is still read. A client that is told in the middle of its
 /// sending would otherwise get a reset instead of what it was told: the kernel sends one for bytes that nobody read.
-const LINGER: (Duration, usize) = (Duration::from_secs(2), 64 << 20);
+const LINGER: (Duration, usize) = (Duration::from_secs(2), 32 << 20);
 
 /// A client's socket that ends as its [`Line`] says.
 #[derive(Debug)]

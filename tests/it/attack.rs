@@ -174,7 +174,7 @@ async fn a_refused_body_ends_its_connection_in_so_many_words() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_is_still_sending_hears_why_it_is_refused() {
     let (_dir, _providers, daemon) = world("").await;
-    let length = 33 << 20;
+    let length = 16 << 20;
     let mut stream = TcpStream::connect(daemon.addr()).await.unwrap();
     let head = format!(
         "POST /v1/reports HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
