@@ -90,7 +90,7 @@ def panels():
 
 
 def daemon_config(port, simulator, collector, work):
-    """A provider that costs, one that refuses our key, budgets, a collector that is not there."""
+    """A provider that costs, one that refuses our key, budgets, a collector that is not there, a way to nobody."""
     return f"""
 vantage = "here"
 [server]
@@ -105,6 +105,10 @@ usd_per_day = 0.0002
 endpoint = "http://127.0.0.1:{collector}"
 interval = "1s"
 timeout = "500ms"
+[[channel]]
+name = "nobody"
+type = "command"
+command = ["/bin/true"]
 [[provider]]
 id = "anthropic"
 base_url = "http://127.0.0.1:{simulator}/anthropic"
