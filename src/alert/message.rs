@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use crate::config::AlertSeverity as Severity;
 use crate::feed::Time;
 
 /// Most subjects that one message names; the rest is told as a number.
@@ -30,49 +31,6 @@ pub enum MessageKind {
     Notice,
     /// Somebody tries the channel; nothing is wrong.
     Test,
-}
-
-/// How urgent it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// For the record.
-    Info,
-    /// Should be looked at.
-    Warning,
-    /// Requests fail.
-    Error,
-    /// Nearly all requests fail, or nobody watches.
-    Critical,
-}
-
-/// A word that is none of those known.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not known")]
-pub struct UnknownWord(pub String);
-
-impl Severity {
-    /// Every severity, the least first.
-    pub const ALL: [Self; 4] = [Self::Info, Self::Warning, Self::Error, Self::Critical];
-
-    /// The name in configuration and messages.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Error => "error",
-            Self::Critical => "critical",
-        }
-    }
-}
-
-impl std::str::FromStr for Severity {
-    type Err = UnknownWord;
-
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        let found = Self::ALL.into_iter().find(|severity| severity.as_str() == text);
-        found.ok_or_else(|| UnknownWord(text.to_owned()))
-    }
 }
 
 impl MessageKind {

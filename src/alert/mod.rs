@@ -19,9 +19,7 @@ pub use channel::{
     MAX_OUTPUT_BYTES, MAX_WHY_BYTES, Means, SystemLookup,
 };
 pub use facts::Facts;
-pub use message::{
-    MAX_MESSAGE_SUBJECTS, MAX_TEXT_BYTES, Message, MessageKind, Outcome, Severity, Subject, UnknownWord,
-};
+pub use message::{MAX_MESSAGE_SUBJECTS, MAX_TEXT_BYTES, Message, MessageKind, Outcome, Severity, Subject};
 pub use policy::{
     AckError, Alarm, ChannelTold, GROUP_INTERVAL, MAX_BY_BYTES, MAX_HELD_NOTICES, MemoryError, Phase, Policy,
 };

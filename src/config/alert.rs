@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use url::Url;
+use utoipa::ToSchema;
 
 use super::{Channel, Glob};
 use crate::health::{ChangeKind, State};
@@ -183,8 +185,12 @@ impl AlertGroup {
     }
 }
 
-/// How urgent something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+/// How urgent it is.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize, ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Severity)]
 pub enum AlertSeverity {
     /// For the record.
     #[default]
@@ -201,7 +207,7 @@ impl AlertSeverity {
     /// Every one, the least first.
     pub const ALL: [Self; 4] = [Self::Info, Self::Warning, Self::Error, Self::Critical];
 
-    /// The name in configuration.
+    /// The name in configuration and messages.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Info => "info",

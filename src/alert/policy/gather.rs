@@ -39,7 +39,7 @@ pub(super) fn is_offline(facts: &Facts<'_>) -> bool {
 
 /// How urgent it is by that rule.
 pub(super) fn urgency(rule: &AlertRule, on: AlertOn) -> Severity {
-    rule.severity.map_or_else(|| severity(on), Severity::from)
+    rule.severity.unwrap_or_else(|| severity(on))
 }
 
 /// The group of a target in a rule.

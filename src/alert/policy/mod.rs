@@ -19,10 +19,10 @@ use self::{
     memory::{Acknowledged, Memory, Notice, VERSION},
     tell::Teller,
 };
-use super::{Facts, Message, Severity};
+use super::{Facts, Message};
 use crate::{
     clock::Timestamp,
-    config::{AlertRule, AlertSeverity, Alerts, Channel},
+    config::{AlertRule, Alerts, Channel},
     feed::route::Route,
 };
 
@@ -66,17 +66,6 @@ pub struct Policy {
     memory: Memory,
     offline: bool,
     wake: Option<Timestamp>,
-}
-
-impl From<AlertSeverity> for Severity {
-    fn from(severity: AlertSeverity) -> Self {
-        match severity {
-            AlertSeverity::Info => Self::Info,
-            AlertSeverity::Warning => Self::Warning,
-            AlertSeverity::Error => Self::Error,
-            AlertSeverity::Critical => Self::Critical,
-        }
-    }
 }
 
 impl Policy {
@@ -190,7 +179,7 @@ impl Policy {
                     continue;
                 };
                 let wants = |channel: &&Channel| {
-                    rule.channels.contains(&channel.name) && severity >= Severity::from(channel.min_severity)
+                    rule.channels.contains(&channel.name) && severity >= channel.min_severity
                 };
                 for channel in self.channels.iter().filter(wants) {
                     let provider = change.target.provider().as_str();

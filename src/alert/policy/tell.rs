@@ -50,7 +50,7 @@ enum Step {
 fn quiet_until(channel: &Channel, severity: Severity, now: Timestamp) -> Option<Timestamp> {
     let mut at = now;
     for _ in 0..MAX_JOINED {
-        let open = |unless: Option<_>| unless.is_none_or(|least| severity < Severity::from(least));
+        let open = |unless: Option<_>| unless.is_none_or(|least| severity < least);
         let stretches = channel.quiet.iter().filter(|quiet| open(quiet.unless));
         match stretches.filter_map(|quiet| quiet.until(at)).max() {
             Some(until) => at = until,
@@ -144,7 +144,7 @@ impl Teller<'_> {
         let Some(due) = alarm.due.filter(|_| alarm.ended.is_none()) else {
             return Step::Rest;
         };
-        if alarm.severity < Severity::from(channel.min_severity) {
+        if alarm.severity < channel.min_severity {
             return Step::Rest;
         }
         self.once(due.0.plus(rule.group_wait), MessageKind::Firing)

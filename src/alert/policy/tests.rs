@@ -2,7 +2,7 @@ use std::{collections::HashMap, time::Duration};
 
 use super::*;
 use crate::{
-    alert::{Message, MessageKind},
+    alert::{Message, MessageKind, Severity},
     config::{AlertOn, Secret, Trouble, Way},
     feed::{
         fixture::named,

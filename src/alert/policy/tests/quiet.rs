@@ -9,7 +9,7 @@ const NOTHING: [&str; 0] = [];
 
 /// One channel that is left alone from ten in the evening to seven, UTC, but for what is critical if so asked. It is
 /// nine in the evening.
-fn evening(unless: Option<AlertSeverity>) -> Stage {
+fn evening(unless: Option<Severity>) -> Stage {
     let mut alerts = standard();
     alerts.rules[0].on.push(AlertOn::Change(ChangeKind::ModelChanged));
     alerts.channels[0].quiet = vec![Quiet {
@@ -81,7 +81,7 @@ fn what_was_told_in_the_evening_and_ended_in_the_night_is_resolved_in_the_mornin
 
 #[test]
 fn what_is_urgent_enough_breaks_through_and_so_does_its_end() {
-    let mut stage = evening(Some(AlertSeverity::Critical));
+    let mut stage = evening(Some(Severity::Critical));
     until(&mut stage, "2026-06-20T23:00:00Z");
     stage.fails("b/m", State::Partial);
     assert_eq!(stage.run(60), NOTHING);

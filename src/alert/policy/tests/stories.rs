@@ -228,7 +228,7 @@ fn a_higher_severity_does_not_wait() {
 #[test]
 fn what_gets_worse_under_a_fixed_severity_is_an_update_that_waits() {
     let mut alerts = standard();
-    alerts.rules[0].severity = Some(AlertSeverity::Warning);
+    alerts.rules[0].severity = Some(Severity::Warning);
     let mut stage = Stage::new(alerts, &["a/m"]);
     stage.fails("a/m", State::Partial);
     stage.run(10);
@@ -265,7 +265,7 @@ fn severity_follows_what_it_is_unless_the_rule_says() {
     for (on, expected) in all {
         said.severity = None;
         assert_eq!(gather::urgency(&said, on), expected, "{on:?}");
-        said.severity = Some(AlertSeverity::Info);
+        said.severity = Some(Severity::Info);
         assert_eq!(gather::urgency(&said, on), Severity::Info, "{on:?}");
     }
 }
@@ -273,7 +273,7 @@ fn severity_follows_what_it_is_unless_the_rule_says() {
 #[test]
 fn a_channel_hears_only_what_is_urgent_enough_for_it_and_then_the_end_too() {
     let mut alerts = alerts(&["phone", "log"], vec![rule("r", &ILL, &["phone", "log"])]);
-    alerts.channels[0].min_severity = AlertSeverity::Critical;
+    alerts.channels[0].min_severity = Severity::Critical;
     let mut stage = Stage::new(alerts, &["a/m"]);
     stage.fails("a/m", State::Partial);
     assert_eq!(
