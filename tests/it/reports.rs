@@ -21,7 +21,7 @@ use crate::support::live::{PATIENCE, Providers, get, json as ask, until};
 
 pub(crate) const TOKEN: &str = "marked-token-0123456789";
 
-fn config(head: &str, entries: &str, dir: &Path) -> Config {
+pub(crate) fn config(head: &str, entries: &str, dir: &Path) -> Config {
     let text = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\n{head}\n[store]\npath = \"{}\"\n[network]\nanchors = []\n{entries}",
         dir.join("endturn.db").display()
