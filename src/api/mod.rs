@@ -21,6 +21,7 @@ mod history;
 mod incidents_feed;
 mod limit;
 mod metrics;
+mod negotiate;
 mod openapi;
 mod order;
 mod origin;
