@@ -4,14 +4,12 @@
 use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
-    body::Body,
     extract::{MatchedPath, Request, State},
     http::{self, Extensions, HeaderMap, HeaderName, HeaderValue, Method, Version, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
-use http_body::Body as _;
 
 use super::{
     access::{self, Need},
@@ -115,7 +113,12 @@ impl Guard {
     }
 
     /// Who asks, if that may be.
-    fn admit<B>(&self, request: &http::Request<B>, need: Need, shown: &Shown) -> Result<Caller, Problem> {
+    pub(super) fn admit<B>(
+        &self,
+        request: &http::Request<B>,
+        need: Need,
+        shown: &Shown,
+    ) -> Result<Caller, Problem> {
         let (config, headers) = (self.config(), request.headers());
         let server = &config.server;
         let host = host(request)?;
@@ -321,7 +324,7 @@ fn host<B>(request: &http::Request<B>) -> Result<Option<&str>, Problem> {
     }
 }
 
-fn has_body(headers: &HeaderMap, body: &Body) -> bool {
+pub(super) fn has_body(headers: &HeaderMap, body: &impl http_body::Body) -> bool {
     headers.contains_key(header::TRANSFER_ENCODING) || body.size_hint().lower() > 0
 }
 

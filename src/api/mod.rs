@@ -19,6 +19,7 @@ mod health;
 mod health_json;
 mod history;
 mod incidents_feed;
+mod lane;
 mod limit;
 mod metrics;
 mod negotiate;
