@@ -4,14 +4,12 @@
 use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
-    body::Body,
     extract::{MatchedPath, Request, State},
     http::{self, Extensions, HeaderMap, HeaderName, HeaderValue, Method, Version, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
-use http_body::Body as _;
 use tokio::sync::watch;
 
 use super::{
@@ -138,7 +136,12 @@ impl Guard {
     }
 
     /// Who asks, if that may be.
-    fn admit<B>(&self, request: &http::Request<B>, need: Need, shown: &Shown) -> Result<Caller, Problem> {
+    pub(super) fn admit<B>(
+        &self,
+        request: &http::Request<B>,
+        need: Need,
+        shown: &Shown,
+    ) -> Result<Caller, Problem> {
         let (config, headers) = (self.config(), request.headers());
         let server = &config.server;
         let host = host(request)?;
@@ -370,7 +373,7 @@ fn is_named(host: Option<&str>, server: &Server) -> bool {
     host.is_none_or(|host| is_host_of(host, &server.allowed_hosts))
 }
 
-fn has_body(headers: &HeaderMap, body: &Body) -> bool {
+pub(super) fn has_body(headers: &HeaderMap, body: &impl http_body::Body) -> bool {
     headers.contains_key(header::TRANSFER_ENCODING) || body.size_hint().lower() > 0
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod fixture;
 mod frame;
 mod hub;
 pub mod outcome;
+mod packed;
 mod pairs;
 pub mod record;
 pub mod reliability;
