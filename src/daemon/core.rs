@@ -365,6 +365,7 @@ impl Core {
                 }
                 Input::Reload(config, done) => {
                     news.add(self.brain.reconfigure(&config, now));
+                    self.prober.set_providers(&config.providers);
                     self.intake.configure(&config);
                     self.annotator.reconfigure(&config);
                     self.watch.follow(&config);

@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::config::Config;
+use crate::config::{Config, Proxy};
 
 /// Longest wait for one anchor (`docs/detection.md`).
 pub const ANCHOR_LIMIT: Duration = Duration::from_millis(300);
@@ -21,7 +21,7 @@ pub const MAX_NAMES: usize = 4;
 pub struct Anchors {
     /// `host:port` to connect to.
     pub hosts: Vec<String>,
-    /// `host:port` of providers by name, of which one must resolve: anchors are addresses and prove nothing about our
+    /// `host:port` of providers by name, or of their proxies, of which one must resolve: anchors are addresses and prove nothing about our
     /// resolver, whose failure would else look like everybody's.
     pub names: Vec<String>,
 }
@@ -31,10 +31,13 @@ impl Anchors {
     pub fn of(config: &Config) -> Self {
         let mut names = Vec::new();
         for provider in &config.providers {
-            if let (Some(url::Host::Domain(name)), Some(port)) = (
-                provider.base_url.host(),
-                provider.base_url.port_or_known_default(),
-            ) {
+            // Behind a proxy the proxy looks the provider up, and our resolver need not know it.
+            let asked = match &provider.egress.proxy {
+                Proxy::Through(server) => &server.url,
+                Proxy::Environment | Proxy::Direct => &provider.base_url,
+            };
+            if let (Some(url::Host::Domain(name)), Some(port)) = (asked.host(), asked.port_or_known_default())
+            {
                 let name = format!("{name}:{port}");
                 if names.len() < MAX_NAMES && !names.contains(&name) {
                     names.push(name);

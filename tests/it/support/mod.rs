@@ -59,6 +59,7 @@ pub(crate) fn provider(origin: &str, limits: ProbeLimits) -> Provider {
         key: Some(Secret::new(KEY)),
         cloud: None,
         headers: Vec::new(),
+        egress: endturn::config::Egress::default(),
         reach: Some(Reach {
             every: Duration::from_secs(5),
             method: "GET".to_owned(),
