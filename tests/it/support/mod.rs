@@ -4,6 +4,7 @@
 
 pub(crate) mod h2;
 pub(crate) mod live;
+pub(crate) mod proxy;
 pub(crate) mod server;
 pub(crate) mod tls;
 
