@@ -87,16 +87,16 @@ struct Lane {
 
 /// A client by its way out.
 enum Caller {
-    Direct(Client<Timed<Direct>, Upload>),
+    Direct(Box<Client<Timed<Direct>, Upload>>),
     /// By a proxy, to which the connection may itself be encrypted.
-    Through(Client<Timed<HttpsConnector<Tunnel<Direct>>>, Upload>),
+    Through(Box<Client<Timed<HttpsConnector<Tunnel<Direct>>>, Upload>>),
 }
 
 impl Caller {
     fn new(tls: ClientConfig, proxy: Option<&ProxyServer>) -> Self {
         match proxy {
-            None => Self::Direct(client(tls, connector())),
-            Some(server) => Self::Through(client(tls.clone(), tunnel(tls, server))),
+            None => Self::Direct(Box::new(client(tls, connector()))),
+            Some(server) => Self::Through(Box::new(client(tls.clone(), tunnel(tls, server)))),
         }
     }
 

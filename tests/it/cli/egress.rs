@@ -77,6 +77,8 @@ async fn a_proxy_that_refuses_is_nobodys_outage_and_a_wrong_file_changes_nothing
     })
     .await;
     assert!(refused.contains("\"invalid_request\""), "{refused}");
+    let told = daemon.line("nothing gets out to the provider").await;
+    assert!(told.contains("anthropic") && told.contains(&detail), "{told}");
     assert_eq!(state(addr).await, "operational");
     assert_eq!(
         json(addr, "/v1/incidents").await["items"]
@@ -103,8 +105,10 @@ async fn a_proxy_that_refuses_is_nobodys_outage_and_a_wrong_file_changes_nothing
         (proxy.asked().len() > before).then_some(())
     })
     .await;
+    daemon.line("requests get out to the provider again").await;
     daemon.signal("TERM");
     let done = daemon.end().await.expect(0);
+    assert_eq!(done.err.matches("nothing gets out").count(), 1, "{}", done.err);
     assert!(!done.err.contains(PASSWORD), "{}", done.err);
 }
 
