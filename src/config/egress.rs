@@ -269,6 +269,9 @@ fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, String> {
     if !meta.is_file() {
         return Err(unread(&"it is no file"));
     }
+    if key::is_anybodys(path) {
+        return Err(format!("everybody on this machine may change {shown}"));
+    }
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MAX_CA_BYTES + 1).read_to_end(&mut bytes))

@@ -21,8 +21,8 @@ pub const MAX_NAMES: usize = 4;
 pub struct Anchors {
     /// `host:port` to connect to.
     pub hosts: Vec<String>,
-    /// `host:port` of providers by name, or of their proxies, of which one must resolve: anchors are addresses and prove nothing about our
-    /// resolver, whose failure would else look like everybody's.
+    /// `host:port` of providers by name, or of the proxies before them, of which one must resolve: anchors are addresses
+    /// and prove nothing about our resolver, whose failure would else look like everybody's.
     pub names: Vec<String>,
 }
 
@@ -89,6 +89,7 @@ async fn anchors(hosts: &[String]) -> Vec<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{config::ProxyServer, probe::fixture};
 
     #[tokio::test]
     async fn anchors_answer_in_order() {
@@ -102,6 +103,26 @@ mod tests {
         drop(closed);
         assert_eq!(anchors(&hosts).await, [false, true, false]);
         assert!(anchors(&[]).await.is_empty());
+    }
+
+    #[test]
+    fn behind_a_proxy_it_is_the_proxy_that_is_looked_up() {
+        let mut config = fixture::config(1, Duration::from_secs(60));
+        config.providers[0].base_url = "https://api.example/v1".parse().unwrap();
+        for (proxy, name) in [
+            (Proxy::Environment, "api.example:443"),
+            (Proxy::Direct, "api.example:443"),
+            (
+                Proxy::Through(ProxyServer {
+                    url: "http://proxy.example:3128".parse().unwrap(),
+                    login: None,
+                }),
+                "proxy.example:3128",
+            ),
+        ] {
+            config.providers[0].egress.proxy = proxy;
+            assert_eq!(Anchors::of(&config).names, [name]);
+        }
     }
 
     #[tokio::test]

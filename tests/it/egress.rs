@@ -1,6 +1,8 @@
 //! The way out: probes by a proxy, and certificates that one provider is trusted by.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::time::Duration;
+
 use endturn::{
     clock::Clock,
     config::{Egress, ProbeLimits, Provider, Proxy as ProxyUse, ProxyServer, Secret},
@@ -91,6 +93,30 @@ async fn probes_go_by_the_proxy_of_their_provider() {
             2 - usize::from(again.connection == Some(Connection::Reused))
         );
     }
+}
+
+#[tokio::test]
+async fn a_tunnel_is_part_of_connecting_and_of_no_later_phase() {
+    let wait = Duration::from_millis(150);
+    let (_server, origin) = answering("https").await;
+    let proxy = Proxy::start(Manner::PassesAfter(wait)).await;
+    let name = proxy.name.replace("127.0.0.1", "localhost");
+    let prober = Prober::new(Clock::system()).unwrap();
+    let provider = behind(&origin, &by("http", &name, None), ProbeLimits::default());
+    let report = probe(&prober, provider, ProbeKind::Canary).await;
+    let phases = report.observation.phases;
+    assert_eq!(
+        report.observation.verdict,
+        Verdict::Complete,
+        "{:?}",
+        report.observation.detail
+    );
+    // The proxy's name was looked up; whatever came after it until the connection was open is one figure.
+    assert!(
+        phases.dns.is_some() && phases.connect.unwrap() >= wait,
+        "{phases:?}"
+    );
+    assert_eq!(phases.request, Some(Duration::ZERO));
 }
 
 #[tokio::test]

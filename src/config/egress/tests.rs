@@ -1,4 +1,4 @@
-use std::fmt::Write;
+use std::{fmt::Write, os::unix::fs::PermissionsExt};
 
 use super::{super::*, *};
 
@@ -204,6 +204,22 @@ fn a_file_without_sound_certificates_is_an_error() {
         missing.starts_with("cannot read the certificates in gone.pem: No such file"),
         "{missing}"
     );
+}
+
+#[test]
+fn what_everybody_may_write_into_vouches_for_nobody() {
+    let place = Place::with(&[("ca.pem", &certificate())]);
+    let set = |name: &str, mode| {
+        fs::set_permissions(place.0.path().join(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set(".", 0o755);
+    for mode in [0o600, 0o644] {
+        set("ca.pem", mode);
+        assert!(place.load("ca = \"ca.pem\"").is_ok(), "{mode:o}");
+    }
+    set("ca.pem", 0o666);
+    let told = place.wrong("ca = \"ca.pem\"");
+    assert_eq!(told, "everybody on this machine may change ca.pem");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! An HTTP proxy on loopback: CONNECT for https, absolute URLs for plain http.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tokio::{
     io::copy_bidirectional,
@@ -14,6 +17,8 @@ use super::server::{Server, drain, request, send, serve};
 pub(crate) enum Manner {
     /// Passes it on.
     Passes,
+    /// The same, but not at once.
+    PassesAfter(Duration),
     /// Passes on what comes with this login, and answers 407 to others.
     Wants(&'static str),
     /// Answers with this status.
@@ -68,6 +73,10 @@ async fn take(mut socket: TcpStream, manner: Manner, asked: Arc<Mutex<Vec<String
         Manner::Answers(status) => answer(&mut socket, status).await,
         Manner::Wants(login) if !request.to_lowercase().contains(&login.to_lowercase()) => {
             answer(&mut socket, 407).await;
+        }
+        Manner::PassesAfter(wait) => {
+            tokio::time::sleep(wait).await;
+            pass(socket, &line, &request).await;
         }
         Manner::Passes | Manner::Wants(_) => pass(socket, &line, &request).await,
     }
