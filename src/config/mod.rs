@@ -10,6 +10,7 @@ mod canaries;
 mod canary_file;
 mod channel;
 mod credential;
+mod egress;
 mod endpoint;
 mod env;
 mod error;
@@ -48,6 +49,7 @@ pub use channel::{
     REPEAT, REPEAT_DEFAULT, Realm, SAMPLE, SIGNING_KEY_BYTES, Template, TemplateError, Way, Webhook,
     WebhookBody, realm, signing_key,
 };
+pub use egress::{Egress, MAX_CA_BYTES, MAX_CA_CERTIFICATES, MAX_CA_FILES, Proxy, ProxyServer};
 pub use endpoint::{MAX_HEADER_BYTES, MAX_HEADERS};
 pub use env::Env;
 pub use error::{ConfigError, Diagnostic, Diagnostics, Found, MAX_FINDINGS, Position, Severity};

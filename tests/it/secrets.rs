@@ -196,6 +196,8 @@ fn configuration(place: &Place, echo: SocketAddr, collector: SocketAddr) {
                 "vertex-claude",
                 "vars = { region = \"us-east-1\", project = \"p\" }\ngoogle = { service_account = { file = \"login.json\" } }",
             ),
+            // By whom the request is handed back with what the proxy is told.
+            provider("proxied", compatible, "proxy = { env = \"PROXY\" }"),
             provider("tapped", compatible, "").replace("100ms", "1h"),
         ]
         .concat(),
@@ -274,6 +276,7 @@ fn command(place: &Place, echo: SocketAddr, args: &[&str]) -> std::process::Comm
     );
     command
         .env("CHANNEL_URL", url)
+        .env("PROXY", format!("http://{MARK}-proxy-user:{MARK}-proxy@{echo}"))
         .env("CHANNEL_BOT", format!("123456:{}", planted("channel-bot")))
         .env(
             "CHANNEL_SECRET",
