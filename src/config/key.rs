@@ -80,7 +80,7 @@ fn read_as(reference: &SecretRef, env: &Env, dir: &Path, checked: Check) -> Resu
             Some(value) => checked(value, &format!("the environment variable {name}")),
             None => Err(KeyError::new(
                 format!("the environment variable {name} is not set"),
-                "set it, or take the key from a file: api_key = { file = \"PATH\" }",
+                "set it, or name a file instead: { file = \"PATH\" }",
             )),
         },
         SecretRef::File(path) => own_file(&dir.join(path), checked),

@@ -39,6 +39,18 @@ const BEDS: [&str; 5] = [
     "wrong.token",
 ];
 
+/// Whose keys are planted.
+const PROVIDERS: [&str; 8] = [
+    "from-env",
+    "from-file",
+    "from-systemd",
+    "anthropic",
+    "gemini",
+    "bedrock",
+    "vertex-claude",
+    "tapped",
+];
+
 /// Where a text that should hold none holds one: what stands around it.
 fn leak(bytes: &[u8]) -> Option<String> {
     let encoded = STANDARD.encode(MARK);
@@ -386,16 +398,7 @@ async fn everything_that_is_shown(addr: SocketAddr) -> Vec<(String, String)> {
             paths.push(path.clone());
             continue;
         }
-        for id in [
-            "from-env",
-            "from-file",
-            "from-systemd",
-            "anthropic",
-            "gemini",
-            "bedrock",
-            "vertex-claude",
-            "tapped",
-        ] {
+        for id in PROVIDERS {
             paths.push(
                 path.replace("{target}", &format!("{id}/m"))
                     + if path.contains("series") {
@@ -456,17 +459,8 @@ async fn no_planted_secret_is_seen_anywhere() {
             .text()
             .await
             .unwrap();
-        let all = [
-            "from-env",
-            "from-file",
-            "from-systemd",
-            "anthropic",
-            "gemini",
-            "bedrock",
-            "vertex-claude",
-            "tapped",
-        ];
-        all.iter()
+        PROVIDERS
+            .iter()
             .all(|id| text.contains(&format!("\"{id}/m\"")))
             .then_some(())
     })
