@@ -86,7 +86,9 @@ fn config(targets: usize, hook: Option<SocketAddr>) -> Config {
              [[alert]]\nname = \"any\"\non = [\"down\", \"partial\", \"degraded\"]\nafter = \"0s\"\ngroup_wait = \"0s\"\nchannels = [\"hook\"]"
         );
     }
-    let models: Vec<String> = (0..targets.div_ceil(PROVIDERS)).map(|n| format!("m{n}")).collect();
+    let models: Vec<String> = (0..targets.div_ceil(PROVIDERS))
+        .map(|n| format!("m{n}"))
+        .collect();
     for n in 0..PROVIDERS {
         let _ = writeln!(
             text,

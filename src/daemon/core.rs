@@ -250,9 +250,9 @@ impl Core {
             news.answers.drain(..).for_each(Answer::give);
             if now >= heartbeat || news.reloaded {
                 heartbeat = now.plus(HEARTBEAT);
-                self.publish(Cause::Heartbeat, now);
+                self.publish(&[Cause::Heartbeat], now);
             } else if now >= figures {
-                self.publish(Cause::Figures, now);
+                self.publish(&[Cause::Figures], now);
             }
             let kept = self.alarm(&news, now >= figures, now);
             if now >= figures {
@@ -414,14 +414,14 @@ impl Core {
 
     /// Publishes transitions and incidents before anything else is done about them.
     fn tell(&mut self, news: &News, now: Timestamp) {
-        if !news.transitions.is_empty() || news.network.is_some() {
-            self.publish(Cause::Transition(&news.transitions), now);
-        }
-        for (phase, incident) in &news.incidents {
-            self.publish(Cause::Incident(*phase, incident), now);
-        }
-        for change in &news.changes {
-            self.publish(Cause::Change(change), now);
+        let moved = !news.transitions.is_empty() || news.network.is_some();
+        let moved = moved.then_some(Cause::Transition(&news.transitions));
+        let incidents = news.incidents.iter();
+        let incidents = incidents.map(|(phase, incident)| Cause::Incident(*phase, incident));
+        let causes = moved.into_iter().chain(incidents);
+        let causes: Vec<_> = causes.chain(news.changes.iter().map(Cause::Change)).collect();
+        if !causes.is_empty() {
+            self.publish(&causes, now);
         }
     }
 
@@ -452,16 +452,16 @@ impl Core {
         }
     }
 
-    fn publish(&mut self, cause: Cause<'_>, now: Timestamp) {
+    fn publish(&mut self, causes: &[Cause<'_>], now: Timestamp) {
         let mut view = self.brain.view(now);
         self.standing
             .look(now, view.targets.iter().map(|target| (&target.id, target.state)));
         self.annotator.fill(&mut view, now);
         // Readers compare with their own wall clock, so the feed is dated by ours, not by the detector's time.
         view.at = self.clock.wall();
-        let event = self.hub.publish(&view, cause, &store_status(&self.writer));
+        let events = self.hub.publish_all(&view, causes, &store_status(&self.writer));
         self.board.follow(&self.hub.snapshot());
-        if let Some(event) = event.filter(|event| event.durable) {
+        for event in events.iter().filter(|event| event.durable) {
             self.writer.send(Record::Event {
                 revision: event.revision,
                 at: event.at,
