@@ -329,6 +329,11 @@ impl Brain {
         self.engine.save()
     }
 
+    /// That of one target, for [`Brain::restore_target`]; `None`: nobody knows it any more.
+    pub fn save_target(&self, target: &TargetId) -> Option<Saved> {
+        self.engine.save_target(target)
+    }
+
     /// Takes up kept detector state and today's spending.
     ///
     /// # Errors
@@ -337,6 +342,15 @@ impl Brain {
         self.take_in(saved, now);
         // First what people declared: it is part of what every target's state was, and holds whatever becomes of the rest.
         self.engine.restore_declared(saved, now)?;
+        self.engine.restore(saved, now)
+    }
+
+    /// Takes up what was kept of one target since.
+    ///
+    /// # Errors
+    /// The state is of an unknown version; nothing was taken up then.
+    pub fn restore_target(&mut self, saved: &Saved, now: Timestamp) -> Result<(), String> {
+        self.take_in(saved, now);
         self.engine.restore(saved, now)
     }
 

@@ -375,7 +375,7 @@ impl Core {
                     let _ = done.send(());
                 }
                 Input::Ack(ack) => {
-                    let done = self.alarms.ack(&ack.what, &ack.by, || self.brain.save(), now);
+                    let done = self.alarms.ack(&ack.what, &ack.by, now);
                     // Whoever asked may have gone.
                     let _ = ack.done.send(done);
                 }
@@ -442,7 +442,8 @@ impl Core {
             changes: &news.changes,
         };
         let facts = (&snapshot.health, decided.routes.routes.as_slice());
-        self.alarms.look(&brought, facts, || self.brain.save(), now)
+        self.alarms
+            .look(&brought, facts, |target| self.brain.save_target(target), now)
     }
 
     /// Health has decided; what the vendors' own pages say is added to its incidents.

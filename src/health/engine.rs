@@ -248,6 +248,11 @@ impl Engine {
         self.keep()
     }
 
+    /// The same of one target and its provider's edge, to be taken up after the whole; `None`: the setup doesn't name it.
+    pub fn save_target(&self, target: &TargetId) -> Option<Saved> {
+        self.target(target).map(|target| self.keep_one(target))
+    }
+
     /// Takes up a kept state: targets are `unknown` until fresh evidence if it is stale, open incidents go on. Targets
     /// that the setup doesn't name are left out. Nothing is changed on an error.
     ///

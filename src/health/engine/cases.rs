@@ -262,6 +262,33 @@ fn a_restart_goes_on_where_it_was() {
 }
 
 #[test]
+fn one_target_that_was_kept_later_is_taken_up_upon_the_whole() {
+    let mut engine = engine();
+    feed(&mut engine, 0, Verdict::Complete);
+    let whole = engine.save();
+    for i in 1..30 {
+        feed(&mut engine, i * 1000, CUT);
+        engine.tick(at(i * 1000 + 1));
+    }
+    let [ill, well] = ["p/m", "p/n"].map(|id| engine.save_target(&id.parse().unwrap()).unwrap());
+    let before = engine.view(at(30_000));
+    assert!(before.targets[0].incident.is_some());
+    let mut again = Engine::new(setup(false, Some(60)), 2, at(30_000));
+    for saved in [&whole, &ill] {
+        again.restore(saved, at(30_000)).unwrap();
+    }
+    assert_eq!(
+        again.view(at(30_000)).targets[0].incident,
+        before.targets[0].incident
+    );
+    assert_eq!(state(&again, 30_000), State::Down);
+    assert_eq!(again.save_target(&"p/m".parse().unwrap()), Some(ill));
+    assert_eq!(again.save_target(&"p/n".parse().unwrap()), Some(well));
+    assert_eq!(again.save(), engine.save());
+    assert_eq!(again.save_target(&"p/gone".parse().unwrap()), None);
+}
+
+#[test]
 fn a_foreign_saved_state_changes_nothing() {
     let mut engine = engine();
     let untouched = engine.save();
