@@ -26,7 +26,7 @@ use crate::{
     clock::{Clock, Timestamp},
     config::Config,
     feed::{Cause, FIGURES_EVERY, HEARTBEAT, Hub, declared::DeclaredBoard, v1},
-    health::{Change, Incident, IncidentPhase, Network, StandingKeeper, Transition},
+    health::{Change, Incident, IncidentPhase, Network, StandingKeeper, Transition, View},
     id::TargetId,
     intake::{Intake, Queue, Sampler},
     official::{Fetcher, Page, Reading},
@@ -127,6 +127,8 @@ pub(crate) struct Core {
     intake: Intake,
     reported: Queue,
     board: Arc<Board>,
+    /// What was published last; `None` before there was anything.
+    view: Option<View>,
     /// Where everybody sees what is declared, and which version of it.
     declared: Arc<DeclaredBoard>,
     shown: u64,
@@ -204,6 +206,7 @@ impl Core {
             intake,
             reported,
             board,
+            view: None,
             sampler: Sampler::default(),
             sums: Sums::default(),
             handle: Handle { inputs, observations },
@@ -454,7 +457,12 @@ impl Core {
     }
 
     fn publish(&mut self, causes: &[Cause<'_>], now: Timestamp) {
-        let mut view = self.brain.view(now);
+        let about = causes.iter().map(about).collect::<Option<Vec<_>>>();
+        let known = self.view.take().zip(about).and_then(|(mut view, about)| {
+            let moved = about.into_iter().flatten();
+            self.brain.view_again(&mut view, moved, now).then_some(view)
+        });
+        let mut view = known.unwrap_or_else(|| self.brain.view(now));
         self.standing
             .look(now, view.targets.iter().map(|target| (&target.id, target.state)));
         self.annotator.fill(&mut view, now);
@@ -462,6 +470,7 @@ impl Core {
         view.at = self.clock.wall();
         let events = self.hub.publish_all(&view, causes, &store_status(&self.writer));
         self.board.follow(&self.hub.snapshot());
+        self.view = Some(view);
         for event in events.iter().filter(|event| event.durable) {
             self.writer.send(Record::Event {
                 revision: event.revision,
@@ -614,6 +623,16 @@ impl News {
                 Act::Change(change) => self.changes.push(change),
             }
         }
+    }
+}
+
+/// The targets that a revision is about; `None`: all of them.
+fn about<'a>(cause: &Cause<'a>) -> Option<Vec<&'a TargetId>> {
+    match *cause {
+        Cause::Transition(moved) => Some(moved.iter().map(|it| &it.target).collect()),
+        Cause::Incident(_, incident) => Some(vec![&incident.target]),
+        Cause::Change(change) => Some(vec![&change.target]),
+        Cause::Figures | Cause::Heartbeat => None,
     }
 }
 

@@ -243,6 +243,18 @@ impl Engine {
         self.show(now.max(self.now))
     }
 
+    /// Brings an earlier view up to date where targets `moved`, and tells their places in it; what only grew older of
+    /// the others (figures, ages) stays as it was. `None`: it shows other targets or another network, and nothing is
+    /// changed.
+    pub fn view_again<'a>(
+        &self,
+        view: &mut View,
+        moved: impl Iterator<Item = &'a TargetId>,
+        now: Timestamp,
+    ) -> Option<Vec<usize>> {
+        self.show_again(view, moved, now.max(self.now))
+    }
+
     /// The state to keep across restarts.
     pub fn save(&self) -> Saved {
         self.keep()
