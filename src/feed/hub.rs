@@ -37,8 +37,11 @@ pub const HEARTBEAT: Duration = Duration::from_secs(5);
 pub const FIGURES_EVERY: Duration = Duration::from_secs(1);
 /// Most events that are kept for readers that lag or come back.
 pub const RING_EVENTS: usize = 512;
-/// Most bytes that those events may take; the newest one is kept whatever its size.
+/// Most bytes that those events may take, unless [`RING_FEEDS`] are more; the newest one is kept whatever its size.
 pub const RING_BYTES: usize = 1 << 20;
+/// As many whole feeds may take their place in any case: once a second all figures may change, and who follows a large
+/// feed and is a moment late still finds what came before them.
+pub const RING_FEEDS: usize = 4;
 /// Most readers of the event stream at a time.
 pub const MAX_SUBSCRIBERS: usize = 12_000;
 
@@ -157,10 +160,12 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    fn push(&mut self, event: Arc<Event>) {
+    /// `feed`: the size of the whole feed.
+    fn push(&mut self, event: Arc<Event>, feed: usize) {
         self.bytes += event.frame.len();
         self.events.push_back(event);
-        while self.events.len() > RING_EVENTS || (self.bytes > RING_BYTES && self.events.len() > 1) {
+        let most = RING_BYTES.max(RING_FEEDS * feed);
+        while self.events.len() > RING_EVENTS || (self.bytes > most && self.events.len() > 1) {
             if let Some(old) = self.events.pop_front() {
                 self.bytes -= old.frame.len();
             }
@@ -322,7 +327,9 @@ impl Hub {
         let new = Arc::new(snapshot(health, &self.tag, Some(&old)));
         let events = events(&old, &new, causes, &revisions, &self.tag);
         if let Some(event) = events.last().cloned() {
-            self.ring_mut(|ring| events.iter().for_each(|event| ring.push(Arc::clone(event))));
+            let feed = new.frame.len();
+            let push = |ring: &mut Ring| events.iter().for_each(|event| ring.push(Arc::clone(event), feed));
+            self.ring_mut(push);
             self.current
                 .send_replace(Arc::new(Current { snapshot: new, event }));
         }

@@ -15,7 +15,7 @@ use endturn::{
     clock::Timestamp,
     feed::{
         Cause, Delta, FIGURES_EVERY, Filter, Hub, Known, MAX_SUBSCRIBERS, RING_BYTES, RING_EVENTS,
-        Subscription, record, v1,
+        RING_FEEDS, Subscription, record, v1,
     },
     health::{
         Declaration, Declares, Figures, Hint, InForce, Incident, IncidentEntry, IncidentPhase, Network,
@@ -476,6 +476,22 @@ fn the_ring_is_bounded_in_bytes_too() {
     let newest = hub.snapshot().revision();
     assert_eq!(hub.known(newest - 7, None), Known::Recent);
     assert_eq!(hub.known(newest - 9, None), Known::Older);
+}
+
+#[test]
+fn a_large_feed_has_room_for_some_of_its_kind() {
+    let hub = hub();
+    let mut view = view(T0, State::Operational);
+    let long = "x".repeat(2 * RING_BYTES);
+    for step in 1..=10 {
+        view.at = T0.plus(Duration::from_secs(step));
+        view.targets[0].reason.text = format!("{step}{long}");
+        hub.publish(&view, Cause::Figures, &ok()).unwrap();
+    }
+    let newest = hub.snapshot().revision();
+    let room = u64::try_from(RING_FEEDS).unwrap();
+    assert_eq!(hub.known(newest - room, None), Known::Recent);
+    assert_eq!(hub.known(newest - room - 1, None), Known::Older);
 }
 
 #[test]
