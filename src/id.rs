@@ -2,7 +2,11 @@
 //!
 //! A target id is `provider/model`; the model may itself hold slashes (`openrouter/meta-llama/llama-3.1-8b`).
 
+mod pattern;
+
 use std::{fmt, str::FromStr, sync::Arc};
+
+pub use pattern::{MAX_PATTERN_BYTES, Pattern, PatternError};
 
 /// Longest provider id in bytes.
 pub const MAX_PROVIDER_BYTES: usize = 64;

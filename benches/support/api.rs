@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use endturn::{
     api::{
-        ApiState, ChangeQuery, Checks, History, HistoryError, IncidentQuery, KeptEvent, Listing,
+        ApiState, ChangeQuery, Checks, Front, History, HistoryError, IncidentQuery, KeptEvent, Listing,
         ObservationQuery, Readiness, router,
     },
     clock::{Clock, Timestamp},
@@ -86,7 +86,7 @@ pub(crate) fn hub(view: &View) -> Arc<Hub> {
 }
 
 /// The API over the hub; event streams end with `closing`.
-pub(crate) fn app(hub: &Arc<Hub>, clock: &Clock, closing: &CancellationToken) -> Router {
+pub(crate) fn app(hub: &Arc<Hub>, clock: &Clock, closing: &CancellationToken) -> Front {
     let state = ApiState::new(
         Arc::clone(hub),
         Arc::new(Board::new(&[], &hub.snapshot())),
@@ -96,7 +96,11 @@ pub(crate) fn app(hub: &Arc<Hub>, clock: &Clock, closing: &CancellationToken) ->
         clock.clone(),
         closing.clone(),
     );
-    router(state, Router::new())
+    Front {
+        router: router(state.clone(), Router::new()),
+        tap: None,
+        api: Some(state),
+    }
 }
 
 /// Where nobody reports.

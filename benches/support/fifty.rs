@@ -16,19 +16,20 @@ use endturn::{
 pub(crate) const TARGETS: usize = 50;
 
 fn target(index: usize) -> TargetView {
-    let percentiles = |p50: f64| Percentiles {
-        p50: Some(p50),
-        p95: Some(p50 * 2.0),
-        p99: Some(p50 * 3.0),
-        n: 338,
+    // No two targets have the same figures, or packing the feed would be too easy.
+    let attempts = 300 + (index as u64 * 7919) % 400;
+    let own = 0.5 + attempts as f64 / 400.0;
+    let percentiles = |typical: f64| {
+        let [p50, p95, p99] =
+            [1.0, 2.1, 3.2].map(|times| Some((typical * own * times * 10.0).round() / 10.0));
+        Percentiles {
+            p50,
+            p95,
+            p99,
+            n: attempts - 74,
+        }
     };
-    let rate = Rate {
-        hits: 5,
-        n: 412,
-        value: Some(5.0 / 412.0),
-        low: Some(0.005),
-        high: Some(0.027),
-    };
+    let rate = |hits: u64| Rate::of(hits, attempts);
     TargetView {
         id: format!("provider-{}/some-model-{index}", index % 9)
             .parse()
@@ -37,7 +38,7 @@ fn target(index: usize) -> TargetView {
         since: Timestamp::from_millis(0),
         reason: Reason {
             code: ReasonCode::Healthy,
-            text: "412 of 412 replies finished in 300 s".to_owned(),
+            text: format!("{attempts} of {attempts} replies finished in 300 s"),
             sources: vec![Source::Canary, Source::Report],
         },
         routing: Routing {
@@ -46,17 +47,17 @@ fn target(index: usize) -> TargetView {
             retry_at: None,
         },
         figures: Figures {
-            attempts: 412,
-            failure_rate: rate,
-            error_rate: rate,
-            truncation_rate: rate,
+            attempts,
+            failure_rate: rate(5),
+            error_rate: rate(3),
+            truncation_rate: rate(2),
             ttft_ms: percentiles(412.3),
             ttfo_ms: percentiles(431.7),
             itl_ms: percentiles(14.2),
             e2e_ms: percentiles(1904.0),
             output_tps: percentiles(71.4),
         },
-        soft_deadline: Duration::from_millis(1129),
+        soft_deadline: Duration::from_millis(1129 + attempts),
         last_complete_at: Some(Timestamp::from_millis(1_781_960_460_000)),
         last_seen_at: Some(Timestamp::from_millis(1_781_960_460_000)),
         served_model: None,

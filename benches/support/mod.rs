@@ -79,6 +79,7 @@ pub(crate) fn job(origin: &str, tokens: usize, purpose: Purpose) -> ProbeJob {
         key: Some(Secret::new("sk-bench-0123456789")),
         cloud: None,
         headers: Vec::new(),
+        egress: endturn::config::Egress::default(),
         reach: None,
         strict_terminal: true,
         polite: true,

@@ -6,6 +6,8 @@
 mod channel;
 pub mod desktop;
 mod facts;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod message;
 mod policy;
 mod queue;

@@ -36,8 +36,8 @@ use crate::{
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Order {
-    /// Target ids, whole providers, or beginnings of ids with a `*` behind them: `anthropic/claude-haiku-4-5`, `anthropic`,
-    /// `openrouter/meta-*`, `*`. At most 64.
+    /// Target ids, whole providers, or patterns in which `*` stands for any characters and `?` for one:
+    /// `anthropic/claude-haiku-4-5`, `anthropic`, `openrouter/meta-*`, `*`. At most 64.
     #[schema(min_items = 1, max_items = 64, examples(json!(["anthropic"])))]
     targets: Vec<String>,
     /// How long it lasts: `2h`, `1h 30m`. Either this or `until`; 1 s to 31 days.

@@ -4,8 +4,8 @@ use std::{collections::VecDeque, convert::Infallible, pin::Pin, time::Duration};
 
 use axum::{
     body::Body,
-    extract::State,
-    http::{HeaderMap, HeaderValue, Uri, header},
+    extract::{Request, State},
+    http::{HeaderValue, header},
     response::Response,
 };
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use tokio::time::Interval;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use utoipa::IntoParams;
 
-use super::{ApiState, history::KeptEvent, openapi::schemas, problem::Problem, query};
+use super::{ApiState, guard::Leave, history::KeptEvent, openapi::schemas, problem::Problem, query};
 use crate::feed::{Delta, Filter, Kind, Known, Subscription};
 
 /// How long a client waits before it connects again, in milliseconds.
@@ -41,7 +41,7 @@ struct EventsQuery {
 /// The feed as server-sent events.
 ///
 /// `id` is the revision. The data of `snapshot` is a `Health`, that of `health`, `incident`, `change` and `heartbeat` a
-/// `Delta`. The stream does not end by itself.
+/// `Delta`. The stream ends with the daemon, and when another configuration no longer lets its reader in.
 #[utoipa::path(get, path = "/v1/events", tag = "now",
     params(EventsQuery, ("Last-Event-ID" = Option<String>, Header, description = "The last revision that was seen")),
     responses(
@@ -49,18 +49,15 @@ struct EventsQuery {
             example = json!("retry: 3000\n\nid: 18231\nevent: snapshot\ndata: {..}\n\n")),
         schemas::Unavailable,
     ))]
-pub(super) async fn follow(
-    State(api): State<ApiState>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+pub(super) async fn follow(State(api): State<ApiState>, request: Request) -> Result<Response, Problem> {
     let EventsQuery {
         targets,
         instance,
         last_event_id,
-    } = query::query(&uri)?;
+    } = query::query(request.uri())?;
     let filter = query::targets(targets.as_deref())?;
-    let last = headers
+    let last = request
+        .headers()
         .get("last-event-id")
         .and_then(|value| value.to_str().ok())
         .or(last_event_id.as_deref());
@@ -74,6 +71,7 @@ pub(super) async fn follow(
     let mut first = start.replay;
     first.push_front(Bytes::from(format!("retry: {RETRY_MS}\n\n")));
     let reader = Reader {
+        leave: api.guard.leave(&request)?,
         first,
         subscription,
         comments,
@@ -162,6 +160,7 @@ fn retold(event: &KeptEvent, filter: Option<&Filter>) -> Option<Bytes> {
 }
 
 struct Reader {
+    leave: Leave,
     first: VecDeque<Bytes>,
     subscription: Subscription,
     comments: Interval,
@@ -172,6 +171,12 @@ struct Reader {
 impl Reader {
     /// The next bytes to write; `None` ends the stream.
     async fn next(&mut self) -> Option<Bytes> {
+        let frame = self.frame().await?;
+        // Every reload publishes a revision, so that whoever is shut out by one is shut out at once.
+        self.leave.holds().then_some(frame)
+    }
+
+    async fn frame(&mut self) -> Option<Bytes> {
         if let Some(frame) = self.first.pop_front() {
             return Some(frame);
         }

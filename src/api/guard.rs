@@ -4,14 +4,13 @@
 use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
-    body::Body,
     extract::{MatchedPath, Request, State},
     http::{self, Extensions, HeaderMap, HeaderName, HeaderValue, Method, Version, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
-use http_body::Body as _;
+use tokio::sync::watch;
 
 use super::{
     access::{self, Need},
@@ -74,6 +73,28 @@ impl Caller {
     }
 }
 
+/// What a request was let in by, for an answer that goes on: another configuration may take it away.
+pub(super) struct Leave {
+    configs: watch::Receiver<Arc<Config>>,
+    need: Need,
+    shown: Shown,
+    host: Option<String>,
+}
+
+impl Leave {
+    /// Whether the request would still be let in. As long as the configuration is the same, that costs one look at a
+    /// number.
+    pub(super) fn holds(&mut self) -> bool {
+        if !self.configs.has_changed().unwrap_or_default() {
+            return true;
+        }
+        let config = Arc::clone(&self.configs.borrow_and_update());
+        let server = &config.server;
+        // Only orders ask how near somebody is, and none of their answers goes on.
+        is_named(self.host.as_deref(), server) && caller(server, self.need, &self.shown, false).is_ok()
+    }
+}
+
 /// The guard: cheap to clone, one per daemon.
 #[derive(Debug, Clone)]
 pub struct Guard {
@@ -115,11 +136,16 @@ impl Guard {
     }
 
     /// Who asks, if that may be.
-    fn admit<B>(&self, request: &http::Request<B>, need: Need, shown: &Shown) -> Result<Caller, Problem> {
+    pub(super) fn admit<B>(
+        &self,
+        request: &http::Request<B>,
+        need: Need,
+        shown: &Shown,
+    ) -> Result<Caller, Problem> {
         let (config, headers) = (self.config(), request.headers());
         let server = &config.server;
         let host = host(request)?;
-        let named = host.is_none_or(|host| is_host_of(host, &server.allowed_hosts));
+        let named = is_named(host, server);
         if !named && need != Need::Nothing {
             let names = OWN_HOSTS.into_iter();
             let names: Vec<&str> = names
@@ -145,6 +171,22 @@ impl Guard {
         })
     }
 
+    /// What that request, which was let in, was let in by.
+    ///
+    /// # Errors
+    /// None that it was not refused for already.
+    pub(super) fn leave(&self, request: &Request) -> Result<Leave, Problem> {
+        let mut configs = self.intake.configs();
+        // One may have come since.
+        configs.mark_changed();
+        Ok(Leave {
+            configs,
+            need: need(request),
+            shown: token::shown(request.method(), request.headers()),
+            host: host(request)?.map(str::to_owned),
+        })
+    }
+
     fn count(&self, client: Option<Client>, cost: f64) -> Result<(), Problem> {
         let Some(client) = client else {
             return Ok(());
@@ -156,10 +198,7 @@ impl Guard {
 
     /// The rest of the way, once it is known who asks.
     async fn pass(&self, mut request: Request, next: Next) -> Result<Response, Problem> {
-        let path = request.uri().path();
-        let route = request.extensions().get::<MatchedPath>();
-        let route = route.map(MatchedPath::as_str);
-        let (need, checks_origin) = (access::need(route, path), access::checks_origin(route));
+        let (need, checks_origin) = (need(&request), access::checks_origin(route(&request)));
         let shown = token::shown(request.method(), request.headers());
         let caller = self.admit(&request, need, &shown)?;
         let (method, headers) = (request.method(), request.headers());
@@ -202,6 +241,14 @@ impl Guard {
             Problem::too_many(detail, 1)
         })
     }
+}
+
+fn route(request: &Request) -> Option<&str> {
+    request.extensions().get().map(MatchedPath::as_str)
+}
+
+fn need(request: &Request) -> Need {
+    access::need(route(request), request.uri().path())
 }
 
 fn peer<B>(request: &http::Request<B>) -> Option<IpAddr> {
@@ -321,7 +368,12 @@ fn host<B>(request: &http::Request<B>) -> Result<Option<&str>, Problem> {
     }
 }
 
-fn has_body(headers: &HeaderMap, body: &Body) -> bool {
+/// Whether this server answers to the name that a request asked by.
+fn is_named(host: Option<&str>, server: &Server) -> bool {
+    host.is_none_or(|host| is_host_of(host, &server.allowed_hosts))
+}
+
+pub(super) fn has_body(headers: &HeaderMap, body: &impl http_body::Body) -> bool {
     headers.contains_key(header::TRANSFER_ENCODING) || body.size_hint().lower() > 0
 }
 

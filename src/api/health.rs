@@ -15,6 +15,7 @@ use utoipa::IntoParams;
 use super::{
     ApiState,
     health_json::{self, HealthDraft},
+    negotiate::takes_gzip,
     openapi::schemas,
     problem::Problem,
     query,
@@ -71,7 +72,8 @@ impl From<PollOne> for Poll {
 #[utoipa::path(get, path = "/v1/health", tag = "now", params(Poll), responses(
     (status = 200, description = "The feed; by Accept the same for monitors",
         content((crate::feed::v1::Health = "application/json"), (HealthDraft = "application/health+json")),
-        headers(("ETag" = String, description = "Names this revision"))),
+        headers(("ETag" = String, description = "Names this revision, packed or plain"),
+            ("Content-Encoding" = String, description = "gzip, where that is accepted and the whole feed is asked for"))),
     (status = 304, description = "If-None-Match names this revision"),
     (status = 503, description = "For monitors: no target is to be used", body = HealthDraft,
         content_type = "application/health+json"),
@@ -90,10 +92,32 @@ pub(super) async fn all(
         let now = api.clock.now();
         return Ok(health_json::answer(&headers, &snapshot, &targets, false, now));
     }
-    Ok(cached(&headers, &snapshot.etag, || match &filter {
-        Some(filter) => snapshot.json_filtered(filter),
-        None => snapshot.json(),
-    }))
+    if let Some(filter) = &filter {
+        return Ok(cached(&headers, &snapshot.etag, || {
+            snapshot.json_filtered(filter)
+        }));
+    }
+    let packed = if takes_gzip(&headers) {
+        snapshot.gzip().await
+    } else {
+        None
+    };
+    Ok(whole(&headers, &snapshot, packed))
+}
+
+/// The whole feed, plain or packed.
+pub(super) fn whole(headers: &HeaderMap, snapshot: &Snapshot, packed: Option<&Bytes>) -> Response {
+    let (tag, body) = match packed {
+        Some(packed) => (&snapshot.gzip_etag, packed.clone()),
+        None => (&snapshot.etag, snapshot.json()),
+    };
+    let mut response = cached(headers, tag, || body);
+    let told = response.headers_mut();
+    told.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
+    if packed.is_some() && told.contains_key(header::CONTENT_TYPE) {
+        told.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
 }
 
 /// The snapshot to answer with: at once, unless the reader has the newest one and wants to wait for a newer.

@@ -10,7 +10,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{query, up};
+use super::{negotiate::weighted, query, up};
 use crate::{
     clock::Timestamp,
     feed::{
@@ -26,18 +26,12 @@ pub(super) const HEALTH_JSON: &str = "application/health+json";
 /// Whether a request asks for this rather than for plain JSON. A wildcard asks for neither.
 pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
     let mut best: [f32; 2] = [0.0; 2];
-    let values = headers.get_all(header::ACCEPT).iter();
-    let texts = values.filter_map(|value| value.to_str().ok());
-    for range in texts.flat_map(|text| text.split(',')) {
-        let mut parts = range.split(';').map(str::trim);
-        let media = parts.next().unwrap_or_default();
+    for (media, weight) in weighted(headers, header::ACCEPT) {
         let place = match media {
             _ if media.eq_ignore_ascii_case(HEALTH_JSON) => 0,
             _ if media.eq_ignore_ascii_case("application/json") => 1,
             _ => continue,
         };
-        let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-        let weight: f32 = weight.map_or(1.0, |weight| weight.parse().unwrap_or(0.0));
         best[place] = weight.max(best[place]);
     }
     best[0] > 0.0 && best[0] >= best[1]

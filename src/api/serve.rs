@@ -17,6 +17,7 @@ use axum::{
     http::{HeaderValue, Version, header},
     response::{IntoResponse, Response},
 };
+use futures_util::future::{self, Either};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -33,8 +34,9 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::{
-    Guard,
+    ApiState,
     guard::{Peer, finish},
+    lane,
     limit::Connected,
 };
 use crate::tap::{self, Line, Tap, Wire};
@@ -84,15 +86,15 @@ impl Default for ServeLimits {
 }
 
 /// What is answered, and by whom.
-#[derive(Clone)]
 pub struct Front {
     /// Everything of our own.
     pub router: Router,
     /// What stands below [`TAP_PATH`], if anything. It passes the guard, but none of our headers: what it answers is the
     /// provider's.
     pub tap: Option<Arc<Tap>>,
-    /// The guard of both, for what a router can't see: connections, and the tap, which needs it.
-    pub guard: Option<Guard>,
+    /// What the router answers from, for what it can't see (connections, and the tap, which needs the guard) and for
+    /// what is answered without it.
+    pub api: Option<ApiState>,
 }
 
 impl From<Router> for Front {
@@ -100,7 +102,7 @@ impl From<Router> for Front {
         Self {
             router,
             tap: None,
-            guard: None,
+            api: None,
         }
     }
 }
@@ -113,7 +115,7 @@ pub async fn serve(
     closing: CancellationToken,
     limits: ServeLimits,
 ) {
-    let front = front.into();
+    let front = Arc::new(front.into());
     let places = Arc::new(Semaphore::new(limits.connections));
     let server = Arc::new(builder(limits.head));
     let graceful = GracefulShutdown::new();
@@ -136,16 +138,16 @@ pub async fn serve(
             continue;
         };
         let Ok(share) = front
-            .guard
+            .api
             .as_ref()
-            .map_or(Ok(None), |guard| guard.connection(peer))
+            .map_or(Ok(None), |api| api.guard.connection(peer))
         else {
             tracing::debug!(%peer, "too many connections from there, one was closed");
             continue;
         };
         let connection = Connection {
             server: Arc::clone(&server),
-            front: front.clone(),
+            front: Arc::clone(&front),
             watcher: graceful.watcher(),
             closing: closing.clone(),
             cut: cut.clone(),
@@ -198,7 +200,7 @@ pub(super) async fn pause(error: &io::Error) {
 
 struct Connection {
     server: Arc<Builder<TokioExecutor>>,
-    front: Front,
+    front: Arc<Front>,
     watcher: Watcher,
     closing: CancellationToken,
     cut: CancellationToken,
@@ -223,7 +225,10 @@ impl Connection {
             service_fn(move |mut request: hyper::Request<Incoming>| {
                 asked.store(true, Ordering::Relaxed);
                 request.extensions_mut().insert(peer);
-                answer(front.clone(), request, line.clone())
+                match front.api.as_ref().and_then(|api| lane::answer(api, &request)) {
+                    Some(answer) => Either::Left(future::ready(Ok(answer))),
+                    None => Either::Right(Box::pin(answer(Arc::clone(&front), request, line.clone()))),
+                }
             })
         };
         let connection = self
@@ -260,7 +265,7 @@ impl Connection {
 }
 
 async fn answer(
-    front: Front,
+    front: Arc<Front>,
     mut request: hyper::Request<Incoming>,
     line: Line,
 ) -> Result<Response, tap::Cut> {
@@ -268,9 +273,9 @@ async fn answer(
     let tapped = path
         .strip_prefix(TAP_PATH)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    match (front.tap, front.guard) {
-        (Some(tap), Some(guard)) if tapped => match guard.admit_to_tap(&mut request) {
-            Ok(()) => Ok(through(&tap, request, line).await?.map(Body::new)),
+    match (&front.tap, &front.api) {
+        (Some(tap), Some(api)) if tapped => match api.guard.admit_to_tap(&mut request) {
+            Ok(()) => Ok(through(tap, request, line).await?.map(Body::new)),
             Err(problem) => {
                 let mut refused = finish(problem.into_response(), request.uri().path());
                 // Its body is not read: see the guard.
@@ -283,7 +288,7 @@ async fn answer(
         },
         _ => {
             let request: Request = request.map(Body::new);
-            match front.router.oneshot(request).await {
+            match front.router.clone().oneshot(request).await {
                 Ok(response) => Ok(response),
                 Err(never) => match never {},
             }

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::{
     config::{
-        AlertRule, Alerts, Config, ConfigError, DatedPrice, Diagnostics, Fitness, Loaded, Model, Note,
-        Origin, Route, RouteTarget, Severity, StatusPage,
+        AlertRule, Alerts, Config, ConfigError, DatedPrice, Diagnostics, Egress, Fitness, Loaded, Model,
+        Note, Origin, Provider, Proxy, Route, RouteTarget, Severity, StatusPage,
     },
     id::{ProviderId, TargetId},
     probe::{
@@ -97,6 +97,10 @@ pub fn write_plan(loaded: &Loaded, colour: bool, out: &mut impl Write) -> io::Re
     }
     writeln!(out, "\n{}", targets(&outlook))?;
     writeln!(out, "\n{}", edges(&outlook))?;
+    let ways: Vec<String> = loaded.config.providers.iter().filter_map(way_out).collect();
+    if !ways.is_empty() {
+        writeln!(out, "\n{}", ways.join("\n"))?;
+    }
     if !loaded.config.routes.is_empty() {
         writeln!(out, "\n{}", routes(&loaded.config.routes))?;
     }
@@ -194,8 +198,11 @@ fn plan_json(loaded: &Loaded) -> Value {
     };
     let provider = |(id, every): &(ProviderId, Option<Duration>)| {
         let page = outlook.pages.get(id);
+        let configured = loaded.config.providers.iter().find(|provider| provider.id == *id);
         json!({
             "id": id.as_str(),
+            "proxy": configured.map(|provider| proxy_json(&provider.egress.proxy)),
+            "ca": configured.map(|provider| provider.egress.roots.len()),
             "reach_every_ms": millis(*every),
             "unverified": outlook.unverified.get(id).copied().unwrap_or_default(),
             "status_page": page.map(|page| json!({ "url": page.url.as_str(), "format": page.format })),
@@ -308,6 +315,34 @@ fn edges(outlook: &Outlook<'_>) -> String {
         table.add_row([id.to_string(), interval(*every), unverified, page]);
     }
     trimmed(&table)
+}
+
+/// How a provider is reached where its entry says something about it.
+fn way_out(provider: &Provider) -> Option<String> {
+    let (proxy, roots) = (&provider.egress.proxy, provider.egress.roots.len());
+    if provider.egress == Egress::default() {
+        return None;
+    }
+    let by = match proxy {
+        Proxy::Environment => "as the environment says".to_owned(),
+        Proxy::Direct => "without a proxy, whatever the environment names".to_owned(),
+        Proxy::Through(server) => format!("by the proxy {}", server.url),
+    };
+    let trusted = match roots {
+        0 => String::new(),
+        1 => ", 1 certificate trusted beside the system's".to_owned(),
+        n => format!(", {n} certificates trusted beside the system's"),
+    };
+    Some(format!("{} is reached {by}{trusted}", provider.id))
+}
+
+/// `false`: none; `null`: the environment's.
+fn proxy_json(proxy: &Proxy) -> Value {
+    match proxy {
+        Proxy::Environment => Value::Null,
+        Proxy::Direct => Value::Bool(false),
+        Proxy::Through(server) => server.url.as_str().into(),
+    }
 }
 
 fn routes(routes: &[Route]) -> String {

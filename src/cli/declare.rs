@@ -31,8 +31,8 @@ Examples:
   endturn pause list
   endturn resume 'openrouter/*'
 
-A target may be an id, a whole provider (anthropic), or the beginning of ids with a * behind it:
-quote the *, or your shell fills it in. docs/operating.md tells what is best for what.";
+A target may be an id, a whole provider (anthropic), or a pattern, where * stands for anything:
+quote it, or your shell fills it in. docs/operating.md tells what is best for what.";
 
 /// Examples of `resume`.
 pub(super) const RESUME_HELP: &str = "\
@@ -61,7 +61,7 @@ Examples:
 /// Arguments that every declaration takes.
 #[derive(Debug, Args)]
 pub struct DeclareArgs {
-    /// Targets: provider/model, a whole provider, or the beginning of ids with a * behind it.
+    /// Targets: provider/model, a whole provider, or a pattern, where * stands for anything.
     #[arg(value_name = "TARGET", required = true)]
     pub targets: Vec<String>,
     /// How long: 30m, 2h, 1h 30m; 1 s to 31 days.

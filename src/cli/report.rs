@@ -39,7 +39,7 @@ pub struct ReportArgs {
     /// Markdown for people, CSV for tables, JSON for programs.
     #[arg(long, value_name = "FORMAT", default_value = "md")]
     pub format: Format,
-    /// Only these: target ids that may end in *, with commas between.
+    /// Only these: ids, providers, patterns as in 'anthropic/*', with commas between.
     #[arg(long, value_name = "PATTERNS", value_parser = patterns)]
     pub targets: Option<String>,
     /// The daemon.

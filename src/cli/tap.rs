@@ -112,7 +112,7 @@ pub(crate) async fn run(args: &TapArgs, clock: Clock) -> Exit {
     let sink = Arc::clone(&shipper);
     let tap = Arc::new(Tap::new(&providers, sink, clock, Handle::current(), &[]));
     if let Err(error) = tap.prepare() {
-        return failed(error);
+        return failed(&error);
     }
     let listener = match tap::listen(args.listen) {
         Ok(listener) => listener,

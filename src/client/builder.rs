@@ -88,7 +88,7 @@ impl Builder {
         self
     }
 
-    /// Follows only these targets; a pattern may end in `*`, as in `anthropic/*`. Others pass as unknown. Without this
+    /// Follows only these targets; `anthropic` or `*haiku*` stand for many. Others pass as unknown. Without this
     /// all are followed.
     pub fn targets<T: Into<String>>(mut self, patterns: impl IntoIterator<Item = T>) -> Self {
         self.targets = patterns.into_iter().map(Into::into).collect();

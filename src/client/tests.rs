@@ -253,7 +253,7 @@ async fn mistakes_are_told_before_anything_begins() {
         );
     }
     assert!(say(at().token("two words")).contains("characters"));
-    assert!(say(at().targets(["a*b"])).contains("before its end"));
+    assert!(say(at().targets(["a b"])).contains("which no target id does"));
     for name in ["", "..", "UP", "a/b", &"x".repeat(65)] {
         assert!(say(at().routes([name])).contains("route's name"), "{name}");
     }

@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use utoipa::ToSchema;
 
-use super::{Channel, Glob};
-use crate::health::{ChangeKind, State};
+use super::Channel;
+use crate::{
+    health::{ChangeKind, State},
+    id::Pattern,
+};
 
 mod file;
 
@@ -38,7 +41,7 @@ pub struct AlertRule {
     /// Its name, unique.
     pub name: String,
     /// Which targets; one of the patterns must match.
-    pub targets: Vec<Glob>,
+    pub targets: Vec<Pattern>,
     /// What is told.
     pub on: Vec<AlertOn>,
     /// How long it must have lasted: a state from the opening of the incident on, the rest from when it was first seen.
@@ -60,7 +63,7 @@ impl AlertRule {
     pub fn standard(name: &str, channels: Vec<String>) -> Self {
         Self {
             name: name.to_owned(),
-            targets: vec![Glob::any()],
+            targets: vec![Pattern::any()],
             on: AlertOn::STANDARD.to_vec(),
             after: Duration::ZERO,
             remind: Some(REMIND_DEFAULT),
@@ -73,7 +76,7 @@ impl AlertRule {
 
     /// Whether it concerns the target of that id.
     pub fn wants(&self, target: &str) -> bool {
-        self.targets.iter().any(|glob| glob.matches_text(target))
+        self.targets.iter().any(|pattern| pattern.matches_text(target))
     }
 }
 

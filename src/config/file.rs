@@ -12,6 +12,7 @@ use super::{
     alert::{AlertFile, AlertsFile},
     canaries::CanarySwitch,
     channel::ChannelFile,
+    egress::{CaFile, ProxyFile},
     maintenance::MaintenanceFile,
     official::OfficialFile,
     route::RouteFile,
@@ -97,6 +98,8 @@ pub(super) struct ProviderFile {
     pub(super) aws: Option<Spanned<AwsFile>>,
     pub(super) google: Option<Spanned<GoogleFile>>,
     pub(super) headers: Option<BTreeMap<Spanned<String>, Spanned<String>>>,
+    pub(super) proxy: Option<Spanned<ProxyFile>>,
+    pub(super) ca: Option<Spanned<CaFile>>,
     pub(super) models: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     pub(super) model: Vec<Spanned<ModelFile>>,

@@ -15,6 +15,8 @@ pub const MAX_SECRET_BYTES: usize = 8 * 1024;
 const OTHERS_READ: u32 = 0o004;
 const OTHERS_WRITE: u32 = 0o002;
 const OTHERS_ENTER: u32 = 0o001;
+/// The worse of what everybody may do with a file.
+const CHANGE: &str = "change";
 /// Where Docker, Podman and Kubernetes put what they are given to hand over.
 const HANDED_OVER: [&str; 2] = ["/run/secrets", "/var/run/secrets"];
 
@@ -78,7 +80,7 @@ fn read_as(reference: &SecretRef, env: &Env, dir: &Path, checked: Check) -> Resu
             Some(value) => checked(value, &format!("the environment variable {name}")),
             None => Err(KeyError::new(
                 format!("the environment variable {name} is not set"),
-                "set it, or take the key from a file: api_key = { file = \"PATH\" }",
+                "set it, or name a file instead: { file = \"PATH\" }",
             )),
         },
         SecretRef::File(path) => own_file(&dir.join(path), checked),
@@ -117,13 +119,18 @@ fn own_file(path: &Path, checked: Check) -> Result<Secret, KeyError> {
     }
 }
 
+/// Whether everybody may write into a file that is no secret, but is believed.
+pub(super) fn is_anybodys(path: &Path) -> bool {
+    exposed(path) == Some(CHANGE)
+}
+
 /// What everybody may do with a file, if anything: its own mode says so, and every directory above lets everybody in.
 fn exposed(path: &Path) -> Option<&'static str> {
     let path = fs::canonicalize(path).ok()?;
     let mode = |path: &Path| fs::metadata(path).map(|meta| meta.permissions().mode());
     let file = mode(&path).ok()?;
     let how = if file & OTHERS_WRITE != 0 {
-        "change"
+        CHANGE
     } else if file & OTHERS_READ != 0 {
         "read"
     } else {

@@ -168,7 +168,8 @@ impl Resolver<'_> {
             let said = Scope::new([entry.get_ref().as_str()]);
             match said {
                 Ok(scope) if !models.iter().any(|model| scope.holds(&model.id)) => {
-                    let help = "name a target or a provider of this file, or the beginning of its ids as in \"anthropic/*\"";
+                    let help =
+                        "name a target or a provider of this file, or write a pattern as in \"anthropic/*\"";
                     self.error(
                         entry,
                         format!("{:?} is no target of this file", entry.get_ref()),

@@ -10,11 +10,11 @@ mod canaries;
 mod canary_file;
 mod channel;
 mod credential;
+mod egress;
 mod endpoint;
 mod env;
 mod error;
 mod file;
-mod glob;
 mod host;
 mod keep;
 mod key;
@@ -49,10 +49,10 @@ pub use channel::{
     REPEAT, REPEAT_DEFAULT, Realm, SAMPLE, SIGNING_KEY_BYTES, Template, TemplateError, Way, Webhook,
     WebhookBody, realm, signing_key,
 };
+pub use egress::{Egress, MAX_CA_BYTES, MAX_CA_CERTIFICATES, MAX_CA_FILES, Proxy, ProxyServer};
 pub use endpoint::{MAX_HEADER_BYTES, MAX_HEADERS};
 pub use env::Env;
 pub use error::{ConfigError, Diagnostic, Diagnostics, Found, MAX_FINDINGS, Position, Severity};
-pub use glob::{Glob, GlobError, MAX_GLOB_BYTES};
 pub use host::{OWN_HOSTS, is_host_of, is_own_host};
 pub use keep::{KEEP_DAY, KEEP_HOUR, KEEP_MINUTE, KEEP_RAW};
 pub use key::{MAX_SECRET_BYTES, read_key_file};

@@ -14,8 +14,6 @@ use super::{
     file::INLINE_SECRET,
 };
 
-/// Keys of the contract that this version doesn't know yet. Silently ignoring one would promise what isn't kept.
-const NOT_YET: [&str; 3] = ["proxy", "ca", "tokens"];
 /// At least this alike (Jaro-Winkler, 0 to 1) for a suggestion.
 const MIN_LIKENESS: f64 = 0.75;
 
@@ -65,13 +63,12 @@ fn explain(message: &str, place: Option<Place>) -> Diagnostic {
     if message.starts_with("unknown field") {
         let name = quoted.next().unwrap_or_default().to_owned();
         let known: Vec<&str> = quoted.collect();
-        if NOT_YET.contains(&name.as_str()) {
-            return Diagnostic::error(format!("`{name}` is not supported in this version"))
-                .at(place)
-                .hiding()
-                .help("take it out; nothing would read it");
-        }
         let help = match nearest(&name, known.iter().copied()) {
+            // `[server]` is known by another key of it: others have a `token` too.
+            _ if name == "tokens" && known.contains(&"allowed_hosts") => {
+                "each token is an entry of its own, [[server.token]]: `endturn token new` writes one"
+                    .to_owned()
+            }
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known here: {}", known.join(", ")),
         };

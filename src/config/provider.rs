@@ -111,6 +111,7 @@ impl Resolver<'_> {
             key: credential.key,
             cloud: credential.cloud,
             headers,
+            egress: self.egress(file.proxy.as_ref(), file.ca.as_ref()),
             reach,
             strict_terminal: file.strict_terminal.unwrap_or(preset.strict_terminal),
             polite: file.polite.or(self.defaults.provider.polite).unwrap_or(true),

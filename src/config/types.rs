@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use url::Url;
 
-use super::{Alerts, PlannedMaintenance, Route, Secret, Server, Telemetry, preset::StatusPage};
+use super::{Alerts, Egress, PlannedMaintenance, Route, Secret, Server, Telemetry, preset::StatusPage};
 use crate::{
     id::{ProviderId, TargetId},
     protocol::{Dialect, Protocol, request::Endpoint},
@@ -107,6 +107,8 @@ pub struct Provider {
     pub cloud: Option<CloudCredential>,
     /// Further request headers.
     pub headers: Vec<(String, String)>,
+    /// The way out to it.
+    pub egress: Egress,
     /// Reachability probe.
     pub reach: Option<Reach>,
     /// Whether a missing terminal event is a truncation by itself.

@@ -19,6 +19,7 @@ use super::{
     annotate::Annotator,
     brain::{Act, Brain, Launch, ProbeRefused, Skipped},
     pulse::Pulse,
+    unsent::Unsent,
     watch::Watch,
 };
 use crate::{
@@ -142,6 +143,7 @@ pub(crate) struct Core {
     stop: CancellationToken,
     /// What the log has told of probes that were not sent.
     skipped: Skipped,
+    unsent: Unsent,
     /// Whether the log was told that the store fails.
     store_failing: bool,
     /// Adds up the time in each state.
@@ -213,6 +215,7 @@ impl Core {
             probes: TaskTracker::new(),
             stop,
             skipped: Skipped::default(),
+            unsent: Unsent::default(),
             store_failing: false,
             standing: StandingKeeper::default(),
             outlet,
@@ -348,6 +351,7 @@ impl Core {
                     news.add(self.brain.finished(id, &observation, now));
                     let observation = Arc::new(*observation);
                     self.outlet.observation(&observation);
+                    self.unsent.note(&observation);
                     // Nobody following is no error.
                     let _ = self.handle.observations.send(Arc::clone(&observation));
                     self.writer.send(Record::Observation((*observation).clone()));
@@ -368,6 +372,7 @@ impl Core {
                 }
                 Input::Reload(config, done) => {
                     news.add(self.brain.reconfigure(&config, now));
+                    self.prober.set_providers(&config.providers);
                     self.intake.configure(&config);
                     self.annotator.reconfigure(&config);
                     self.watch.follow(&config);

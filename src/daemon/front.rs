@@ -95,12 +95,11 @@ pub(super) fn front(
     .with_alerting(Arc::new(bell))
     .with_control(Arc::new(desk), Arc::clone(&shelf.declared));
     let tools = mcp::routes(Arc::new(Inside(state.clone())), closing);
-    let guard = state.guard.clone();
     let pages = api::page::routes().with_state(shelf);
     api::Front {
-        router: api::router(state, pages.merge(tools)),
+        router: api::router(state.clone(), pages.merge(tools)),
         tap: Some(tap),
-        guard: Some(guard),
+        api: Some(state),
     }
 }
 

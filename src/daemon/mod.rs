@@ -20,6 +20,7 @@ mod pulse;
 mod shelf;
 mod sockets;
 pub mod systemd;
+mod unsent;
 mod watch;
 
 pub use assemble::{Daemon, StartError, StorePlace};

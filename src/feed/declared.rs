@@ -37,7 +37,7 @@ pub struct Declaration {
     /// What, when, who and why.
     #[serde(flatten)]
     pub declared: Declared,
-    /// Target ids, providers, or beginnings of ids with a `*` behind them.
+    /// Target ids, providers, or patterns in which `*` stands for any characters and `?` for one.
     pub targets: Vec<String>,
     /// Whether it is in force now; else it is still to begin.
     pub active: bool,
@@ -71,7 +71,7 @@ impl Declaration {
     pub fn new(one: &health::Declaration, now: Timestamp) -> Self {
         Self {
             declared: one.into(),
-            targets: one.targets.patterns().to_vec(),
+            targets: one.targets.patterns(),
             active: one.is_active(now),
             planned: one.planned,
         }

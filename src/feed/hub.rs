@@ -21,6 +21,7 @@ use super::{
     delta::{IncidentChange, Transition},
     filter::Filter,
     frame::{Builder, Frame, Key, Kind, write_json},
+    packed::Packed,
     record::Change,
     subscription::Subscription,
     v1::{Head, Health, Identity, StoreStatus},
@@ -103,7 +104,10 @@ pub struct Snapshot {
     pub health: Health,
     /// Strong entity tag, quotes included.
     pub etag: String,
+    /// That of the body packed by gzip.
+    pub gzip_etag: String,
     frame: Frame,
+    packed: Packed,
 }
 
 impl Snapshot {
@@ -120,6 +124,16 @@ impl Snapshot {
     /// The body of `GET /v1/health`.
     pub fn json(&self) -> Bytes {
         self.frame.json()
+    }
+
+    /// The same packed by gzip, where somebody has asked for it before.
+    pub fn gzip_made(&self) -> Option<&Bytes> {
+        self.packed.made()
+    }
+
+    /// The same packed by gzip, made now if need be. `None`: it can't be, for want of a thread.
+    pub async fn gzip(&self) -> Option<&Bytes> {
+        self.packed.of(self.json()).await
     }
 
     /// The body of `GET /v1/health?targets=`.
@@ -432,10 +446,12 @@ fn snapshot(health: Health, tag: &str, old: Option<&Snapshot>) -> Snapshot {
         health.providers.iter().map(|p| (Key::Provider(p.id.clone()), p)),
         |provider, out| write_json(out, provider),
     );
-    let etag = format!("\"{}-{tag}\"", health.head.revision);
+    let revision = health.head.revision;
     Snapshot {
-        etag,
+        etag: format!("\"{revision}-{tag}\""),
+        gzip_etag: format!("\"{revision}-{tag}-gzip\""),
         frame: out.finish(),
+        packed: Packed::default(),
         health,
     }
 }

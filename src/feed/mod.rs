@@ -9,6 +9,7 @@ pub(crate) mod fixture;
 mod frame;
 mod hub;
 pub mod outcome;
+mod packed;
 mod pairs;
 pub mod record;
 pub mod reliability;
@@ -22,7 +23,7 @@ pub mod validation;
 mod wire;
 
 pub use delta::{Delta, IncidentChange, Transition};
-pub use filter::{Filter, FilterError, MAX_PATTERN_BYTES, MAX_PATTERNS};
+pub use filter::{Filter, FilterError, MAX_PATTERNS};
 pub use frame::Kind;
 pub use hub::{
     Cause, Event, FIGURES_EVERY, Full, HEARTBEAT, Hub, Known, MAX_SUBSCRIBERS, RING_BYTES, RING_EVENTS,

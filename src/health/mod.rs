@@ -44,6 +44,6 @@ pub use identity::{
 };
 pub use machine::Machine;
 pub use numbers::{DetectorNumbers, Numbers, numbers};
-pub use scope::{MAX_SCOPE_PATTERN_BYTES, MAX_SCOPE_PATTERNS, Scope, ScopeError};
+pub use scope::{MAX_SCOPE_PATTERNS, Scope, ScopeError};
 pub use standing::{MAX_UNWATCHED, Standing, StandingKeeper, StateTimes};
 pub use types::*;

@@ -3,13 +3,13 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::{
     BodyError, Format, body,
@@ -57,7 +57,7 @@ struct Hall {
     clock: Clock,
     desk: Mutex<Desk>,
     guests: Mutex<Guests>,
-    config: RwLock<Arc<Config>>,
+    config: watch::Sender<Arc<Config>>,
     places: Arc<Semaphore>,
     /// Bodies that found no places.
     refused: AtomicU64,
@@ -108,7 +108,7 @@ impl Intake {
             clock,
             desk: Mutex::default(),
             guests: Mutex::default(),
-            config: RwLock::new(Arc::new(config.clone())),
+            config: watch::Sender::new(Arc::new(config.clone())),
             places: Arc::new(Semaphore::new(MAX_WAITING)),
             refused: AtomicU64::new(0),
             queue,
@@ -136,12 +136,17 @@ impl Intake {
         guests.others.retain(|target, _| !configured.contains(target));
         guests.configured = configured;
         drop(guests);
-        *self.0.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config.clone());
+        self.0.config.send_replace(Arc::new(config.clone()));
     }
 
     /// The configuration in force: who is known, and who may report.
     pub fn config(&self) -> Arc<Config> {
-        Arc::clone(&self.0.config.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.0.config.borrow())
+    }
+
+    /// The same for those who must notice that another one is in force.
+    pub fn configs(&self) -> watch::Receiver<Arc<Config>> {
+        self.0.config.subscribe()
     }
 
     /// Takes the reports of a body from somebody of that trust. Blocks for the time that it takes to read so many

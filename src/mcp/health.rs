@@ -23,7 +23,7 @@ const LINES: usize = 20;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
-    /// Ids, each of which may end in `*`.
+    /// Ids, providers, or patterns of ids.
     #[serde(default)]
     targets: Vec<String>,
 }

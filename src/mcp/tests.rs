@@ -338,7 +338,11 @@ async fn replies_are_judged_by_the_gate() {
 async fn what_is_wrong_is_told_to_whoever_called() {
     for (name, arguments, says) in [
         ("provider_health", json!({"target": "p0/m"}), "unknown field"),
-        ("provider_health", json!({"targets": ["a*b"]}), "before its end"),
+        (
+            "provider_health",
+            json!({"targets": ["a b"]}),
+            "which no target id does",
+        ),
         ("provider_health", json!({"targets": ["a,b"]}), "comma"),
         (
             "provider_health",

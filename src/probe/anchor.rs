@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::config::Config;
+use crate::config::{Config, Proxy};
 
 /// Longest wait for one anchor (`docs/detection.md`).
 pub const ANCHOR_LIMIT: Duration = Duration::from_millis(300);
@@ -21,8 +21,8 @@ pub const MAX_NAMES: usize = 4;
 pub struct Anchors {
     /// `host:port` to connect to.
     pub hosts: Vec<String>,
-    /// `host:port` of providers by name, of which one must resolve: anchors are addresses and prove nothing about our
-    /// resolver, whose failure would else look like everybody's.
+    /// `host:port` of providers by name, or of the proxies before them, of which one must resolve: anchors are addresses
+    /// and prove nothing about our resolver, whose failure would else look like everybody's.
     pub names: Vec<String>,
 }
 
@@ -31,10 +31,13 @@ impl Anchors {
     pub fn of(config: &Config) -> Self {
         let mut names = Vec::new();
         for provider in &config.providers {
-            if let (Some(url::Host::Domain(name)), Some(port)) = (
-                provider.base_url.host(),
-                provider.base_url.port_or_known_default(),
-            ) {
+            // Behind a proxy the proxy looks the provider up, and our resolver need not know it.
+            let asked = match &provider.egress.proxy {
+                Proxy::Through(server) => &server.url,
+                Proxy::Environment | Proxy::Direct => &provider.base_url,
+            };
+            if let (Some(url::Host::Domain(name)), Some(port)) = (asked.host(), asked.port_or_known_default())
+            {
                 let name = format!("{name}:{port}");
                 if names.len() < MAX_NAMES && !names.contains(&name) {
                     names.push(name);
@@ -86,6 +89,7 @@ async fn anchors(hosts: &[String]) -> Vec<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{config::ProxyServer, probe::fixture};
 
     #[tokio::test]
     async fn anchors_answer_in_order() {
@@ -99,6 +103,26 @@ mod tests {
         drop(closed);
         assert_eq!(anchors(&hosts).await, [false, true, false]);
         assert!(anchors(&[]).await.is_empty());
+    }
+
+    #[test]
+    fn behind_a_proxy_it_is_the_proxy_that_is_looked_up() {
+        let mut config = fixture::config(1, Duration::from_secs(60));
+        config.providers[0].base_url = "https://api.example/v1".parse().unwrap();
+        for (proxy, name) in [
+            (Proxy::Environment, "api.example:443"),
+            (Proxy::Direct, "api.example:443"),
+            (
+                Proxy::Through(ProxyServer {
+                    url: "http://proxy.example:3128".parse().unwrap(),
+                    login: None,
+                }),
+                "proxy.example:3128",
+            ),
+        ] {
+            config.providers[0].egress.proxy = proxy;
+            assert_eq!(Anchors::of(&config).names, [name]);
+        }
     }
 
     #[tokio::test]

@@ -5,8 +5,12 @@
 
 use std::{error::Error, io};
 
-use super::Seen;
-use crate::{protocol::ErrorClass, verdict::Fault};
+use super::Marks;
+use crate::{
+    link::{is_tunnel, proxy_fault},
+    protocol::ErrorClass,
+    verdict::Fault,
+};
 
 /// Where in the exchange it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,14 +22,25 @@ pub(super) enum Stage {
 }
 
 /// Classifies a failure of the HTTP client. The URL, whose query may hold a secret, is left out of the words.
-pub(super) fn fault(error: reqwest::Error, stage: Stage, seen: Seen) -> Fault {
-    Fault {
-        class: class(&error, stage, seen),
-        detail: innermost(&error.without_url()),
+pub(super) fn fault(error: reqwest::Error, stage: Stage, marks: &Marks) -> Fault {
+    let proxy = marks.proxy().filter(|_| stopped_by_proxy(&error, stage));
+    let class = class(&error, stage, marks);
+    let why = innermost(&error.without_url());
+    match proxy {
+        Some(proxy) => proxy_fault(proxy, &why),
+        None => Fault { class, detail: why },
     }
 }
 
-fn class(error: &reqwest::Error, stage: Stage, seen: Seen) -> ErrorClass {
+/// Whether a request that goes by a proxy got no further: there is no tunnel, or, for plain http, which the proxy itself
+/// is spoken to in, no connection.
+fn stopped_by_proxy(error: &reqwest::Error, stage: Stage) -> bool {
+    let plain = error.url().is_some_and(|url| url.scheme() == "http");
+    stage == Stage::Head && error.is_connect() && (plain || chain(error).any(is_tunnel))
+}
+
+fn class(error: &reqwest::Error, stage: Stage, marks: &Marks) -> ErrorClass {
+    let seen = marks.seen();
     if error.is_builder() {
         ErrorClass::InvalidRequest
     } else if stage == Stage::Head && (error.is_dns() || (seen.dns_start.is_some() && seen.dns_end.is_none()))

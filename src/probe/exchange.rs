@@ -13,6 +13,7 @@ use crate::{
     clock::Clock,
     config::ProbeLimits,
     health::Deadlines,
+    link::proxy_fault,
     protocol::{Decoder, ErrorClass, Protocol, ProviderError, StreamEvent, decode_body},
     verdict::{Connection, Ending, Fault, Timeline},
 };
@@ -125,7 +126,7 @@ impl Run<'_> {
                 }
                 () = marks.moved() => self.watch.marks(marks.seen()),
                 () = self.alarm.fired() => {
-                    if let Some(end) = self.expired() {
+                    if let Some(end) = self.expired(marks.proxy()) {
                         return Err(end);
                     }
                 }
@@ -194,7 +195,7 @@ impl Run<'_> {
                     }
                 }
                 () = self.alarm.fired() => {
-                    if let Some(end) = self.expired() {
+                    if let Some(end) = self.expired(None) {
                         return end;
                     }
                 }
@@ -315,8 +316,9 @@ impl Run<'_> {
         Ending::Failed(Fault { class, detail })
     }
 
-    /// The timer fired: which deadline was that, and is it an end?
-    fn expired(&mut self) -> Option<(Duration, Ending)> {
+    /// The timer fired: which deadline was that, and is it an end? `proxy`: what a connection is waited for by. Who of
+    /// the two is slow can't be told then.
+    fn expired(&mut self, proxy: Option<&str>) -> Option<(Duration, Ending)> {
         let now = self.alarm.now();
         let (due, what) = self.watch.next();
         if due > now {
@@ -334,6 +336,9 @@ impl Run<'_> {
                 self.slow = true;
                 (self.on_slow)();
                 return None;
+            }
+            Expired::Connect if let Some(proxy) = proxy => {
+                Ending::Failed(proxy_fault(proxy, &within("no connection", start)))
             }
             Expired::Connect if self.watch.resolving() => fault(ErrorClass::Dns, within("no address", start)),
             Expired::Connect => fault(ErrorClass::Connect, within("no connection", start)),

@@ -54,6 +54,7 @@ pub(super) fn config(models: usize, every: Duration) -> Config {
             key: Some(Secret::new("planted-key")),
             cloud: None,
             headers: Vec::new(),
+            egress: crate::config::Egress::default(),
             reach: Some(reach(every)),
             strict_terminal: true,
             polite: true,

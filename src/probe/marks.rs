@@ -4,7 +4,7 @@
 //! reads, and is woken when a mark moves, because its deadlines depend on them.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -18,6 +18,7 @@ pub struct Marks {
     clock: Clock,
     moved: Notify,
     seen: Mutex<Seen>,
+    proxy: OnceLock<String>,
 }
 
 /// The readings.
@@ -29,7 +30,7 @@ pub struct Seen {
     pub dns_end: Option<Duration>,
     /// The connector was asked for a connection.
     pub connect_start: Option<Duration>,
-    /// The connection is open, TLS included.
+    /// The connection is open, a proxy's tunnel and TLS included.
     pub connect_end: Option<Duration>,
     /// The open connection took the request.
     pub handed: Option<Duration>,
@@ -68,7 +69,7 @@ impl Seen {
         self.dns_end?.checked_sub(self.dns_start?)
     }
 
-    /// Length of TCP connect and TLS handshake, name resolution apart.
+    /// Length of TCP connect and TLS handshake, name resolution apart; through a proxy, of all that lies between.
     pub fn connect(&self) -> Option<Duration> {
         let start = self.dns_end.or(self.connect_start)?;
         self.connect_end?.checked_sub(start)
@@ -82,7 +83,19 @@ impl Marks {
             clock,
             moved: Notify::new(),
             seen: Mutex::default(),
+            proxy: OnceLock::new(),
         }
+    }
+
+    /// The request goes by the proxy of that name, `host:port`: names and connections are then the proxy's, until its
+    /// tunnel is open.
+    pub fn goes_by(&self, proxy: String) {
+        let _ = self.proxy.set(proxy);
+    }
+
+    /// The proxy that it goes by.
+    pub fn proxy(&self) -> Option<&str> {
+        self.proxy.get().map(String::as_str)
     }
 
     /// The marks so far.

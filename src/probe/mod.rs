@@ -10,6 +10,7 @@ mod client;
 mod credential;
 mod deadlines;
 mod exchange;
+mod exits;
 #[cfg(test)]
 mod fixture;
 mod hooks;

@@ -7,9 +7,10 @@ use std::{
 };
 
 use super::{
-    Call, ClientError, ReqwestTransport, Transport, canary,
+    Call, ClientError, Transport, canary,
     credential::Credentials,
     exchange::{Outcome, Plan, exchange},
+    exits::Exits,
     reach,
     scrub::Scrub,
     wire,
@@ -134,7 +135,7 @@ pub struct ProbeReport {
 /// Sends probes. Holds the HTTP clients, so that connections are kept between probes. One per process.
 pub struct Prober {
     clock: Clock,
-    transport: Arc<dyn Transport>,
+    exits: Exits,
     credentials: Credentials,
     /// When each provider last had a new connection opened, as [`Clock::mono`].
     opened: Mutex<HashMap<ProviderId, Duration>>,
@@ -148,18 +149,26 @@ impl Prober {
 
     /// Over the network, trusting these root certificates (DER) beside the system's.
     pub fn with_roots(clock: Clock, extra_roots: &[Vec<u8>]) -> Result<Self, ClientError> {
-        let transport = ReqwestTransport::new(extra_roots)?;
-        Ok(Self::with_transport(clock, Arc::new(transport)))
+        Ok(Self::over(clock, Exits::new(extra_roots)?))
     }
 
-    /// Over any transport.
+    /// Over any transport, whatever way out a provider asks for.
     pub fn with_transport(clock: Clock, transport: Arc<dyn Transport>) -> Self {
+        Self::over(clock, Exits::One(transport))
+    }
+
+    fn over(clock: Clock, exits: Exits) -> Self {
         Self {
             credentials: Credentials::new(clock.clone()),
             clock,
-            transport,
+            exits,
             opened: Mutex::default(),
         }
+    }
+
+    /// Other providers from now on: connections by a way out that none of them takes are given up.
+    pub fn set_providers(&self, providers: &[Provider]) {
+        self.exits.keep(providers);
     }
 
     /// Runs one probe. A failed probe is data, not an error. `on_slow` is called at most once: at the soft deadline
@@ -184,7 +193,10 @@ impl Prober {
         let mut done = match call {
             Ok(call) => {
                 scrub.add_sent(&call.headers);
-                self.exchange(job, call, &mut told).await
+                match self.exits.of(&job.provider.egress) {
+                    Ok(transport) => self.exchange(job, &*transport, call, &mut told).await,
+                    Err(error) => unsent(Ending::Failed(wire::invalid(error.to_string()))),
+                }
             }
             Err(fault) => unsent(Ending::Failed(fault)),
         };
@@ -194,7 +206,13 @@ impl Prober {
 
     /// Sends, and once more where a kept connection died before the answer began: that is a race with the server's
     /// idle limit, not an outage.
-    async fn exchange(&self, job: &ProbeJob, mut call: Call, on_slow: &mut (dyn FnMut() + Send)) -> Done {
+    async fn exchange(
+        &self,
+        job: &ProbeJob,
+        transport: &dyn Transport,
+        mut call: Call,
+        on_slow: &mut (dyn FnMut() + Send),
+    ) -> Done {
         // A kept connection can be dead without a word; what judges the edge opens its own each time.
         call.fresh = job.kind == ProbeKind::Reach
             || job.purpose != Purpose::Scheduled
@@ -204,11 +222,11 @@ impl Prober {
             limits: limits(job),
             stream: (job.kind != ProbeKind::Reach).then_some((job.provider.protocol, job.deadlines)),
         };
-        let first = exchange(&*self.transport, &self.clock, plan(call.clone()), on_slow).await;
+        let first = exchange(transport, &self.clock, plan(call.clone()), on_slow).await;
         let retried = !call.fresh && died_stale(&first);
         let outcome = if retried {
             call.fresh = true;
-            let again = exchange(&*self.transport, &self.clock, plan(call), on_slow).await;
+            let again = exchange(transport, &self.clock, plan(call), on_slow).await;
             Outcome {
                 slow: again.slow || first.slow,
                 ..again

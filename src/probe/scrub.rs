@@ -6,7 +6,7 @@ use http::HeaderMap;
 use url::Url;
 
 use crate::{
-    config::{CloudCredential, Provider, Secret},
+    config::{CloudCredential, Provider, Proxy, Secret},
     protocol::StreamEvent,
     verdict::{Ending, Timeline},
 };
@@ -21,7 +21,7 @@ const MIN_CUT_BYTES: usize = 8;
 const SECRET_HEADERS: [&str; 5] = ["auth", "key", "token", "secret", "cookie"];
 
 /// The secrets of one provider: its credential and what was made from it, what stands in its URL's query and password,
-/// and the values of its own headers that are named like a secret.
+/// what its proxy is told, and the values of its own headers that are named like a secret.
 pub(super) struct Scrub {
     secrets: Vec<Secret>,
 }
@@ -33,6 +33,7 @@ impl Scrub {
         scrub.add(provider.key.iter().cloned());
         scrub.add(provider.cloud.iter().flat_map(cloud_secrets));
         scrub.add(url_secrets(&provider.base_url));
+        scrub.add(proxy_secrets(&provider.egress.proxy));
         scrub.add(header_secrets(&provider.headers));
         scrub
     }
@@ -188,6 +189,21 @@ fn sent_secrets(value: &str) -> Vec<Secret> {
 fn url_secrets(url: &Url) -> Vec<Secret> {
     let values = url.query_pairs().map(|(_, value)| Secret::new(&value));
     values.chain(url.password().map(Secret::new)).collect()
+}
+
+/// The password, and both in the form in which they are sent.
+fn proxy_secrets(proxy: &Proxy) -> Vec<Secret> {
+    let Proxy::Through(server) = proxy else {
+        return Vec::new();
+    };
+    let login = server
+        .login
+        .as_ref()
+        .and_then(|login| login.expose().split_once(':'));
+    let password = login.map(|(_, password)| Secret::new(password));
+    let sent = server.authorization();
+    let sent = sent.as_ref().and_then(|value| value.to_str().ok());
+    sent.into_iter().flat_map(sent_secrets).chain(password).collect()
 }
 
 fn header_secrets(headers: &[(String, String)]) -> impl Iterator<Item = Secret> {

@@ -186,6 +186,7 @@ fn job(kind: ProbeKind) -> ProbeJob {
         key: Some(Secret::new(KEY)),
         cloud: None,
         headers: vec![("x-team".to_owned(), "red".to_owned())],
+        egress: crate::config::Egress::default(),
         reach: Some(models(ms(5000))),
         strict_terminal: true,
         polite: true,

@@ -256,7 +256,7 @@ pub enum ErrorClass {
     Overloaded,
     /// The provider broke.
     ServerError,
-    /// The request was malformed.
+    /// The request was malformed; before anything was sent: it could not be, by us or by a proxy of ours.
     InvalidRequest,
     /// The answer is none of the known shapes, or broke a limit of ours.
     Protocol,

@@ -24,6 +24,7 @@ mod serve;
 mod shared;
 mod status;
 mod upstream;
+mod upstreams;
 
 pub use body::Reply;
 pub use counts::{CountsView, UnjudgedView, VerdictsView};

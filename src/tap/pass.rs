@@ -3,7 +3,7 @@
 use std::{
     error::Error,
     fmt,
-    sync::{Arc, OnceLock, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
@@ -23,7 +23,8 @@ use super::{
     place::{self, Place, Refusal},
     recorder::Recorder,
     shared::Shared,
-    upstream::{ClientError, Upstream, head_fault, is_reset},
+    upstream::{ClientError, is_reset},
+    upstreams::Upstreams,
 };
 use crate::{
     clock::Clock,
@@ -34,9 +35,7 @@ use crate::{
 /// Passes requests on. One per process.
 pub struct Tap {
     desk: Arc<Desk>,
-    /// Made when it is first needed: it reads the system's roots.
-    upstream: OnceLock<Result<Upstream, ClientError>>,
-    extra_roots: Vec<Vec<u8>>,
+    upstreams: Upstreams,
     places: RwLock<Vec<Arc<Place>>>,
     /// Names beside our own that it answers to.
     hosts: RwLock<Vec<String>>,
@@ -66,8 +65,7 @@ impl Tap {
     ) -> Self {
         let tap = Self {
             desk: Arc::new(Desk::new(clock, sink, runtime)),
-            upstream: OnceLock::new(),
-            extra_roots: extra_roots.to_vec(),
+            upstreams: Upstreams::new(extra_roots),
             places: RwLock::default(),
             hosts: RwLock::default(),
         };
@@ -75,17 +73,15 @@ impl Tap {
         tap
     }
 
-    /// Makes ready what the first request would, some milliseconds.
+    /// Makes ready what the first request would, some milliseconds for each way out.
     ///
     /// # Errors
     /// The TLS library refuses its settings, and will for every request.
-    pub fn prepare(&self) -> Result<(), &ClientError> {
-        self.upstream().map(|_| ())
-    }
-
-    fn upstream(&self) -> Result<&Upstream, &ClientError> {
-        let upstream = self.upstream.get_or_init(|| Upstream::new(&self.extra_roots));
-        upstream.as_ref()
+    pub fn prepare(&self) -> Result<(), ClientError> {
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        places
+            .iter()
+            .try_for_each(|place| self.upstreams.of(&place.egress).map(drop))
     }
 
     /// Other providers from now on; exchanges under way go on.
@@ -97,6 +93,7 @@ impl Tap {
                 Err(error) => tracing::warn!(%error, "not passed on to"),
             }
         }
+        self.upstreams.keep(&places);
         *self.places.write().unwrap_or_else(PoisonError::into_inner) = places;
     }
 
@@ -142,7 +139,7 @@ impl Tap {
                 return Ok(refuse(&refusal));
             }
         };
-        let upstream = match self.upstream() {
+        let upstream = match self.upstreams.of(&place.egress) {
             Ok(upstream) => upstream,
             Err(error) => return Ok(problem(StatusCode::BAD_GATEWAY, &error.to_string())),
         };
@@ -170,7 +167,7 @@ impl Tap {
             Ok(answered) => answered,
             Err(error) => {
                 let now = self.desk.clock.mono();
-                let (fault, connecting) = head_fault(&error);
+                let (fault, connecting) = upstream.head_fault(&error);
                 tracing::debug!(provider = %place.id, why = fault.detail, "no answer to pass on");
                 if connecting || is_reset(&error) {
                     line.reset();
@@ -260,7 +257,7 @@ fn refuse(refusal: &Refusal) -> Response<Reply> {
     let status = match refusal {
         Refusal::Provider(_) => StatusCode::NOT_FOUND,
         Refusal::DotSegment | Refusal::Form => StatusCode::BAD_REQUEST,
-        Refusal::BaseUrl(_) => StatusCode::BAD_GATEWAY,
+        Refusal::BaseUrl(_) | Refusal::PlainProxy(_) => StatusCode::BAD_GATEWAY,
         Refusal::Host => StatusCode::MISDIRECTED_REQUEST,
     };
     problem(status, &refusal.to_string())

@@ -1,8 +1,14 @@
 //! Where a request may go: below the base URL of a configured provider, and nowhere else.
 
+use std::sync::Arc;
+
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
-use crate::{config::Provider, id::ProviderId, protocol::Protocol};
+use crate::{
+    config::{Egress, Provider, Proxy},
+    id::ProviderId,
+    protocol::Protocol,
+};
 
 /// How often a path is decoded in the search for dot segments: whoever packs deeper than this is turned away.
 const MAX_DECODES: usize = 4;
@@ -19,6 +25,11 @@ pub enum Refusal {
     /// The provider's base URL can't be spoken to.
     #[error("the base url of provider {0} is none that can be passed on to")]
     BaseUrl(ProviderId),
+    /// The provider lies behind a proxy, and isn't spoken to by https.
+    #[error(
+        "provider {0} has a proxy, and the tap goes through one to https only: its base url is plain http"
+    )]
+    PlainProxy(ProviderId),
     /// It isn't a path on this server.
     #[error("only paths of this server are passed on: neither CONNECT nor an absolute url")]
     Form,
@@ -36,6 +47,8 @@ pub(super) struct Place {
     pub(super) preset: String,
     pub(super) protocol: Protocol,
     pub(super) strict_terminal: bool,
+    /// The way out to it.
+    pub(super) egress: Egress,
     scheme: Scheme,
     authority: Authority,
     /// Segments of the base URL's path; of one that names the model, those before it.
@@ -67,6 +80,14 @@ impl Place {
             preset: provider.preset.clone(),
             protocol: provider.protocol,
             strict_terminal: provider.strict_terminal,
+            egress: Egress {
+                // What the environment says is for the probes.
+                proxy: match &provider.egress.proxy {
+                    Proxy::Environment | Proxy::Direct => Proxy::Direct,
+                    through @ Proxy::Through(_) => through.clone(),
+                },
+                roots: Arc::clone(&provider.egress.roots),
+            },
             scheme,
             authority: authority.parse().map_err(|_| wrong())?,
             base: url
@@ -97,10 +118,13 @@ impl Place {
     /// client's base URL may hold all of the provider's base path, its last segments, or none of it.
     ///
     /// # Errors
-    /// The path would lead out of the base path.
+    /// The path would lead out of the base path, or nothing is passed on there at all.
     pub(super) fn url(&self, rest: &str, query: Option<&str>) -> Result<Uri, Refusal> {
         if climbs(rest) {
             return Err(Refusal::DotSegment);
+        }
+        if self.egress.proxy != Proxy::Direct && self.scheme != Scheme::HTTPS {
+            return Err(Refusal::PlainProxy(self.id.clone()));
         }
         let mut path = String::new();
         for segment in &self.base[..self.missing(rest)] {

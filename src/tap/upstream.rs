@@ -17,7 +17,10 @@ use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
-    client::legacy::{self, Client, connect::HttpConnector},
+    client::legacy::{
+        self, Client, ResponseFuture,
+        connect::{HttpConnector, proxy::Tunnel},
+    },
     rt::{TokioExecutor, TokioTimer},
 };
 use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
@@ -28,9 +31,14 @@ use super::{
     body::Upload,
     shared::{CURRENT, Shared},
 };
-use crate::{protocol::ErrorClass, verdict::Fault};
+use crate::{
+    config::{Egress, Proxy, ProxyServer},
+    link::{is_tunnel, proxy_fault},
+    protocol::ErrorClass,
+    verdict::Fault,
+};
 
-/// Longest wait for an open connection: name, TCP and TLS. Longer than any client's own.
+/// Longest wait for an open connection: name, TCP, a proxy's tunnel and TLS. Longer than any client's own.
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(120);
 /// How long an idle connection is kept: under the 60 s after which common load balancers drop theirs.
 const POOL_IDLE: Duration = Duration::from_secs(50);
@@ -50,7 +58,7 @@ const LANE_STREAMS: usize = 64;
 /// Most lanes, and so HTTP/2 connections to one origin.
 const LANES: usize = 64;
 
-type Connector = Timed<HttpsConnector<HttpConnector>>;
+type Direct = HttpsConnector<HttpConnector>;
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
@@ -67,12 +75,37 @@ pub enum ClientError {
 /// this a client would see failures that its own connection would not have had.
 pub(super) struct Upstream {
     lanes: Vec<Lane>,
+    /// Name of the proxy in between.
+    proxy: Option<String>,
 }
 
 /// A client with connections of its own.
 struct Lane {
-    client: Client<Connector, Upload>,
+    client: Caller,
     open: Arc<AtomicUsize>,
+}
+
+/// A client by its way out.
+enum Caller {
+    Direct(Box<Client<Timed<Direct>, Upload>>),
+    /// By a proxy, to which the connection may itself be encrypted.
+    Through(Box<Client<Timed<HttpsConnector<Tunnel<Direct>>>, Upload>>),
+}
+
+impl Caller {
+    fn new(tls: ClientConfig, proxy: Option<&ProxyServer>) -> Self {
+        match proxy {
+            None => Self::Direct(Box::new(client(tls, connector()))),
+            Some(server) => Self::Through(Box::new(client(tls.clone(), tunnel(tls, server)))),
+        }
+    }
+
+    fn request(&self, request: Request<Upload>) -> ResponseFuture {
+        match self {
+            Self::Direct(client) => client.request(request),
+            Self::Through(client) => client.request(request),
+        }
+    }
 }
 
 /// A stream's place in its lane, until it is dropped.
@@ -86,15 +119,20 @@ impl Drop for Turn {
 }
 
 impl Upstream {
-    /// Trusts the system's roots and `extra_roots` (DER).
-    pub(super) fn new(extra_roots: &[Vec<u8>]) -> Result<Self, ClientError> {
-        let tls = tls_config(extra_roots)?;
+    /// By that way out. Trusts the system's roots, those of the way and `extra_roots` (DER).
+    pub(super) fn new(egress: &Egress, extra_roots: &[Vec<u8>]) -> Result<Self, ClientError> {
+        let tls = tls_config(&[extra_roots, &egress.roots].concat())?;
+        let proxy = match &egress.proxy {
+            Proxy::Through(server) => Some(server),
+            Proxy::Direct | Proxy::Environment => None,
+        };
         let lane = |_| Lane {
-            client: client(tls.clone()),
+            client: Caller::new(tls.clone(), proxy),
             open: Arc::default(),
         };
         Ok(Self {
             lanes: (0..LANES).map(lane).collect(),
+            proxy: proxy.map(ProxyServer::name),
         })
     }
 
@@ -109,6 +147,23 @@ impl Upstream {
         let turn = Turn(Arc::clone(&lane.open));
         let response = CURRENT.scope(shared, lane.client.request(request)).await?;
         Ok((response, turn))
+    }
+
+    /// What a failure before the response head was, and whether no connection came about at all.
+    pub(super) fn head_fault(&self, error: &legacy::Error) -> (Fault, bool) {
+        let connect = error.is_connect();
+        let class = if connect {
+            connect_class(error)
+        } else {
+            broken_class(error)
+        };
+        let fault = fault(error, class);
+        // Who of the two was slow can't be told.
+        let by_proxy = connect && (chain(error).any(is_tunnel) || is_io(error, io::ErrorKind::TimedOut));
+        match self.proxy.as_deref().filter(|_| by_proxy) {
+            Some(proxy) => (proxy_fault(proxy, &fault.detail), connect),
+            None => (fault, connect),
+        }
     }
 
     /// The first with room; if none has, the one with the fewest streams.
@@ -140,16 +195,39 @@ fn tls_config(extra_roots: &[Vec<u8>]) -> Result<ClientConfig, rustls::Error> {
     }
 }
 
-fn client(tls: ClientConfig) -> Client<Connector, Upload> {
+fn connector() -> HttpConnector {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(TCP_KEEPALIVE));
+    tcp
+}
+
+/// To wherever, by CONNECT to a proxy.
+fn tunnel(tls: ClientConfig, server: &ProxyServer) -> Tunnel<Direct> {
+    let to_proxy = HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(connector());
+    // What was checked as a URL is one.
+    let at = Uri::try_from(server.url.as_str()).unwrap_or_default();
+    let tunnel = Tunnel::new(at, to_proxy);
+    match server.authorization() {
+        Some(value) => tunnel.with_auth(value),
+        None => tunnel,
+    }
+}
+
+fn client<C>(tls: ClientConfig, way: C) -> Client<Timed<HttpsConnector<C>>, Upload>
+where
+    Timed<HttpsConnector<C>>: legacy::connect::Connect + Clone + Send + Sync + 'static,
+{
     let https = HttpsConnectorBuilder::new()
         .with_tls_config(tls)
         .https_or_http()
         .enable_all_versions()
-        .wrap_connector(tcp);
+        .wrap_connector(way);
     Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
@@ -228,17 +306,6 @@ fn is_io(error: &(dyn Error + 'static), kind: io::ErrorKind) -> bool {
 pub(super) fn is_reset(error: &(dyn Error + 'static)) -> bool {
     is_io(error, io::ErrorKind::ConnectionReset)
         || chain(error).any(|cause| cause.to_string() == io::ErrorKind::ConnectionReset.to_string())
-}
-
-/// What a failure before the response head was, and whether no connection came about at all.
-pub(super) fn head_fault(error: &legacy::Error) -> (Fault, bool) {
-    let connect = error.is_connect();
-    let class = if connect {
-        connect_class(error)
-    } else {
-        broken_class(error)
-    };
-    (fault(error, class), connect)
 }
 
 /// What a failure inside a body was.

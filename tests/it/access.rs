@@ -17,9 +17,9 @@ use tokio::io::AsyncWriteExt;
 
 use crate::{
     cli::{Place, running::Running},
-    reports::world,
+    reports::{config, world},
     support::{
-        live::until,
+        live::{PATIENCE, until},
         server::{request, serve},
     },
 };
@@ -436,6 +436,101 @@ async fn a_public_bind_serves_by_name_and_token() {
     .await;
     daemon.signal("TERM");
     daemon.end().await;
+}
+
+/// What a stream of events tells from now on, until it ends or has told of that revision; true: it ended.
+async fn told_until(stream: &mut reqwest::Response, revision: u64) -> (Vec<u64>, bool) {
+    let (mut text, mut told) = (String::new(), Vec::new());
+    let read = async {
+        while let Some(bytes) = stream.chunk().await.unwrap() {
+            text += std::str::from_utf8(&bytes).unwrap();
+            let ids = text.lines().filter_map(|line| line.strip_prefix("id: "));
+            told = ids.map(|id| id.parse().unwrap()).collect();
+            if told.last().is_some_and(|last| *last >= revision) {
+                return false;
+            }
+        }
+        true
+    };
+    let ended = tokio::time::timeout(PATIENCE, read).await;
+    (told, ended.expect("the stream goes on or ends"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_at_the_reload_that_shuts_its_reader_out() {
+    let (public, closed) = ("public_read = true\n", "public_read = false\n");
+    let (named, all) = ("allowed_hosts = [\"status.example.com\"]\n", all_tokens());
+    let rest = [(REPORTER, "report"), (ADMIN, "admin")].map(|(token, scope)| entry(token, &[scope]));
+    let rest = rest.concat();
+    let less = entry(READER, &["report"]) + &entry(ADMIN, &["read"]);
+    for (what, before, token, after, refused) in [
+        (
+            "a token is gone",
+            &*all,
+            Some(READER),
+            &*(closed.to_owned() + &rest),
+            Some(401),
+        ),
+        ("a token reads no more", &all, Some(READER), &less, Some(403)),
+        (
+            "the page is closed",
+            &(public.to_owned() + &all),
+            None,
+            &all,
+            Some(401),
+        ),
+        (
+            "a name is gone",
+            &(named.to_owned() + &all),
+            Some(READER),
+            &all,
+            Some(421),
+        ),
+        (
+            "another token is gone",
+            &all,
+            Some(READER),
+            &entry(READER, &["read"]),
+            None,
+        ),
+        (
+            "the page stays open",
+            &(public.to_owned() + &all),
+            None,
+            &(public.to_owned() + &rest),
+            None,
+        ),
+        ("everything is open", &all, Some(READER), "", None),
+    ] {
+        let (dir, providers, daemon) = world(before).await;
+        let follow = || {
+            let host = if before.contains(named) {
+                "status.example.com"
+            } else {
+                "localhost"
+            };
+            let request = http_client()
+                .unwrap()
+                .get(format!("http://{}/v1/events", daemon.addr()));
+            let request = request.header("host", host);
+            token
+                .into_iter()
+                .fold(request, reqwest::RequestBuilder::bearer_auth)
+                .send()
+        };
+        let mut stream = follow().await.unwrap();
+        assert!(!told_until(&mut stream, 1).await.1, "{what}: it begins");
+        let entry = providers.entry("openai", "openai/v1", "\"gpt-5.2\"", "60s");
+        daemon.reload(config(after, &entry, dir.path())).await;
+        let newest = daemon.snapshot().revision();
+        let (told, ended) = told_until(&mut stream, newest + 1).await;
+        assert_eq!(ended, refused.is_some(), "{what}: {told:?}");
+        if let Some(refused) = refused {
+            assert!(told.iter().all(|id| *id <= newest), "{what}: {told:?}");
+            assert_eq!(follow().await.unwrap().status(), refused, "{what}");
+        }
+        daemon.stop().await;
+    }
 }
 
 /// What `endturn token new` prints lets in, by every way that the commands take it.

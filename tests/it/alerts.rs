@@ -11,7 +11,6 @@ use std::{
 };
 
 use endturn::{
-    clock::Clock,
     config::{AlertGroup, AlertOn, AlertRule, Config, Env, load_text},
     daemon::{Daemon, StorePlace},
     health::State,
@@ -22,10 +21,7 @@ pub(crate) use fake::Sample;
 use receiver::{Answer, Receiver};
 use serde_json::{Value, json};
 
-use crate::support::live::{Providers, Time, get, json as ask, until};
-
-/// The bound that the manual gives for the end.
-const STOP: Duration = Duration::from_secs(10);
+use crate::support::live::{Providers, Time, get, json as ask, start, stop, until};
 
 /// An entry whose URL stands in the environment, under the channel's name.
 fn channel(name: &str) -> String {
@@ -72,18 +68,6 @@ fn config(entries: &str, channels: &[(&str, String)], dir: &Path) -> Config {
     let names: Vec<&str> = channels.iter().map(|(name, _)| *name).collect();
     config.alerts.rules = vec![rule(&names)];
     config
-}
-
-async fn start(config: Config, clock: &Clock) -> Daemon {
-    Daemon::start(config, StorePlace::File, 7, clock.clone())
-        .await
-        .unwrap_or_else(|error| panic!("{error}"))
-}
-
-async fn stop(daemon: Daemon) {
-    tokio::time::timeout(STOP, daemon.stop())
-        .await
-        .expect("an end within its bound");
 }
 
 async fn post(addr: SocketAddr, path: &str, body: Option<Value>) -> (u16, Value) {

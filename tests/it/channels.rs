@@ -182,15 +182,21 @@ async fn a_body_without_end_takes_nothing_back_and_no_memory() {
     }
 }
 
-#[tokio::test]
-async fn a_redirect_leads_nowhere() {
+/// A server where nobody should come, with how many did.
+async fn counting() -> (Server, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&asked);
-    let inner = serve(move |_, _| {
+    let server = serve(move |_, _| {
         counted.fetch_add(1, Ordering::Relaxed);
         async {}
     })
     .await;
+    (server, asked)
+}
+
+#[tokio::test]
+async fn a_redirect_leads_nowhere() {
+    let (inner, asked) = counting().await;
     for status in [301, 302, 303, 307, 308] {
         for to in [
             "http://169.254.169.254/latest/meta-data/".to_owned(),
@@ -231,13 +237,7 @@ impl Lookup for Names {
 
 #[tokio::test]
 async fn no_name_leads_into_a_private_network() {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&asked);
-    let inner = serve(move |_, _| {
-        counted.fetch_add(1, Ordering::Relaxed);
-        async {}
-    })
-    .await;
+    let (inner, asked) = counting().await;
     let origin = format!("http://hooks.example.com:{}", inner.addr.port());
     for found in [
         "127.0.0.1",

@@ -1,6 +1,7 @@
 //! The program as a process: what it prints where, how it exits, what signals do.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod egress;
 mod feed;
 mod operate;
 mod past;

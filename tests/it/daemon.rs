@@ -19,10 +19,7 @@ use endturn::{
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 
-use crate::support::live::{PATIENCE, Providers, Time, get, json, until};
-
-/// The bound that the manual gives for the end.
-const STOP: Duration = Duration::from_secs(10);
+use crate::support::live::{PATIENCE, Providers, Time, get, json, start, stop, until};
 
 const HAIKU: &str = "anthropic/claude-haiku-4-5";
 const GPT: &str = "openai/gpt-5.2";
@@ -46,18 +43,6 @@ fn config(entries: &str, dir: &Path) -> Config {
     load_text("test.toml", &text, &env)
         .unwrap_or_else(|error| panic!("{error}"))
         .config
-}
-
-async fn start(config: Config, clock: &Clock) -> Daemon {
-    Daemon::start(config, StorePlace::File, 7, clock.clone())
-        .await
-        .unwrap_or_else(|error| panic!("{error}"))
-}
-
-async fn stop(daemon: Daemon) {
-    tokio::time::timeout(STOP, daemon.stop())
-        .await
-        .expect("an end within its bound");
 }
 
 async fn health(addr: SocketAddr) -> Health {

@@ -20,6 +20,7 @@ mod connections;
 mod daemon;
 mod detection;
 mod doors;
+mod egress;
 mod endings;
 mod feed;
 mod identity;

@@ -5,14 +5,13 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 use endturn::{
     clock::Clock,
     config::{Config, Env, load_text},
-    daemon::{Daemon, StorePlace},
     feed::v1::{Health, TargetHealth},
     health::{Hint, State},
     simulate::{ComponentStatus, FaultKey, PageFault, PageState},
 };
 use serde_json::Value;
 
-use crate::support::live::{Providers, Time, get, json, until};
+use crate::support::live::{Providers, Time, get, json, start, until};
 
 const HAIKU: &str = "anthropic/claude-haiku-4-5";
 const GPT: &str = "openai/gpt-5.2";
@@ -39,12 +38,6 @@ fn config(providers: &Providers, dir: &Path) -> Config {
     // A file can't ask for that: vendors' pages are read once a minute at most.
     config.official.every = Some(Duration::from_millis(100));
     config
-}
-
-async fn start(config: Config, clock: &Clock) -> Daemon {
-    Daemon::start(config, StorePlace::File, 7, clock.clone())
-        .await
-        .unwrap()
 }
 
 async fn health(addr: SocketAddr) -> Health {

@@ -371,7 +371,7 @@ async fn orders_that_make_no_sense_change_nothing_and_are_told_why() {
             "pause",
             json!({"targets": ["a b"], "for": "1h"}),
             422,
-            "names no target",
+            "pattern \"a b\" holds ' '",
         ),
         (
             "pause",

@@ -376,7 +376,7 @@ async fn a_month_is_reported_as_it_was_seen() {
         ("objective=101", "allowed are 50 to 100"),
         ("objective=NaN", "allowed are 50 to 100"),
         ("objective=much", "invalid float"),
-        ("targets=", "empty pattern"),
+        ("targets=", "a pattern is empty"),
     ] {
         world.refused(&format!("/v1/report?{query}"), told).await;
     }

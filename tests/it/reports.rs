@@ -9,7 +9,7 @@ use endturn::{
     api::{MAX_BODIES, MAX_REPORTS_BYTES},
     clock::Clock,
     config::{Config, Env, load_text},
-    daemon::{Daemon, StorePlace},
+    daemon::Daemon,
     intake::MAX_ITEMS,
     probe::http_client,
 };
@@ -17,11 +17,11 @@ use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::live::{PATIENCE, Providers, get, json as ask, until};
+use crate::support::live::{PATIENCE, Providers, get, json as ask, start, until};
 
 pub(crate) const TOKEN: &str = "marked-token-0123456789";
 
-fn config(head: &str, entries: &str, dir: &Path) -> Config {
+pub(crate) fn config(head: &str, entries: &str, dir: &Path) -> Config {
     let text = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\n{head}\n[store]\npath = \"{}\"\n[network]\nanchors = []\n{entries}",
         dir.join("endturn.db").display()
@@ -36,11 +36,6 @@ fn config(head: &str, entries: &str, dir: &Path) -> Config {
     load_text("test.toml", &text, &env)
         .unwrap_or_else(|error| panic!("{error}"))
         .config
-}
-
-async fn start(config: Config) -> Daemon {
-    let started = Daemon::start(config, StorePlace::File, 7, Clock::system());
-    started.await.unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn post(addr: SocketAddr, kind: &str, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
@@ -78,7 +73,7 @@ async fn target(addr: SocketAddr, id: &str) -> Option<Value> {
 pub(crate) async fn world(head: &str) -> (tempfile::TempDir, Providers, Daemon) {
     let (dir, providers) = (tempfile::tempdir().unwrap(), Providers::start().await);
     let entry = providers.entry("openai", "openai/v1", "\"gpt-5.2\"", "60s");
-    let daemon = start(config(head, &entry, dir.path())).await;
+    let daemon = start(config(head, &entry, dir.path()), &Clock::system()).await;
     (dir, providers, daemon)
 }
 
@@ -249,7 +244,7 @@ async fn reports_move_the_feed_and_a_restart_remembers_their_targets() {
     );
     daemon.stop().await;
     let entry = providers.entry("openai", "openai/v1", "\"gpt-5.2\"", "60s");
-    let again = start(config("", &entry, dir.path())).await;
+    let again = start(config("", &entry, dir.path()), &Clock::system()).await;
     let kept = target(again.addr(), "new/model")
         .await
         .expect("the target of before");

@@ -39,6 +39,18 @@ const BEDS: [&str; 5] = [
     "wrong.token",
 ];
 
+/// Whose keys are planted.
+const PROVIDERS: [&str; 8] = [
+    "from-env",
+    "from-file",
+    "from-systemd",
+    "anthropic",
+    "gemini",
+    "bedrock",
+    "vertex-claude",
+    "tapped",
+];
+
 /// Where a text that should hold none holds one: what stands around it.
 fn leak(bytes: &[u8]) -> Option<String> {
     let encoded = STANDARD.encode(MARK);
@@ -184,6 +196,8 @@ fn configuration(place: &Place, echo: SocketAddr, collector: SocketAddr) {
                 "vertex-claude",
                 "vars = { region = \"us-east-1\", project = \"p\" }\ngoogle = { service_account = { file = \"login.json\" } }",
             ),
+            // By whom the request is handed back with what the proxy is told.
+            provider("proxied", compatible, "proxy = { env = \"PROXY\" }"),
             provider("tapped", compatible, "").replace("100ms", "1h"),
         ]
         .concat(),
@@ -262,6 +276,7 @@ fn command(place: &Place, echo: SocketAddr, args: &[&str]) -> std::process::Comm
     );
     command
         .env("CHANNEL_URL", url)
+        .env("PROXY", format!("http://{MARK}-proxy-user:{MARK}-proxy@{echo}"))
         .env("CHANNEL_BOT", format!("123456:{}", planted("channel-bot")))
         .env(
             "CHANNEL_SECRET",
@@ -383,16 +398,7 @@ async fn everything_that_is_shown(addr: SocketAddr) -> Vec<(String, String)> {
             paths.push(path.clone());
             continue;
         }
-        for id in [
-            "from-env",
-            "from-file",
-            "from-systemd",
-            "anthropic",
-            "gemini",
-            "bedrock",
-            "vertex-claude",
-            "tapped",
-        ] {
+        for id in PROVIDERS {
             paths.push(
                 path.replace("{target}", &format!("{id}/m"))
                     + if path.contains("series") {
@@ -453,17 +459,8 @@ async fn no_planted_secret_is_seen_anywhere() {
             .text()
             .await
             .unwrap();
-        let all = [
-            "from-env",
-            "from-file",
-            "from-systemd",
-            "anthropic",
-            "gemini",
-            "bedrock",
-            "vertex-claude",
-            "tapped",
-        ];
-        all.iter()
+        PROVIDERS
+            .iter()
             .all(|id| text.contains(&format!("\"{id}/m\"")))
             .then_some(())
     })

@@ -2,10 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test helper: a failure is the test's")]
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use axum::{Router, routing::get};
-use endturn::api::{ServeLimits, serve};
+use endturn::api::{Front, ServeLimits, serve};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
@@ -26,10 +26,10 @@ struct Running {
     task: JoinHandle<()>,
 }
 
-async fn start(router: Router, closing: CancellationToken, limits: ServeLimits) -> Running {
+async fn start(front: impl Into<Front>, closing: CancellationToken, limits: ServeLimits) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let task = tokio::spawn(serve(listener, router, closing.clone(), limits));
+    let task = tokio::spawn(serve(listener, front.into(), closing.clone(), limits));
     Running {
         address,
         closing,
@@ -304,4 +304,80 @@ async fn a_health_check_of_the_old_kind_is_answered() {
         "{answer}"
     );
     running.stop().await;
+}
+
+/// The lines of the head without the time of day and in no order, and the body.
+async fn answered(running: &Running, request: &str) -> (BTreeSet<String>, Vec<u8>) {
+    let mut stream = running.connect().await;
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let all = rest_bytes(&mut stream).await;
+    let end = all.windows(4).position(|part| part == b"\r\n\r\n").unwrap();
+    let head = std::str::from_utf8(&all[..end]).unwrap().lines();
+    let head = head.filter(|line| !line.starts_with("date: "));
+    (head.map(str::to_owned).collect(), all[end..].to_vec())
+}
+
+#[tokio::test]
+async fn what_is_answered_without_the_router_is_what_the_router_answers() {
+    let world = world();
+    let front = Front {
+        router: world.router.clone(),
+        tap: None,
+        api: Some(world.state.clone()),
+    };
+    let short = start(front, world.closing.clone(), ServeLimits::default()).await;
+    let long = start(
+        world.router.clone(),
+        world.closing.clone(),
+        ServeLimits::default(),
+    )
+    .await;
+    let snapshot = world.hub.snapshot();
+    let known = |tag: &str| format!("If-None-Match: {tag}\r\n");
+    let requests = [
+        ("GET", "/v1/health", String::new(), 200),
+        ("GET", "/v1/health", "Accept: application/json\r\n".into(), 200),
+        (
+            "GET",
+            "/v1/health",
+            "Accept: application/health+json\r\n".into(),
+            200,
+        ),
+        ("GET", "/v1/health", "Accept-Encoding: gzip\r\n".into(), 200),
+        ("GET", "/v1/health", "Accept-Encoding: gzip;q=0\r\n".into(), 200),
+        ("GET", "/v1/health", known(&snapshot.etag), 304),
+        ("GET", "/v1/health", known("\"other\""), 200),
+        (
+            "GET",
+            "/v1/health",
+            known(&snapshot.gzip_etag) + "Accept-Encoding: gzip\r\n",
+            304,
+        ),
+        ("GET", "/v1/health?targets=openai/*", String::new(), 200),
+        ("GET", "/v1/health?since=x", String::new(), 400),
+        ("GET", "/v1/health/", String::new(), 404),
+        ("GET", "//v1/health", String::new(), 404),
+        ("HEAD", "/v1/health", String::new(), 200),
+        ("POST", "/v1/health", String::new(), 405),
+        ("GET", "/v1/health", "Content-Length: 2\r\n".into(), 413),
+        ("GET", "/v1/health", "Host: evil.example\r\n".into(), 400),
+        ("GET", "http://evil.example/v1/health", String::new(), 421),
+        ("GET", "/v1/health", "Authorization: Bearer none\r\n".into(), 200),
+    ];
+    for (method, path, headers, status) in requests {
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
+        let expected = answered(&long, &request).await;
+        let line = format!("HTTP/1.1 {status} ");
+        assert!(
+            expected.0.iter().any(|first| first.starts_with(&line)),
+            "{request}{expected:?}"
+        );
+        // Twice, for what the first question had made.
+        for _ in 0..2 {
+            assert_eq!(answered(&short, &request).await, expected, "{request}");
+        }
+    }
+    short.stop().await;
+    long.stop().await;
 }

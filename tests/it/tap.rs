@@ -4,6 +4,7 @@
 mod bytes;
 mod crowd;
 mod daemon;
+mod egress;
 mod leave;
 mod probe;
 mod process;

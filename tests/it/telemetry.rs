@@ -9,7 +9,7 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 use endturn::{
     clock::Clock,
     config::{Config, Env, load_text},
-    daemon::{Daemon, StorePlace},
+    daemon::Daemon,
     probe::http_client,
     telemetry::{
         SHUTDOWN,
@@ -21,11 +21,8 @@ use opentelemetry_proto::tonic::{
     trace::v1::{span::SpanKind, status::StatusCode},
 };
 
-use crate::support::live::{Providers, get, until};
+use crate::support::live::{self, Providers, STOP, get, stop, until};
 use collector::{Came, Collector, Manner, attribute};
-
-/// Longest end of a daemon whose collector hangs: that of any daemon.
-const STOP: Duration = Duration::from_secs(10);
 
 fn config(entries: &str, dir: &Path) -> Config {
     let text = format!(
@@ -48,13 +45,7 @@ fn otlp_to(addr: SocketAddr, more: &str) -> String {
 }
 
 async fn start(config: Config) -> Daemon {
-    let daemon = Daemon::start(config, StorePlace::File, 7, Clock::system()).await;
-    daemon.unwrap_or_else(|error| panic!("{error}"))
-}
-
-async fn stop(daemon: Daemon) {
-    let stopped = tokio::time::timeout(STOP, daemon.stop()).await;
-    stopped.expect("an end within its bound");
+    live::start(config, &Clock::system()).await
 }
 
 /// The value of one sample of `/metrics`, its labels included in its name; sums over those that begin like it.

@@ -32,7 +32,7 @@ import hashlib, re, sys
 text, port, token = open(sys.argv[1]).read(), sys.argv[2], sys.argv[3]
 toml = next(block for block in re.findall(r"```toml\n(.*?)```", text, re.S) if "allowed_hosts" in block)
 toml = toml.replace("0.0.0.0:7411", f"0.0.0.0:{port}")
-toml = re.sub(r'sha256 = "[0-9a-f]*"', f'sha256 = "{hashlib.sha256(token.encode()).hexdigest()}"', toml)
+toml = re.sub(r'sha256 = ".*"', f'sha256 = "{hashlib.sha256(token.encode()).hexdigest()}"', toml)
 print("official = false\n" + toml.replace('id = "anthropic"', 'id = "anthropic"\nbase_url = "http://127.0.0.1:9"\nfree = true') + "\n[network]\nanchors = []")
 PY
 in_it check >"$place/check" || { cat "$place/check" >&2; fail "the documented configuration is wrong"; }

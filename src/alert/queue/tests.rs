@@ -3,34 +3,14 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{
-    alert::{BACKOFF_MAX, MessageKind, OPEN_AFTER, Severity},
-    feed::Time,
-};
+use crate::alert::{BACKOFF_MAX, OPEN_AFTER, fixture};
 
 fn at(ms: i64) -> Timestamp {
     Timestamp::from_millis(ms)
 }
 
 pub(in crate::alert) fn message(key: &str, alarm: &str) -> Message {
-    Message {
-        key: key.to_owned(),
-        channel: "oncall".to_owned(),
-        alarm: alarm.to_owned(),
-        rule: "down".to_owned(),
-        kind: MessageKind::Firing,
-        severity: Severity::Error,
-        at: Time(at(0)),
-        started_at: Time(at(0)),
-        ended_at: None,
-        vantage: "here".to_owned(),
-        title: String::new(),
-        subjects: Vec::new(),
-        more: 0,
-        routes: Vec::new(),
-        link: None,
-        acknowledged_by: None,
-    }
+    fixture::message("oncall", key, alarm)
 }
 
 fn later() -> Outcome {

@@ -56,8 +56,8 @@ texts! {
     Provider, "A provider's id.", Some("^[A-Za-z0-9._-]{1,64}$"), None, "anthropic";
     ChannelName, "A channel's name.", Some("^[A-Za-z0-9._-]{1,64}$"), None, "oncall";
     RouteName, "A route's name.", Some("^[A-Za-z0-9._-]{1,64}$"), None, "coding";
-    Patterns, "Target ids that may end in `*`, up to 64, with commas between.",
-        Some("^ *([A-Za-z0-9._:/@!+-]{1,257}[*]?|[*]) *(, *([A-Za-z0-9._:/@!+-]{1,257}[*]?|[*]) *){0,63}$"), None,
+    Patterns, "Patterns of target ids, up to 64, with commas between: `*` stands for any characters, `?` for one.",
+        Some("^ *[A-Za-z0-9._:/@!+*?-]{1,258} *(, *[A-Za-z0-9._:/@!+*?-]{1,258} *){0,63}$"), None,
         "anthropic/*,openai/gpt-5.2";
     Cursor, "Opaque: `next_cursor` of a page.", Some("^[0-9]{1,18}$"), None, "54203718400";
     Word, "One word of ours.", Some("^[a-z0-9_]{1,64}$"), None, "overloaded";

@@ -220,6 +220,8 @@ pub(super) const fn verdict(verdict: Verdict) -> &'static str {
         Verdict::OffScript(OffScript::Paused) => "paused its turn",
         Verdict::Errored(failure) => match failure.at {
             FailedAt::Stream => "failed inside a 200 stream",
+            // We could not build it, or a proxy of ours stopped it.
+            FailedAt::Transport if matches!(failure.class, ErrorClass::InvalidRequest) => "could not be sent",
             FailedAt::Status(_) | FailedAt::Transport => error(failure.class),
         },
         Verdict::Unknown => "unclear",

@@ -34,7 +34,7 @@ pub struct NotifyArgs {
     /// The daemon.
     #[command(flatten)]
     pub daemon: UrlArg,
-    /// Only these targets; a pattern may end in `*`, as in 'anthropic/*' (in quotes, or your shell takes it for files).
+    /// Only these targets: ids, providers, patterns as in 'anthropic/*' (in quotes, or your shell takes it for files).
     #[arg(long, value_name = "TARGET", num_args = 1.., value_delimiter = ',', value_parser = pattern)]
     pub targets: Vec<String>,
     /// What is worth a notification.
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn a_pattern_is_checked_before_anything_is_asked() {
         assert_eq!(pattern("anthropic/*"), Ok("anthropic/*".to_owned()));
-        assert!(pattern("a*b").is_err() && pattern("").is_err());
+        assert!(pattern("a b").is_err() && pattern("").is_err());
     }
 
     #[test]

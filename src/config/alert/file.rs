@@ -10,13 +10,16 @@ use toml::Spanned;
 use url::Url;
 
 use super::{AlertGroup, AlertOn, AlertRule, AlertSeverity, Alerts, GROUP_WAIT_DEFAULT, REMIND_DEFAULT};
-use crate::config::{
-    Channel, Glob, GlobError, Provider,
-    error::Diagnostic,
-    file::Span,
-    parse::nearest,
-    resolve::Resolver,
-    route::{MAX_ROUTE_NAME_BYTES, is_plain},
+use crate::{
+    config::{
+        Channel, Provider,
+        error::Diagnostic,
+        file::Span,
+        parse::nearest,
+        resolve::Resolver,
+        route::{MAX_ROUTE_NAME_BYTES, is_plain},
+    },
+    id::{Pattern, PatternError},
 };
 
 /// Most rules of a configuration.
@@ -197,9 +200,9 @@ impl Resolver<'_> {
         }
     }
 
-    fn alert_targets(&mut self, file: &AlertFile, providers: &[Provider]) -> Vec<Glob> {
+    fn alert_targets(&mut self, file: &AlertFile, providers: &[Provider]) -> Vec<Pattern> {
         let Some(patterns) = &file.targets else {
-            return vec![Glob::any()];
+            return vec![Pattern::any()];
         };
         let count = patterns.get_ref().len();
         if !(1..=MAX_ALERT_TARGETS).contains(&count) {
@@ -208,34 +211,34 @@ impl Resolver<'_> {
             self.error(patterns, message, help);
         }
         let models = || providers.iter().flat_map(|provider| &provider.models);
-        let mut globs = Vec::new();
-        for pattern in patterns.get_ref().iter().take(MAX_ALERT_TARGETS) {
-            let text = pattern.get_ref();
-            let glob: Glob = match text.parse() {
-                Ok(glob) => glob,
+        let mut found = Vec::new();
+        for said in patterns.get_ref().iter().take(MAX_ALERT_TARGETS) {
+            let text = said.get_ref();
+            let pattern: Pattern = match text.parse() {
+                Ok(pattern) => pattern,
                 Err(error) => {
                     let help = match error {
-                        GlobError::TooLong(_) => "shorten it; `*` stands for any characters",
+                        PatternError::TooLong(_) => "shorten it; `*` stands for any characters",
                         _ => "name targets as in \"anthropic/claude-haiku-4-5\", \"openai/*\" or \"*\"",
                     };
-                    self.error(pattern, error.to_string(), help);
+                    self.error(said, error.to_string(), help);
                     continue;
                 }
             };
-            if !models().any(|model| glob.matches(&model.id)) {
+            if !models().any(|model| pattern.matches(&model.id)) {
                 let names: Vec<String> = models().map(|model| model.id.to_string()).collect();
                 let help = match nearest(text, names.iter().map(String::as_str)) {
-                    Some(near) if !glob.is_open() => format!("did you mean \"{near}\"?"),
+                    Some(near) if !pattern.is_open() => format!("did you mean \"{near}\"?"),
                     _ => "only a target that reports bring could match it".to_owned(),
                 };
-                let place = self.place(pattern);
+                let place = self.place(said);
                 let message = format!("no target of this file matches {text:?}");
                 self.report
                     .push(Diagnostic::warning(message).at(place).help(help));
             }
-            globs.push(glob);
+            found.push(pattern);
         }
-        globs
+        found
     }
 
     fn alert_on(&mut self, file: &AlertFile) -> Vec<AlertOn> {

@@ -147,7 +147,10 @@ fn what_is_wrong_is_told() {
             "\"b\" is no target of this file",
         ),
         (entry(good).replace("[\"a\"]", "[]"), "no target is named"),
-        (entry(good).replace("\"a\"", "\"a*b\""), "\"a*b\" names no target"),
+        (
+            entry(good).replace("\"a\"", "\"a b\""),
+            "pattern \"a b\" holds ' '",
+        ),
         (
             entry(good).replace("\"n\"", "\"a b\""),
             "that is no name of a maintenance",

@@ -4,9 +4,8 @@ use futures_util::future::BoxFuture;
 
 use super::*;
 use crate::{
-    alert::{MessageKind, Outcome, Severity},
+    alert::{Outcome, fixture::message},
     config::{Secret, Way},
-    feed::Time,
     store::{Options, Store},
 };
 
@@ -64,27 +63,6 @@ impl World {
         let taken = self.taken.lock().unwrap();
         let of = taken.iter().filter(|(channel, _)| channel == name);
         of.map(|(_, key)| key.clone()).collect()
-    }
-}
-
-fn message(channel: &str, key: &str, alarm: &str) -> Message {
-    Message {
-        key: key.to_owned(),
-        channel: channel.to_owned(),
-        alarm: alarm.to_owned(),
-        rule: "down".to_owned(),
-        kind: MessageKind::Firing,
-        severity: Severity::Error,
-        at: Time(Timestamp::default()),
-        started_at: Time(Timestamp::default()),
-        ended_at: None,
-        vantage: "here".to_owned(),
-        title: String::new(),
-        subjects: Vec::new(),
-        more: 0,
-        routes: Vec::new(),
-        link: None,
-        acknowledged_by: None,
     }
 }
 

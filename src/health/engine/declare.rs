@@ -199,7 +199,7 @@ impl KeptDeclaration {
             id: one.id.clone(),
             kind: one.what.kind().as_str().to_owned(),
             hint: one.what.forced().map(|forced| forced.hint().as_str().to_owned()),
-            targets: one.targets.patterns().to_vec(),
+            targets: one.targets.patterns(),
             from: one.from.as_millis(),
             until: one.until.as_millis(),
             by: one.by.clone(),

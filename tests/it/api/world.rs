@@ -129,6 +129,7 @@ pub(crate) struct World {
     pub(super) daemon: Arc<Daemon>,
     pub(crate) clock: Clock,
     pub(crate) closing: CancellationToken,
+    pub(crate) state: ApiState,
     pub(crate) router: Router,
 }
 
@@ -161,6 +162,7 @@ pub(crate) fn world() -> World {
         daemon,
         clock,
         closing,
-        router: router(state, pages),
+        router: router(state.clone(), pages),
+        state,
     }
 }

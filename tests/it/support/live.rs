@@ -4,6 +4,8 @@ use std::{future::Future, net::SocketAddr, time::Duration};
 
 use endturn::{
     clock::Clock,
+    config::Config,
+    daemon::{Daemon, StorePlace},
     probe::http_client,
     simulate::{
         Cut, Fault, FaultKey, FaultKind, Faults, Options, Pace, RequestLog, Scope, Simulator, StatusPages,
@@ -14,6 +16,8 @@ use tokio::task::JoinHandle;
 
 /// Long enough that only a defect reaches it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// The bound that the manual gives for the end of a daemon.
+pub(crate) const STOP: Duration = Duration::from_secs(10);
 
 /// A simulator that serves until it is dropped.
 pub(crate) struct Providers {
@@ -105,6 +109,19 @@ impl Drop for Time {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// A daemon whose store is a file.
+pub(crate) async fn start(config: Config, clock: &Clock) -> Daemon {
+    Daemon::start(config, StorePlace::File, 7, clock.clone())
+        .await
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+pub(crate) async fn stop(daemon: Daemon) {
+    tokio::time::timeout(STOP, daemon.stop())
+        .await
+        .expect("an end within its bound");
 }
 
 pub(crate) async fn get(addr: SocketAddr, path: &str) -> (u16, String) {

@@ -4,6 +4,7 @@
 
 pub(crate) mod h2;
 pub(crate) mod live;
+pub(crate) mod proxy;
 pub(crate) mod server;
 pub(crate) mod tls;
 
@@ -59,6 +60,7 @@ pub(crate) fn provider(origin: &str, limits: ProbeLimits) -> Provider {
         key: Some(Secret::new(KEY)),
         cloud: None,
         headers: Vec::new(),
+        egress: endturn::config::Egress::default(),
         reach: Some(Reach {
             every: Duration::from_secs(5),
             method: "GET".to_owned(),

@@ -13,6 +13,7 @@ use tokio_rustls::{
 
 struct Identity {
     cert: Vec<u8>,
+    pem: String,
     key: Vec<u8>,
 }
 
@@ -21,6 +22,7 @@ static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
         rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
     Identity {
         cert: made.cert.der().to_vec(),
+        pem: made.cert.pem(),
         key: made.signing_key.serialize_der(),
     }
 });
@@ -28,6 +30,11 @@ static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
 /// The certificate, DER.
 pub(crate) fn root() -> Vec<u8> {
     IDENTITY.cert.clone()
+}
+
+/// The certificate, PEM.
+pub(crate) fn pem() -> &'static str {
+    &IDENTITY.pem
 }
 
 /// A server side that offers this application protocol.

@@ -1,4 +1,4 @@
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, path::Path};
 
 use super::*;
 use crate::{
@@ -9,12 +9,13 @@ use crate::{
 /// Long enough for any program of a busy machine; nothing waits for it that works.
 const AMPLE: Duration = Duration::from_secs(30);
 
+/// By the shell's name: a file that was just written can't be run while another test's child still holds it open.
 fn script(dir: &Path, text: &str) -> Command {
     let path = dir.join("told");
-    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write(&path, text).unwrap();
+    let argv = ["/bin/sh", path.to_str().unwrap(), "$HOME;`id`"];
     Command {
-        argv: vec![path.to_str().unwrap().to_owned(), "$HOME;`id`".to_owned()],
+        argv: argv.map(str::to_owned).to_vec(),
         env: vec![("PLANTED".to_owned(), Secret::new("planted-secret"))],
     }
 }
