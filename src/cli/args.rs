@@ -1,5 +1,6 @@
 //! What may be said on the command line.
 
+pub(super) mod examples;
 mod feed;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -28,59 +29,12 @@ pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:7411";
 /// Where the simulator listens unless told otherwise.
 pub(super) const DEFAULT_SIMULATOR: &str = "127.0.0.1:7410";
 
-const AFTER_HELP: &str = "\
-Examples:
-  endturn demo                          watch a scripted outage being found, no key, no network
-  endturn check                         what would be probed, how often, at what cost a day
-  endturn run -c endturn.toml           the daemon; its page is at http://127.0.0.1:7411/
-  endturn probe anthropic/claude-haiku-4-5
-  endturn status --json
-  endturn top                           the same, live in the terminal
-  endturn validate --expect json reply.txt --stop-reason stop
-
-Exit codes: 0 ok, 1 failure, 2 usage, 3 config, 4 endturn not reachable, 5 unhealthy.";
-
-const VALIDATE_HELP: &str = "\
-Examples:
-  curl -sN -i https://api.openai.com/v1/chat/completions .. | endturn validate --expect json
-  endturn validate --protocol anthropic captured.sse
-  endturn validate --stop-reason end_turn --expect diff answer.patch
-  endturn validate --stop-reason stop --expect code --language rust main.rs
-  endturn validate --stop-reason end_turn --ends-with DONE answer.txt && use answer.txt
-
-A capture may be an event stream, NDJSON, Bedrock's binary frames or a JSON body, with or without
-the HTTP head that `curl -i` writes. docs/validate.md tells what each check proves and can't.";
-
-const BACKUP_HELP: &str = "\
-Examples:
-  endturn backup /backup/endturn-2026-11-22.db
-  endturn backup -c /etc/endturn/endturn.toml /backup/endturn.db
-  endturn backup --db /var/lib/endturn/endturn.db /backup/endturn.db --json";
-
-const STATUS_HELP: &str = "\
-Examples:
-  endturn status anthropic/claude-haiku-4-5 && start-the-batch
-  endturn status --wait-change             wait for the next change, then show it
-  endturn status --oneline                 for a prompt or a status bar
-  endturn status --nagios openai/gpt-5.2   as a check of Nagios or Icinga";
-
-const COMPLETIONS_HELP: &str = "\
-Examples:
-  source <(endturn completions bash)
-  endturn completions zsh > \"${fpath[1]}/_endturn\"
-  endturn completions fish > ~/.config/fish/completions/endturn.fish";
-
-const MAN_HELP: &str = "\
-Examples:
-  endturn man | man -l -
-  mkdir -p ~/.local/share/man/man1 && endturn man --out ~/.local/share/man/man1";
-
 /// Which LLM providers can finish a reply right now.
 ///
 /// endturn probes providers with short streamed requests whose right end is known, so that a reply which stops early
 /// under HTTP 200 is found, and publishes the health of each target as a feed for routers, a page and a table.
 #[derive(Debug, Parser)]
-#[command(name = "endturn", version, after_help = AFTER_HELP, disable_help_subcommand = true)]
+#[command(name = "endturn", version, after_help = examples::ALL, disable_help_subcommand = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -127,22 +81,26 @@ pub enum Command {
     /// about 60 % under HTTP 200, 20 s in which they answer 529, 25 s of recovery. Each transition is told with the
     /// delays from the onset of the fault to the first evidence, from there to the decision, and to the feed. The page
     /// is live meanwhile.
+    #[command(after_help = examples::DEMO)]
     Demo(DemoArgs),
     /// The daemon: probes, judges, publishes until it is told to stop.
     ///
     /// Without a configuration it watches every provider whose key is in the environment. SIGHUP reads the
     /// configuration anew: a wrong one is told and the old one kept. SIGTERM and Ctrl-C end it within 10 s.
+    #[command(after_help = examples::RUN)]
     Run(RunArgs),
     /// Checks the configuration as `run` would, and tells the plan and its cost a day.
+    #[command(after_help = examples::CHECK)]
     Check(CheckArgs),
     /// One probe now: a waterfall of its phases, the verdict, and why.
     ///
     /// Needs no running daemon. Exits 0 when every probe is complete (reach: answered as expected), 5 otherwise.
+    #[command(after_help = examples::PROBE)]
     Probe(ProbeArgs),
     /// The feed of a running daemon as a table.
     ///
     /// Exits 0 when no target is impaired or unknown, 5 otherwise, 4 when no daemon answers. With --nagios as plugins do.
-    #[command(after_help = STATUS_HELP)]
+    #[command(after_help = examples::STATUS)]
     Status(StatusArgs),
     /// The feed live in the terminal: targets, reasons, failures of the last hour, incidents.
     ///
@@ -150,6 +108,7 @@ pub enum Command {
     /// Keys: arrows or j and k move, Enter shows a target's figures and last failures, s sorts, f leaves only what is not
     /// well, / searches, ? tells all keys, q ends. Needs a terminal; `NO_COLOR` is honoured; logs only where stderr is
     /// redirected.
+    #[command(after_help = examples::TOP)]
     Top(TopArgs),
     /// How a target was, step by step: counts and latencies, or one metric.
     ///
@@ -216,7 +175,7 @@ pub enum Command {
     /// text has to be. Tells the verdict, why, where the text stops or breaks, and what to do now: `accept`,
     /// `retry_elsewhere`, `raise_limit` or `ask_person`. Exits 0 when the reply is complete, 1 when it is not, 2 when there
     /// was nothing to judge.
-    #[command(after_help = VALIDATE_HELP)]
+    #[command(after_help = examples::VALIDATE)]
     Validate(ValidateArgs),
     /// Tools for a coding agent on stdio (Model Context Protocol): is it me or the provider?
     ///
@@ -233,19 +192,20 @@ pub enum Command {
     #[command(after_help = super::notify::HELP)]
     Notify(super::notify::NotifyArgs),
     /// Access tokens for the API.
+    #[command(after_help = super::token::HELP)]
     Token(TokenArgs),
     /// A checked copy of the database, while the daemon runs.
     ///
     /// It holds one moment of it, whoever writes meanwhile. To restore: stop the daemon, put the copy in the place of
     /// `store.path` (without its -wal and -shm), start. The restored daemon has a new instance, so that nobody takes its
     /// feed for the old one's.
-    #[command(after_help = BACKUP_HELP)]
+    #[command(after_help = examples::BACKUP)]
     Backup(BackupArgs),
     /// Completions for a shell, on stdout.
-    #[command(after_help = COMPLETIONS_HELP)]
+    #[command(after_help = examples::COMPLETIONS)]
     Completions(CompletionsArgs),
     /// The manual: every command as one page on stdout, or a page a command with --out.
-    #[command(after_help = MAN_HELP)]
+    #[command(after_help = examples::MAN)]
     Man(ManArgs),
 }
 
@@ -356,9 +316,10 @@ pub struct SimulateArgs {
 /// Where the simulator speaks what.
 fn base_urls() -> String {
     let lines = crate::simulate::base_urls();
+    let places = lines.join("\n  ");
     format!(
-        "Base URLs below its address, and what is spoken there:\n  {}",
-        lines.join("\n  ")
+        "{}\n\nBase URLs below its address, and what is spoken there:\n  {places}",
+        examples::SIMULATE
     )
 }
 
