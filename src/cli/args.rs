@@ -13,6 +13,7 @@ use super::{
     backup::BackupArgs,
     declare::{OverrideArgs, PeriodArgs, ResumeArgs},
     history::HistoryArgs,
+    init::InitArgs,
     mcp::McpArgs,
     reload::ReloadArgs,
     report::ReportArgs,
@@ -31,6 +32,7 @@ pub(super) const DEFAULT_SIMULATOR: &str = "127.0.0.1:7410";
 const AFTER_HELP: &str = "\
 Examples:
   endturn demo                          watch a scripted outage being found, no key, no network
+  endturn init -o endturn.toml          a configuration from the keys in the environment
   endturn check                         what would be probed, how often, at what cost a day
   endturn run -c endturn.toml           the daemon; its page is at http://127.0.0.1:7411/
   endturn probe anthropic/claude-haiku-4-5
@@ -133,6 +135,12 @@ pub enum Command {
     /// Without a configuration it watches every provider whose key is in the environment. SIGHUP reads the
     /// configuration anew: a wrong one is told and the old one kept. SIGTERM and Ctrl-C end it within 10 s.
     Run(RunArgs),
+    /// Writes a commented configuration from the keys in the environment.
+    ///
+    /// It watches whom `run` has keys for without a configuration, at the same intervals. The name of each key's variable
+    /// stands in it, never the key; what else can be said stands there as examples. Asks nobody, and overwrites nothing.
+    #[command(after_help = super::init::HELP)]
+    Init(InitArgs),
     /// Checks the configuration as `run` would, and tells the plan and its cost a day.
     Check(CheckArgs),
     /// One probe now: a waterfall of its phases, the verdict, and why.
