@@ -86,6 +86,7 @@ type Input = (Duration, Observation);
 /// The loop. Gives, by revision, when the evidence behind a transition was sent.
 async fn core(hub: &Hub, clock: &Clock, mut inputs: mpsc::Receiver<Input>) -> HashMap<u64, Duration> {
     let mut brain = Brain::new(&config(), 1, clock.now());
+    let mut view = brain.view(clock.now());
     let mut moved = HashMap::new();
     while let Some(first) = inputs.recv().await {
         let (mut next, mut transitions, mut earliest) = (Some(first), Vec::new(), None);
@@ -100,7 +101,10 @@ async fn core(hub: &Hub, clock: &Clock, mut inputs: mpsc::Receiver<Input>) -> Ha
             next = inputs.try_recv().ok();
         }
         if let Some(sent) = earliest {
-            let view = brain.view(clock.now());
+            let about = transitions.iter().map(|it| &it.target);
+            if !brain.view_again(&mut view, about, clock.now()) {
+                view = brain.view(clock.now());
+            }
             let cause = Cause::Transition(&transitions);
             if let Some(event) = hub.publish(&view, cause, &v1::StoreStatus::default()) {
                 moved.insert(event.revision, sent);

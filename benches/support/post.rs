@@ -75,6 +75,14 @@ pub(crate) async fn get(addr: SocketAddr, path: &str) -> Vec<u8> {
     answer.split_off(body)
 }
 
+/// Providers of the load's targets.
+pub(crate) const PROVIDERS: usize = 20;
+
+/// The load's targets by their numbers.
+pub(crate) fn busy(n: usize) -> String {
+    format!("busy{}/m{}", n % PROVIDERS, n / PROVIDERS)
+}
+
 /// Digits of a report's number.
 const DIGITS: usize = 12;
 /// Reports of a connection before its bodies come again under new numbers.
@@ -107,9 +115,9 @@ impl Bodies {
                     text.push_str(&"0".repeat(DIGITS));
                     let _ = write!(
                         text,
-                        "\",\"target\":\"busy{}/m\",\"reporter\":\"gateway-{connection}{}\",\"verdict\":\"{verdict}\",\
+                        "\",\"target\":\"{}\",\"reporter\":\"gateway-{connection}{}\",\"verdict\":\"{verdict}\",\
                          \"http_status\":200,\"ttft_ms\":{},\"e2e_ms\":{},\"input_tokens\":812,\"output_tokens\":{}}}",
-                        n * 7 % targets,
+                        busy(n * 7 % targets),
                         if failing { "" } else { "w" },
                         300 + n % 211,
                         1_200 + n % 977,

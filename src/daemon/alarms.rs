@@ -1,7 +1,7 @@
 //! From what was published to what people are told, and what is kept of both.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -13,6 +13,7 @@ use crate::{
     config::Alerts,
     feed::{route::Route, v1::Health},
     health::{Change, Incident, IncidentPhase, Saved, Transition},
+    id::TargetId,
     store::{Reader, Round},
 };
 
@@ -101,13 +102,14 @@ impl Alarms {
         self.policy.reconfigure(alerts);
     }
 
-    /// Looks at what is published by now and keeps what follows, with `save` in the same transaction: a restart then
-    /// knows of the very incidents that it told of. True: the round's transitions and incidents are kept with it.
+    /// Looks at what is published by now and keeps what follows, with the state of each target that it is about (`save`)
+    /// in the same transaction: a restart then knows of the very incidents that it told of. True: the round's
+    /// transitions and incidents are kept with it.
     pub(crate) fn look(
         &mut self,
         brought: &Brought<'_>,
         (health, routes): (&Health, &[Route]),
-        save: impl FnOnce() -> Saved,
+        save: impl Fn(&TargetId) -> Option<Saved>,
         now: Timestamp,
     ) -> bool {
         let mut weighty = false;
@@ -131,20 +133,14 @@ impl Alarms {
     ///
     /// # Errors
     /// There is nothing of that name that goes on.
-    pub(crate) fn ack(
-        &mut self,
-        what: &str,
-        by: &str,
-        save: impl FnOnce() -> Saved,
-        now: Timestamp,
-    ) -> Result<(), AckError> {
+    pub(crate) fn ack(&mut self, what: &str, by: &str, now: Timestamp) -> Result<(), AckError> {
         let messages = self.policy.ack(what, by, now)?;
         let nothing = Brought {
             transitions: &[],
             incidents: &[],
             changes: &[],
         };
-        self.keep(&nothing, messages, false, save, now);
+        self.keep(&nothing, messages, false, |_| None, now);
         Ok(())
     }
 
@@ -153,7 +149,7 @@ impl Alarms {
         brought: &Brought<'_>,
         messages: Vec<Message>,
         weighty: bool,
-        save: impl FnOnce() -> Saved,
+        save: impl Fn(&TargetId) -> Option<Saved>,
         now: Timestamp,
     ) -> bool {
         let memory = self.policy.memory();
@@ -161,10 +157,15 @@ impl Alarms {
         if !weighty && !moved && messages.is_empty() {
             return false;
         }
+        let moved_targets = brought.transitions.iter().map(|it| &it.target);
+        let about: BTreeSet<&TargetId> = moved_targets
+            .chain(brought.incidents.iter().map(|(_, it)| &it.target))
+            .collect();
+        let state = |target: &TargetId| Some((target.clone(), save(target)?));
         let round = Round {
             transitions: brought.transitions.to_vec(),
             incidents: brought.incidents.iter().map(|(_, it)| it.clone()).collect(),
-            state: Some(save()),
+            states: about.into_iter().filter_map(state).collect(),
             letters: Vec::new(),
             memory: moved.then(|| memory.clone()),
         };

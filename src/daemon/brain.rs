@@ -19,7 +19,7 @@ use crate::{
     config::{Config, Model, Provider},
     health::{
         Change, Deadlines, Effect, Engine, Incident, IncidentPhase, Length, Network, ProbeOrder, Saved,
-        Setup, Subject, TargetSetup, Transition, View,
+        Setup, Subject, TargetSetup, TargetView, Transition, View,
     },
     id::{ProviderId, TargetId},
     probe::{
@@ -299,16 +299,36 @@ impl Brain {
     pub fn view(&mut self, now: Timestamp) -> View {
         let mut view = self.engine.view(now);
         for target in &mut view.targets {
-            target.spent_usd_today = self.budget.spent_today(&target.id, now);
-            target.via = self.models.get(&target.id).and_then(|model| model.via.clone());
-            if self.spent_out.contains(&target.id) {
-                target.flags.push("budget_spent");
-            }
-            if self.resting.contains(&target.id) {
-                target.flags.push("canary_resting");
-            }
+            self.complete(target, now);
         }
         view
+    }
+
+    /// Brings an earlier view up to date where targets `moved`. The figures of the others wait for the next whole view,
+    /// so that one target's news costs no more for all the others. `false`: only a whole view will do.
+    pub fn view_again<'a>(
+        &mut self,
+        view: &mut View,
+        moved: impl Iterator<Item = &'a TargetId>,
+        now: Timestamp,
+    ) -> bool {
+        let places = self.engine.view_again(view, moved, now);
+        for place in places.iter().flatten() {
+            self.complete(&mut view.targets[*place], now);
+        }
+        places.is_some()
+    }
+
+    /// What the engine doesn't know of a target.
+    fn complete(&mut self, target: &mut TargetView, now: Timestamp) {
+        target.spent_usd_today = self.budget.spent_today(&target.id, now);
+        target.via = self.models.get(&target.id).and_then(|model| model.via.clone());
+        if self.spent_out.contains(&target.id) {
+            target.flags.push("budget_spent");
+        }
+        if self.resting.contains(&target.id) {
+            target.flags.push("canary_resting");
+        }
     }
 
     /// What was not done.
@@ -329,6 +349,11 @@ impl Brain {
         self.engine.save()
     }
 
+    /// That of one target, for [`Brain::restore_target`]; `None`: nobody knows it any more.
+    pub fn save_target(&self, target: &TargetId) -> Option<Saved> {
+        self.engine.save_target(target)
+    }
+
     /// Takes up kept detector state and today's spending.
     ///
     /// # Errors
@@ -337,6 +362,15 @@ impl Brain {
         self.take_in(saved, now);
         // First what people declared: it is part of what every target's state was, and holds whatever becomes of the rest.
         self.engine.restore_declared(saved, now)?;
+        self.engine.restore(saved, now)
+    }
+
+    /// Takes up what was kept of one target since.
+    ///
+    /// # Errors
+    /// The state is of an unknown version; nothing was taken up then.
+    pub fn restore_target(&mut self, saved: &Saved, now: Timestamp) -> Result<(), String> {
+        self.take_in(saved, now);
         self.engine.restore(saved, now)
     }
 

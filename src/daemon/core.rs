@@ -27,7 +27,7 @@ use crate::{
     clock::{Clock, Timestamp},
     config::Config,
     feed::{Cause, FIGURES_EVERY, HEARTBEAT, Hub, declared::DeclaredBoard, v1},
-    health::{Change, Incident, IncidentPhase, Network, StandingKeeper, Transition},
+    health::{Change, Incident, IncidentPhase, Network, StandingKeeper, Transition, View},
     id::TargetId,
     intake::{Intake, Queue, Sampler},
     official::{Fetcher, Page, Reading},
@@ -128,6 +128,8 @@ pub(crate) struct Core {
     intake: Intake,
     reported: Queue,
     board: Arc<Board>,
+    /// What was published last; `None` before there was anything.
+    view: Option<View>,
     /// Where everybody sees what is declared, and which version of it.
     declared: Arc<DeclaredBoard>,
     shown: u64,
@@ -206,6 +208,7 @@ impl Core {
             intake,
             reported,
             board,
+            view: None,
             sampler: Sampler::default(),
             sums: Sums::default(),
             handle: Handle { inputs, observations },
@@ -253,9 +256,9 @@ impl Core {
             news.answers.drain(..).for_each(Answer::give);
             if now >= heartbeat || news.reloaded {
                 heartbeat = now.plus(HEARTBEAT);
-                self.publish(Cause::Heartbeat, now);
+                self.publish(&[Cause::Heartbeat], now);
             } else if now >= figures {
-                self.publish(Cause::Figures, now);
+                self.publish(&[Cause::Figures], now);
             }
             let kept = self.alarm(&news, now >= figures, now);
             if now >= figures {
@@ -380,7 +383,7 @@ impl Core {
                     let _ = done.send(());
                 }
                 Input::Ack(ack) => {
-                    let done = self.alarms.ack(&ack.what, &ack.by, || self.brain.save(), now);
+                    let done = self.alarms.ack(&ack.what, &ack.by, now);
                     // Whoever asked may have gone.
                     let _ = ack.done.send(done);
                 }
@@ -419,14 +422,14 @@ impl Core {
 
     /// Publishes transitions and incidents before anything else is done about them.
     fn tell(&mut self, news: &News, now: Timestamp) {
-        if !news.transitions.is_empty() || news.network.is_some() {
-            self.publish(Cause::Transition(&news.transitions), now);
-        }
-        for (phase, incident) in &news.incidents {
-            self.publish(Cause::Incident(*phase, incident), now);
-        }
-        for change in &news.changes {
-            self.publish(Cause::Change(change), now);
+        let moved = !news.transitions.is_empty() || news.network.is_some();
+        let moved = moved.then_some(Cause::Transition(&news.transitions));
+        let incidents = news.incidents.iter();
+        let incidents = incidents.map(|(phase, incident)| Cause::Incident(*phase, incident));
+        let causes = moved.into_iter().chain(incidents);
+        let causes: Vec<_> = causes.chain(news.changes.iter().map(Cause::Change)).collect();
+        if !causes.is_empty() {
+            self.publish(&causes, now);
         }
     }
 
@@ -447,7 +450,8 @@ impl Core {
             changes: &news.changes,
         };
         let facts = (&snapshot.health, decided.routes.routes.as_slice());
-        self.alarms.look(&brought, facts, || self.brain.save(), now)
+        self.alarms
+            .look(&brought, facts, |target| self.brain.save_target(target), now)
     }
 
     /// Health has decided; what the vendors' own pages say is added to its incidents.
@@ -457,16 +461,22 @@ impl Core {
         }
     }
 
-    fn publish(&mut self, cause: Cause<'_>, now: Timestamp) {
-        let mut view = self.brain.view(now);
+    fn publish(&mut self, causes: &[Cause<'_>], now: Timestamp) {
+        let about = causes.iter().map(about).collect::<Option<Vec<_>>>();
+        let known = self.view.take().zip(about).and_then(|(mut view, about)| {
+            let moved = about.into_iter().flatten();
+            self.brain.view_again(&mut view, moved, now).then_some(view)
+        });
+        let mut view = known.unwrap_or_else(|| self.brain.view(now));
         self.standing
             .look(now, view.targets.iter().map(|target| (&target.id, target.state)));
         self.annotator.fill(&mut view, now);
         // Readers compare with their own wall clock, so the feed is dated by ours, not by the detector's time.
         view.at = self.clock.wall();
-        let event = self.hub.publish(&view, cause, &store_status(&self.writer));
+        let events = self.hub.publish_all(&view, causes, &store_status(&self.writer));
         self.board.follow(&self.hub.snapshot());
-        if let Some(event) = event.filter(|event| event.durable) {
+        self.view = Some(view);
+        for event in events.iter().filter(|event| event.durable) {
             self.writer.send(Record::Event {
                 revision: event.revision,
                 at: event.at,
@@ -618,6 +628,16 @@ impl News {
                 Act::Change(change) => self.changes.push(change),
             }
         }
+    }
+}
+
+/// The targets that a revision is about; `None`: all of them.
+fn about<'a>(cause: &Cause<'a>) -> Option<Vec<&'a TargetId>> {
+    match *cause {
+        Cause::Transition(moved) => Some(moved.iter().map(|it| &it.target).collect()),
+        Cause::Incident(_, incident) => Some(vec![&incident.target]),
+        Cause::Change(change) => Some(vec![&change.target]),
+        Cause::Figures | Cause::Heartbeat => None,
     }
 }
 

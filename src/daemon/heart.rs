@@ -69,7 +69,9 @@ fn restore(brain: &mut Brain, reader: &Reader, clock: &Clock) {
     let now = clock.now();
     match reader.saved_state() {
         Ok(Some(state)) => {
-            if let Err(error) = brain.restore(&state.saved, now) {
+            let whole = brain.restore(&state.saved, now);
+            let later = state.later.iter().map(|saved| brain.restore_target(saved, now));
+            for error in std::iter::once(whole).chain(later).filter_map(Result::err) {
                 tracing::warn!(
                     error,
                     "the kept detector state was not taken up; targets start unknown"

@@ -38,8 +38,11 @@ pub const HEARTBEAT: Duration = Duration::from_secs(5);
 pub const FIGURES_EVERY: Duration = Duration::from_secs(1);
 /// Most events that are kept for readers that lag or come back.
 pub const RING_EVENTS: usize = 512;
-/// Most bytes that those events may take; the newest one is kept whatever its size.
+/// Most bytes that those events may take, unless [`RING_FEEDS`] are more; the newest one is kept whatever its size.
 pub const RING_BYTES: usize = 1 << 20;
+/// As many whole feeds may take their place in any case: once a second all figures may change, and who follows a large
+/// feed and is a moment late still finds what came before them.
+pub const RING_FEEDS: usize = 4;
 /// Most readers of the event stream at a time.
 pub const MAX_SUBSCRIBERS: usize = 12_000;
 
@@ -171,10 +174,12 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    fn push(&mut self, event: Arc<Event>) {
+    /// `feed`: the size of the whole feed.
+    fn push(&mut self, event: Arc<Event>, feed: usize) {
         self.bytes += event.frame.len();
         self.events.push_back(event);
-        while self.events.len() > RING_EVENTS || (self.bytes > RING_BYTES && self.events.len() > 1) {
+        let most = RING_BYTES.max(RING_FEEDS * feed);
+        while self.events.len() > RING_EVENTS || (self.bytes > most && self.events.len() > 1) {
             if let Some(old) = self.events.pop_front() {
                 self.bytes -= old.frame.len();
             }
@@ -297,47 +302,52 @@ impl Hub {
     ///
     /// Never waits for a reader. Several transitions that were decided together make one revision.
     pub fn publish(&self, view: &View, cause: Cause<'_>, store: &StoreStatus) -> Option<Arc<Event>> {
+        self.publish_all(view, &[cause], store).pop()
+    }
+
+    /// The same for all that came of one moment: a revision each, in their order, at the price of one. The first one
+    /// shows what `view` has changed, which is also what the others were decided from.
+    pub fn publish_all(&self, view: &View, causes: &[Cause<'_>], store: &StoreStatus) -> Vec<Arc<Event>> {
+        // Few enough at a time that who follows finds each of them in the ring.
+        causes
+            .chunks(RING_EVENTS / 8)
+            .flat_map(|causes| self.publish_few(view, causes, store))
+            .collect()
+    }
+
+    fn publish_few(&self, view: &View, causes: &[Cause<'_>], store: &StoreStatus) -> Vec<Arc<Event>> {
         let mut publisher = self.publisher.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.snapshot();
         let mut health = Health::new(&self.identity, 0, view, store);
         // Freshness never goes back, even should a view come late.
         health.head.generated_at = health.head.generated_at.max(old.health.head.generated_at);
         health.head.stale_after = health.head.stale_after.max(old.health.head.stale_after);
-        if matches!(cause, Cause::Figures) {
+        if matches!(causes, [Cause::Figures]) {
             if view.at.since(publisher.figures_at) < FIGURES_EVERY && !is_urgent(&old.health, &health) {
-                return None;
+                return Vec::new();
             }
             if is_same(&old.health, &health) {
-                return None;
+                return Vec::new();
             }
             publisher.figures_at = view.at;
         }
-        let revision = (publisher.next_revision)().max(old.revision() + 1);
-        health.head.revision = revision;
-        let reshaped = !is_same_shape(&old.health, &health);
-        let new = Arc::new(snapshot(health, &self.tag, Some(&old)));
-        let (kind, frame) = if reshaped {
-            (Kind::Snapshot, new.frame.clone())
-        } else {
-            delta(&old.health, &new, cause)
+        let mut last = old.revision();
+        let next = |_: &Cause<'_>| {
+            last = (publisher.next_revision)().max(last + 1);
+            last
         };
-        let event = Arc::new(Event {
-            revision,
-            after: old.revision(),
-            at: new.health.head.generated_at.0,
-            kind,
-            durable: matches!(
-                cause,
-                Cause::Transition(_) | Cause::Incident(..) | Cause::Change(_)
-            ),
-            frame,
-        });
-        self.ring_mut(|ring| ring.push(Arc::clone(&event)));
-        self.current.send_replace(Arc::new(Current {
-            snapshot: new,
-            event: Arc::clone(&event),
-        }));
-        Some(event)
+        let revisions: Vec<u64> = causes.iter().map(next).collect();
+        health.head.revision = last;
+        let new = Arc::new(snapshot(health, &self.tag, Some(&old)));
+        let events = events(&old, &new, causes, &revisions, &self.tag);
+        if let Some(event) = events.last().cloned() {
+            let feed = new.frame.len();
+            let push = |ring: &mut Ring| events.iter().for_each(|event| ring.push(Arc::clone(event), feed));
+            self.ring_mut(push);
+            self.current
+                .send_replace(Arc::new(Current { snapshot: new, event }));
+        }
+        events
     }
 
     fn ring_mut(&self, change: impl FnOnce(&mut Ring)) {
@@ -446,18 +456,61 @@ fn snapshot(health: Health, tag: &str, old: Option<&Snapshot>) -> Snapshot {
     }
 }
 
-/// Builds the event that leads from `old` to `new`, which name the same targets.
-fn delta(old: &Health, new: &Snapshot, cause: Cause<'_>) -> (Kind, Frame) {
+/// Builds the events that lead from `old` to `new` under these revisions; the first one tells what differs.
+fn events(
+    old: &Snapshot,
+    new: &Snapshot,
+    causes: &[Cause<'_>],
+    revisions: &[u64],
+    tag: &str,
+) -> Vec<Arc<Event>> {
+    let reshaped = !is_same_shape(&old.health, &new.health);
+    let mut after = old.revision();
+    let mut events = Vec::with_capacity(causes.len());
+    for (cause, &revision) in causes.iter().zip(revisions) {
+        let first = events.is_empty();
+        let head = Head {
+            revision,
+            ..new.health.head.clone()
+        };
+        let at = head.generated_at.0;
+        let (kind, frame) = if first && reshaped {
+            let (targets, providers) = (new.health.targets.clone(), new.health.providers.clone());
+            let health = Health {
+                head,
+                targets,
+                providers,
+            };
+            (Kind::Snapshot, snapshot(health, tag, Some(new)).frame)
+        } else {
+            delta(first.then_some(&old.health), new, &head, *cause)
+        };
+        events.push(Arc::new(Event {
+            revision,
+            after,
+            at,
+            kind,
+            durable: matches!(
+                cause,
+                Cause::Transition(_) | Cause::Incident(..) | Cause::Change(_)
+            ),
+            frame,
+        }));
+        after = revision;
+    }
+    events
+}
+
+/// Builds the event that leads from `old` to `new`, which name the same targets; without an old one they don't differ.
+fn delta(old: Option<&Health>, new: &Snapshot, head: &Head, cause: Cause<'_>) -> (Kind, Frame) {
     let kind = match cause {
         Cause::Transition(_) | Cause::Figures => Kind::Health,
         Cause::Incident(..) => Kind::Incident,
         Cause::Change(_) => Kind::Change,
         Cause::Heartbeat => Kind::Heartbeat,
     };
-    let head: &Head = &new.health.head;
-    let always = kind == Kind::Heartbeat
-        || old.head.network != head.network
-        || old.head.store.state != head.store.state;
+    let turned = |old: &Health| old.head.network != head.network || old.head.store.state != head.store.state;
+    let always = kind == Kind::Heartbeat || old.is_some_and(turned);
     let mut out = Builder::new(kind, head, always, 1024);
     match cause {
         Cause::Transition(moved) => out.list(
@@ -477,6 +530,9 @@ fn delta(old: &Health, new: &Snapshot, cause: Cause<'_>) -> (Kind, Frame) {
         ),
         Cause::Figures | Cause::Heartbeat => {}
     }
+    let Some(old) = old else {
+        return (kind, out.finish());
+    };
     let changed = old.targets.iter().zip(&new.health.targets).enumerate();
     out.list(
         "targets",

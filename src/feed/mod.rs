@@ -27,7 +27,7 @@ pub use filter::{Filter, FilterError, MAX_PATTERNS};
 pub use frame::Kind;
 pub use hub::{
     Cause, Event, FIGURES_EVERY, Full, HEARTBEAT, Hub, Known, MAX_SUBSCRIBERS, RING_BYTES, RING_EVENTS,
-    Snapshot,
+    RING_FEEDS, Snapshot,
 };
 pub use pairs::{Finding, Pair};
 pub use subscription::Subscription;

@@ -243,9 +243,26 @@ impl Engine {
         self.show(now.max(self.now))
     }
 
+    /// Brings an earlier view up to date where targets `moved`, and tells their places in it; what only grew older of
+    /// the others (figures, ages) stays as it was. `None`: it shows other targets or another network, and nothing is
+    /// changed.
+    pub fn view_again<'a>(
+        &self,
+        view: &mut View,
+        moved: impl Iterator<Item = &'a TargetId>,
+        now: Timestamp,
+    ) -> Option<Vec<usize>> {
+        self.show_again(view, moved, now.max(self.now))
+    }
+
     /// The state to keep across restarts.
     pub fn save(&self) -> Saved {
         self.keep()
+    }
+
+    /// The same of one target and its provider's edge, to be taken up after the whole; `None`: the setup doesn't name it.
+    pub fn save_target(&self, target: &TargetId) -> Option<Saved> {
+        self.target(target).map(|target| self.keep_one(target))
     }
 
     /// Takes up a kept state: targets are `unknown` until fresh evidence if it is stale, open incidents go on. Targets

@@ -159,8 +159,14 @@ impl Memory {
         for incident in &round.incidents {
             self.incident(connection, incident)?;
         }
-        if let Some(saved) = &round.state {
-            state(connection, saved, now)?;
+        for (target, saved) in &round.states {
+            let target = self.target(connection, target)?;
+            // Always behind the others: what came later counts.
+            run(
+                connection,
+                "INSERT OR REPLACE INTO detector_parts (target, at, blob) VALUES (?1, ?2, ?3)",
+                params![target, now.as_millis(), saved.blob],
+            )?;
         }
         for letter in &round.letters {
             outbox::add(connection, letter)?;
@@ -364,7 +370,8 @@ fn state(connection: &Connection, saved: &Saved, now: Timestamp) -> rusqlite::Re
         "INSERT INTO detector_state (id, at, blob) VALUES (1, ?1, ?2)
          ON CONFLICT (id) DO UPDATE SET at = excluded.at, blob = excluded.blob",
         params![now.as_millis(), saved.blob],
-    )
+    )?;
+    run(connection, "DELETE FROM detector_parts", [])
 }
 
 pub(super) fn run(connection: &Connection, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<()> {

@@ -26,6 +26,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("migrations/04.sql")),
     M::up(include_str!("migrations/05.sql")),
     M::up(include_str!("migrations/06.sql")),
+    M::up(include_str!("migrations/07.sql")),
 ];
 
 /// Newest schema version that this program knows.

@@ -8,6 +8,7 @@ use super::{MAX_LIMIT, Reader, StoreError, apply::run, query::rows, reader::Sess
 use crate::{
     clock::Timestamp,
     health::{Incident, Saved, Transition},
+    id::TargetId,
 };
 
 /// Longest error text that is kept of a try, in bytes.
@@ -92,8 +93,8 @@ pub struct Round {
     pub transitions: Vec<Transition>,
     /// Incidents as they now stand.
     pub incidents: Vec<Incident>,
-    /// The detector state that they follow from.
-    pub state: Option<Saved>,
+    /// The detector state that they follow from: of each target that they are about.
+    pub states: Vec<(TargetId, Saved)>,
     /// Messages; one whose key is there already is left as it is.
     pub letters: Vec<Letter>,
     /// The policy's memory; replaces the one before.
@@ -105,7 +106,7 @@ impl Round {
     pub fn is_empty(&self) -> bool {
         self.transitions.is_empty()
             && self.incidents.is_empty()
-            && self.state.is_none()
+            && self.states.is_empty()
             && self.letters.is_empty()
             && self.memory.is_none()
     }

@@ -107,6 +107,8 @@ pub struct StoredState {
     pub at: Timestamp,
     /// The state.
     pub saved: Saved,
+    /// That of single targets as it was kept since, in its order: to be taken up after it.
+    pub later: Vec<Saved>,
 }
 
 const INCIDENT_COLUMNS: &str = "seq, id, target, started, detected, opened, recovered, closed, worst, reason_code, \
@@ -200,16 +202,19 @@ impl Reader {
     /// The database can't be read.
     pub fn saved_state(&self) -> Result<Option<StoredState>, StoreError> {
         self.with(|session| {
-            let state = session
-                .connection
-                .query_row("SELECT at, blob FROM detector_state WHERE id = 1", [], |row| {
-                    Ok(StoredState {
-                        at: Timestamp::from_millis(row.get(0)?),
-                        saved: Saved { blob: row.get(1)? },
-                    })
-                })
-                .optional()?;
-            Ok(state)
+            let mut all = session.connection.prepare(
+                "SELECT at, blob FROM (SELECT 0 AS seq, at, blob FROM detector_state
+                   UNION ALL SELECT seq, at, blob FROM detector_parts) ORDER BY seq",
+            )?;
+            let mut states = all.query_map([], |row| {
+                Ok((Timestamp::from_millis(row.get(0)?), Saved { blob: row.get(1)? }))
+            })?;
+            let Some((at, saved)) = states.next().transpose()? else {
+                return Ok(None);
+            };
+            let later = states.map(|state| state.map(|(_, saved)| saved));
+            let later = later.collect::<Result<_, _>>()?;
+            Ok(Some(StoredState { at, saved, later }))
         })
     }
 }

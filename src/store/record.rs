@@ -24,7 +24,7 @@ pub enum Record {
     Change(Change),
     /// A stretch of time in each state; added to its day.
     Standing(Standing),
-    /// The detector state; replaces the one before.
+    /// The whole detector state; replaces the one before, and that of single targets.
     State(Saved),
     /// An event of the feed, for `Last-Event-ID`. A revision that is already there is replaced.
     Event {
@@ -182,7 +182,7 @@ fn round(round: &Round) -> usize {
     let Round {
         transitions,
         incidents,
-        state,
+        states,
         letters,
         memory,
     } = round;
@@ -191,6 +191,6 @@ fn round(round: &Round) -> usize {
     transitions.sum::<usize>()
         + incidents.sum::<usize>()
         + letters.iter().map(Letter::weight).sum::<usize>()
-        + state.as_ref().map_or(0, |saved| saved.blob.len())
+        + states.iter().map(|(_, saved)| saved.blob.len()).sum::<usize>()
         + memory.as_ref().map_or(0, String::len)
 }

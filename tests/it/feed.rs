@@ -15,7 +15,7 @@ use endturn::{
     clock::Timestamp,
     feed::{
         Cause, Delta, FIGURES_EVERY, Filter, Hub, Known, MAX_SUBSCRIBERS, RING_BYTES, RING_EVENTS,
-        Subscription, record, v1,
+        RING_FEEDS, Subscription, record, v1,
     },
     health::{
         Declaration, Declares, Figures, Hint, InForce, Incident, IncidentEntry, IncidentPhase, Network,
@@ -412,6 +412,33 @@ fn other_targets_after_a_reload_make_a_snapshot() {
 }
 
 #[test]
+fn what_came_of_one_moment_reads_as_if_it_was_told_one_by_one() {
+    let at = T0.plus(Duration::from_secs(1));
+    let moved = [transition(IDS[0], at, State::Operational, State::Down)];
+    let opened: Vec<Incident> = (0..100).map(|number| incident(IDS[0], number)).collect();
+    let opened = opened.iter().map(|it| Cause::Incident(IncidentPhase::Opened, it));
+    let causes: Vec<_> = std::iter::once(Cause::Transition(&moved)).chain(opened).collect();
+    for targets in [3, 2] {
+        let mut down = view(at, State::Down);
+        down.targets.truncate(targets);
+        let hubs @ [apart, together] = &[hub(), hub()];
+        let [mut slowly, mut at_once] = hubs.each_ref().map(|hub| hub.subscribe(Some(101), None).unwrap());
+        for cause in &causes {
+            apart.publish(&down, *cause, &ok()).unwrap();
+        }
+        let events = together.publish_all(&down, &causes, &ok());
+        assert_eq!(events.len(), causes.len());
+        assert!(events.iter().all(|event| event.durable));
+        for _ in &causes {
+            assert_eq!(now(&mut slowly).unwrap(), now(&mut at_once).unwrap());
+        }
+        assert_eq!((now(&mut slowly), now(&mut at_once)), (None, None));
+        assert_eq!(apart.snapshot().json(), together.snapshot().json());
+        assert_eq!(apart.snapshot().etag, together.snapshot().etag);
+    }
+}
+
+#[test]
 fn a_reader_that_lags_gets_a_snapshot_and_holds_up_nobody() {
     let hub = hub();
     let (mut slow, mut quick) = (
@@ -449,6 +476,22 @@ fn the_ring_is_bounded_in_bytes_too() {
     let newest = hub.snapshot().revision();
     assert_eq!(hub.known(newest - 7, None), Known::Recent);
     assert_eq!(hub.known(newest - 9, None), Known::Older);
+}
+
+#[test]
+fn a_large_feed_has_room_for_some_of_its_kind() {
+    let hub = hub();
+    let mut view = view(T0, State::Operational);
+    let long = "x".repeat(2 * RING_BYTES);
+    for step in 1..=10 {
+        view.at = T0.plus(Duration::from_secs(step));
+        view.targets[0].reason.text = format!("{step}{long}");
+        hub.publish(&view, Cause::Figures, &ok()).unwrap();
+    }
+    let newest = hub.snapshot().revision();
+    let room = u64::try_from(RING_FEEDS).unwrap();
+    assert_eq!(hub.known(newest - room, None), Known::Recent);
+    assert_eq!(hub.known(newest - room - 1, None), Known::Older);
 }
 
 #[test]

@@ -236,7 +236,10 @@ async fn what_a_damaged_file_lost_is_written_anew() {
         state_of(&reader, "k1") == Some(LetterState::Pending)
     })
     .await;
-    assert_eq!(reader.alert_memory().unwrap().as_deref(), Some("what was told"));
+    until("the memory", || {
+        reader.alert_memory().ok().flatten().as_deref() == Some("what was told")
+    })
+    .await;
     post.stop().await;
 }
 

@@ -262,6 +262,72 @@ fn a_restart_goes_on_where_it_was() {
 }
 
 #[test]
+fn one_target_that_was_kept_later_is_taken_up_upon_the_whole() {
+    let mut engine = engine();
+    feed(&mut engine, 0, Verdict::Complete);
+    let whole = engine.save();
+    for i in 1..30 {
+        feed(&mut engine, i * 1000, CUT);
+        engine.tick(at(i * 1000 + 1));
+    }
+    let [ill, well] = ["p/m", "p/n"].map(|id| engine.save_target(&id.parse().unwrap()).unwrap());
+    let before = engine.view(at(30_000));
+    assert!(before.targets[0].incident.is_some());
+    let mut again = Engine::new(setup(false, Some(60)), 2, at(30_000));
+    for saved in [&whole, &ill] {
+        again.restore(saved, at(30_000)).unwrap();
+    }
+    assert_eq!(
+        again.view(at(30_000)).targets[0].incident,
+        before.targets[0].incident
+    );
+    assert_eq!(state(&again, 30_000), State::Down);
+    assert_eq!(again.save_target(&"p/m".parse().unwrap()), Some(ill));
+    assert_eq!(again.save_target(&"p/n".parse().unwrap()), Some(well));
+    assert_eq!(again.save(), engine.save());
+    assert_eq!(again.save_target(&"p/gone".parse().unwrap()), None);
+}
+
+#[test]
+fn a_view_of_before_is_brought_up_to_date_where_targets_moved() {
+    let mut engine = engine();
+    feed(&mut engine, 0, Verdict::Complete);
+    let mut view = engine.view(at(0));
+    let moved: Vec<TargetId> = (1..40)
+        .flat_map(|i| {
+            let mut effects = feed(&mut engine, i * 1000, CUT);
+            effects.extend(engine.tick(at(i * 1000 + 1)));
+            effects
+        })
+        .filter_map(|effect| match effect {
+            Effect::Transition(it) => Some(it.target),
+            Effect::Incident(_, it) => Some(it.target),
+            _ => None,
+        })
+        .collect();
+    let places = engine.view_again(&mut view, moved.iter(), at(40_000));
+    assert_eq!(places, Some(vec![0]));
+    let whole = engine.view(at(40_000));
+    assert_eq!(view, whole, "nothing was heard of the other one");
+    assert!(whole.targets[0].incident.is_some());
+    // Figures alone are as they were.
+    feed(&mut engine, 41_000, CUT);
+    assert_eq!(engine.view_again(&mut view, [].iter(), at(41_000)), Some(vec![]));
+    assert_eq!(view.targets, whole.targets);
+    assert_ne!(view.targets, engine.view(at(41_000)).targets);
+    // Other targets, another network: only a whole view will do.
+    let before = view.clone();
+    let mut fewer = setup(false, Some(60));
+    fewer.targets.remove(1);
+    engine.reconfigure(fewer, at(42_000));
+    assert_eq!(engine.view_again(&mut view, moved.iter(), at(42_000)), None);
+    engine.reconfigure(setup(false, Some(60)), at(43_000));
+    engine.clock_jumped(at(44_000));
+    assert_eq!(engine.view_again(&mut view, moved.iter(), at(44_000)), None);
+    assert_eq!(view, before);
+}
+
+#[test]
 fn a_foreign_saved_state_changes_nothing() {
     let mut engine = engine();
     let untouched = engine.save();

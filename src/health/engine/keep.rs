@@ -8,6 +8,7 @@ use crate::{
     health::{
         Length, Saved,
         identity::Served,
+        provider::Provider,
         save::{KeptSpell, KeptStream, from_hex, to_hex},
         target::Target,
     },
@@ -84,6 +85,22 @@ struct Ready {
     hours: Vec<Vec<(i64, Histogram)>>,
 }
 
+impl Kept {
+    fn into_saved(self) -> Saved {
+        Saved {
+            // Plain numbers, names and lists: nothing in here can fail to become JSON.
+            blob: serde_json::to_string(&self).unwrap_or_default(),
+        }
+    }
+}
+
+fn keep_provider(provider: &Provider) -> KeptProvider {
+    KeptProvider {
+        id: provider.id.to_string(),
+        edge: KeptStream::of(&provider.edge),
+    }
+}
+
 fn keep_target(target: &Target) -> KeptTarget {
     KeptTarget {
         id: target.setup.id.to_string(),
@@ -126,23 +143,23 @@ impl Saved {
 
 impl Engine {
     pub(super) fn keep(&self) -> Saved {
-        let kept = Kept {
+        Kept {
             version: VERSION,
-            providers: self
-                .providers
-                .iter()
-                .map(|provider| KeptProvider {
-                    id: provider.id.to_string(),
-                    edge: KeptStream::of(&provider.edge),
-                })
-                .collect(),
+            providers: self.providers.iter().map(keep_provider).collect(),
             targets: self.targets.iter().map(keep_target).collect(),
             declared: KeptDeclared::of(&self.declared),
-        };
-        Saved {
-            // Plain numbers, names and lists: nothing in here can fail to become JSON.
-            blob: serde_json::to_string(&kept).unwrap_or_default(),
         }
+        .into_saved()
+    }
+
+    pub(super) fn keep_one(&self, target: &Target) -> Saved {
+        Kept {
+            version: VERSION,
+            providers: vec![keep_provider(&self.providers[target.provider])],
+            targets: vec![keep_target(target)],
+            declared: KeptDeclared::default(),
+        }
+        .into_saved()
     }
 
     pub(super) fn take_up(&mut self, saved: &Saved, now: Timestamp) -> Result<(), String> {

@@ -13,17 +13,14 @@ use crate::{
         target::{Decision, Speaker, Target},
         vantage::Mode,
     },
+    id::TargetId,
 };
 
 impl Engine {
     pub(super) fn show(&self, now: Timestamp) -> View {
         View {
             at: now,
-            network: if self.gate.offline() {
-                Network::Offline
-            } else {
-                Network::Online
-            },
+            network: self.network(),
             targets: self
                 .targets
                 .iter()
@@ -31,6 +28,36 @@ impl Engine {
                 .map(|(number, target)| self.show_target(number, target, now))
                 .collect(),
             providers: self.show_providers(),
+        }
+    }
+
+    pub(super) fn show_again<'a>(
+        &self,
+        view: &mut View,
+        moved: impl Iterator<Item = &'a TargetId>,
+        now: Timestamp,
+    ) -> Option<Vec<usize>> {
+        let network = self.network();
+        let ours = self.targets.iter().map(|target| &target.setup.id);
+        if view.network != network || !view.targets.iter().map(|target| &target.id).eq(ours) {
+            return None;
+        }
+        let mut places: Vec<usize> = moved.filter_map(|id| self.index.get(id).copied()).collect();
+        places.sort_unstable();
+        places.dedup();
+        for &place in &places {
+            view.targets[place] = self.show_target(place, &self.targets[place], now);
+        }
+        view.providers = self.show_providers();
+        view.at = now;
+        Some(places)
+    }
+
+    fn network(&self) -> Network {
+        if self.gate.offline() {
+            Network::Offline
+        } else {
+            Network::Online
         }
     }
 

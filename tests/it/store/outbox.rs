@@ -12,7 +12,7 @@ use endturn::{
     },
 };
 
-use super::{WAIT, at, kills::incident, open, temporary, until};
+use super::{WAIT, at, kills::incident, open, target, temporary, until};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -39,6 +39,12 @@ fn ended(key: &str, state: LetterState, ms: i64) -> Letter {
         last_error: Some("HTTP 500".to_owned()),
         done_at: Some(at(ms)),
         ..letter(key)
+    }
+}
+
+fn saved(text: &str) -> Saved {
+    Saved {
+        blob: text.to_owned(),
     }
 }
 
@@ -79,18 +85,50 @@ fn a_round_is_kept_whole_and_its_ticket_tells_when() {
     let (writer, reader) = temporary();
     let whole = Round {
         incidents: vec![incident(0)],
-        state: Some(Saved {
-            blob: "state".to_owned(),
-        }),
+        states: vec![(target("a/m"), saved("one"))],
         ..round(&["k1", "k2"], "m1")
     };
     let ticket = writer.send_round(whole);
     until("the commit", || writer.progress().is_settled(ticket));
     assert_eq!(keys(&reader, LetterState::Pending), ["k1", "k2"]);
     assert_eq!(reader.alert_memory().unwrap().as_deref(), Some("m1"));
-    assert_eq!(reader.saved_state().unwrap().unwrap().saved.blob, "state");
+    assert_eq!(reader.saved_state().unwrap().unwrap().saved, saved("one"));
     assert!(reader.incident("0").unwrap().is_some());
     assert_eq!(reader.letter("k1").unwrap(), Some(letter("k1")));
+}
+
+#[test]
+fn the_state_of_single_targets_lies_upon_the_whole_until_the_next() {
+    let (writer, reader) = temporary();
+    let part = |name: &str, text: &str| Round {
+        states: vec![(target(name), saved(text))],
+        ..Round::default()
+    };
+    let kept = || {
+        assert!(writer.flush(WAIT));
+        let state = reader.saved_state().expect("a read").expect("a state");
+        let later = state.later.into_iter();
+        (
+            state.saved.blob,
+            later.map(|saved| saved.blob).collect::<Vec<_>>(),
+        )
+    };
+    // Before anything whole is there, the first one stands for it.
+    writer.send_round(part("a/m", "a0"));
+    writer.send_round(part("b/m", "b0"));
+    assert_eq!(kept(), ("a0".to_owned(), vec!["b0".to_owned()]));
+    writer.send(Record::State(saved("whole")));
+    assert_eq!(kept(), ("whole".to_owned(), vec![]));
+    for (name, text) in [("a/m", "a1"), ("b/m", "b1"), ("a/m", "a2")] {
+        writer.send_round(part(name, text));
+    }
+    assert_eq!(
+        kept(),
+        ("whole".to_owned(), vec!["b1".to_owned(), "a2".to_owned()]),
+        "the newest of each, in their order"
+    );
+    writer.send(Record::State(saved("next")));
+    assert_eq!(kept(), ("next".to_owned(), vec![]));
 }
 
 #[test]
