@@ -14,6 +14,7 @@ use super::{
     backup::BackupArgs,
     declare::{OverrideArgs, PeriodArgs, ResumeArgs},
     history::HistoryArgs,
+    init::InitArgs,
     mcp::McpArgs,
     reload::ReloadArgs,
     report::ReportArgs,
@@ -89,6 +90,12 @@ pub enum Command {
     /// configuration anew: a wrong one is told and the old one kept. SIGTERM and Ctrl-C end it within 10 s.
     #[command(after_help = examples::RUN)]
     Run(RunArgs),
+    /// Writes a commented configuration from the keys in the environment.
+    ///
+    /// It watches whom `run` has keys for without a configuration, at the same intervals. The name of each key's variable
+    /// stands in it, never the key; what else can be said stands there as examples. Asks nobody, and overwrites nothing.
+    #[command(after_help = super::init::HELP)]
+    Init(InitArgs),
     /// Checks the configuration as `run` would, and tells the plan and its cost a day.
     #[command(after_help = examples::CHECK)]
     Check(CheckArgs),

@@ -10,6 +10,7 @@ mod declare;
 mod demo;
 mod exit;
 mod history;
+mod init;
 mod logging;
 mod man;
 mod mcp;
@@ -118,6 +119,7 @@ async fn dispatch(command: Command, clock: Clock) -> Exit {
     match command {
         Command::Demo(args) => demo::run(&args, clock).await,
         Command::Run(args) => run::run(&args, clock).await,
+        Command::Init(args) => init::run(&args),
         Command::Check(args) => check_command(&args),
         Command::Probe(args) => probe::run(&args, clock).await,
         Command::Status(args) => match status::run(&args, &clock).await {
@@ -187,12 +189,15 @@ fn check_command(args: &CheckArgs) -> Exit {
 
 /// Loads the configuration or says on stderr what is wrong with it.
 pub(crate) fn load(path: Option<&std::path::Path>) -> Result<config::Loaded, Exit> {
-    config::load(path, &config::Env::process()).map_err(|error| {
-        let mut text = Vec::new();
-        let _ = check::write_error(&error, io::stderr().is_terminal(), &mut text);
-        complain(String::from_utf8_lossy(&text).trim_end());
-        Exit::Config
-    })
+    config::load(path, &config::Env::process()).map_err(|error| refused(&error))
+}
+
+/// Says on stderr what is wrong with a configuration.
+fn refused(error: &config::ConfigError) -> Exit {
+    let mut text = Vec::new();
+    let _ = check::write_error(error, io::stderr().is_terminal(), &mut text);
+    complain(String::from_utf8_lossy(&text).trim_end());
+    Exit::Config
 }
 
 #[cfg(test)]

@@ -65,10 +65,18 @@ pub fn load(path: Option<&Path>, env: &Env) -> Result<Loaded, ConfigError> {
         Some(path) => {
             let text = read(&path)?;
             let dir = path.parent().unwrap_or(Path::new(".")).to_owned();
-            resolve(Origin::File(path), Some(&text), &dir, env)
+            resolve(Origin::File(path), Some(&text), &dir, env).map(|(loaded, _)| loaded)
         }
-        None => resolve(Origin::Environment, None, &env.working_dir, env),
+        None => load_environment(env).map(|(loaded, _)| loaded),
     }
+}
+
+/// What a start without any file takes, whatever files there are; and the presets that it was filled in from.
+///
+/// # Errors
+/// A key in the environment can be none, or an overriding preset is wrong; then with every finding.
+pub fn load_environment(env: &Env) -> Result<(Loaded, Presets), ConfigError> {
+    resolve(Origin::Environment, None, &env.working_dir, env)
 }
 
 /// Reads a configuration that somebody holds in memory, told as `name` in errors.
@@ -76,10 +84,15 @@ pub fn load(path: Option<&Path>, env: &Env) -> Result<Loaded, ConfigError> {
 /// # Errors
 /// The configuration is wrong; then with every finding.
 pub fn load_text(name: &str, text: &str, env: &Env) -> Result<Loaded, ConfigError> {
-    resolve(Origin::File(name.into()), Some(text), &env.working_dir, env)
+    resolve(Origin::File(name.into()), Some(text), &env.working_dir, env).map(|(loaded, _)| loaded)
 }
 
-fn resolve(origin: Origin, text: Option<&str>, dir: &Path, env: &Env) -> Result<Loaded, ConfigError> {
+fn resolve(
+    origin: Origin,
+    text: Option<&str>,
+    dir: &Path,
+    env: &Env,
+) -> Result<(Loaded, Presets), ConfigError> {
     let mut report = Report::default();
     let overrides = env.system_dir.join("probes");
     let presets = Presets::load(Some(&overrides), &mut report);
@@ -109,12 +122,13 @@ fn resolve(origin: Origin, text: Option<&str>, dir: &Path, env: &Env) -> Result<
     if failed {
         return Err(ConfigError::Invalid(findings));
     }
-    Ok(Loaded {
+    let loaded = Loaded {
         config,
         warnings: findings,
         origin,
         notes,
-    })
+    };
+    Ok((loaded, presets))
 }
 
 /// The file that counts: a named one whether it exists or not, else the first that exists.

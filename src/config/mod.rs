@@ -56,7 +56,7 @@ pub use error::{ConfigError, Diagnostic, Diagnostics, Found, MAX_FINDINGS, Posit
 pub use host::{OWN_HOSTS, is_host_of, is_own_host};
 pub use keep::{KEEP_DAY, KEEP_HOUR, KEEP_MINUTE, KEEP_RAW};
 pub use key::{MAX_SECRET_BYTES, read_key_file};
-pub use load::{Loaded, MAX_FILE_BYTES, Note, Origin, load, load_text};
+pub use load::{Loaded, MAX_FILE_BYTES, Note, Origin, load, load_environment, load_text};
 pub use maintenance::{
     MAX_OCCURRENCES, MAX_PLANNED, MAX_PLANNED_NAME_BYTES, MIN_PLANNED, PLANNED_AHEAD, PlannedMaintenance,
 };

@@ -110,7 +110,8 @@ impl Resolver<'_> {
         let budget = file.budget.unwrap_or_default().usd_per_day.or(default);
         let usd_per_day = budget.and_then(|usd| self.dollars(&usd));
         if file.provider.is_empty() && self.source.is_some() && !self.report.has_errors() {
-            let help = "add [[provider]] with id = \"anthropic\", or remove the file to probe what the environment has keys for";
+            let help = "add [[provider]] with id = \"anthropic\", or with the base_url and models of a server of your own \
+                        (docs/providers.md); or remove the file to probe what the environment has keys for";
             self.report
                 .push(Diagnostic::error("no provider is configured").help(help));
         }

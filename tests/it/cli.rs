@@ -3,6 +3,7 @@
 
 mod egress;
 mod feed;
+mod init;
 mod operate;
 mod past;
 pub(crate) mod running;

@@ -3,6 +3,7 @@
 pub(in crate::cli) const ALL: &str = "\
 Examples:
   endturn demo                          watch a scripted outage being found, no key, no network
+  endturn init -o endturn.toml          a configuration from the keys in the environment
   endturn check                         what would be probed, how often, at what cost a day
   endturn run -c endturn.toml           the daemon; its page is at http://127.0.0.1:7411/
   endturn probe anthropic/claude-haiku-4-5

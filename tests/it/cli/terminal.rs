@@ -1,4 +1,5 @@
-//! `top` in a terminal of its own: what it draws, and in what state it leaves the terminal.
+//! Commands in a terminal of their own: what `top` draws, and in what state it leaves the terminal; what others tell there
+//! alone.
 
 use std::{
     fs::File,
@@ -200,4 +201,16 @@ async fn top_without_a_terminal_or_a_daemon_says_so() {
     top.shows("no endturn answers").await;
     assert_eq!(top.end().await, Some(4));
     assert!(!top.text().contains(ENTERED), "an error is told where it stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_sits_before_a_first_configuration_is_told_what_to_do_next() {
+    let place = Place::new();
+    let mut command = place.command(&["init", "-o", "endturn.toml"]);
+    command.env("ANTHROPIC_API_KEY", "k");
+    let mut init = Terminal::start(command, 100, 24);
+    init.shows("watched: anthropic (ANTHROPIC_API_KEY)").await;
+    init.shows("endturn check -c endturn.toml").await;
+    assert_eq!(init.end().await, Some(0));
+    assert!(place.path("endturn.toml").exists());
 }
