@@ -274,7 +274,7 @@ async fn send(
 ) -> ProbeReport {
     let job = ProbeJob {
         connect: None,
-        deadlines: deadlines(provider.limits.first_token),
+        deadlines: deadlines(provider.limits_of(&model).first_token),
         provider,
         model,
         kind,
