@@ -68,7 +68,7 @@ fn models(config: &Config) -> impl Iterator<Item = &Model> {
 pub(crate) fn hint(loaded: &Loaded) -> Option<&'static str> {
     let generates = models(&loaded.config).any(|model| model.canaries().next().is_some());
     (loaded.origin == Origin::Environment && !generates).then_some(
-        "no key is set: providers are only reached, nothing is generated; \
+        "no key that starts canaries is set: providers are only reached, nothing is generated; \
          set ANTHROPIC_API_KEY, OPENAI_API_KEY or GEMINI_API_KEY, or write a configuration file (`endturn init`)",
     )
 }

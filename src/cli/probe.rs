@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::{Config, Model, Provider},
+    config::{Loaded, Model, Origin, Provider},
     feed,
     health::Deadlines,
     id::TargetId,
@@ -198,22 +198,54 @@ impl From<KindArg> for ProbeKind {
 /// A target that was named.
 type Named = (Arc<Provider>, Arc<Model>);
 
+/// Why a target can't be probed.
+#[derive(Debug, thiserror::Error)]
+enum FindError {
+    /// Nothing of that name, and what there is.
+    #[error("{0} is not configured\n\nhelp: {1}")]
+    NotConfigured(TargetId, String),
+    /// Nothing can be generated there.
+    #[error("{0} has no canary\n\nhelp: its provider may lack a key; try --kind reach")]
+    NoCanary(TargetId),
+}
+
+impl FindError {
+    /// How to exit.
+    const fn exit(&self) -> Exit {
+        match self {
+            Self::NotConfigured(..) => Exit::Usage,
+            Self::NoCanary(_) => Exit::Config,
+        }
+    }
+}
+
+/// What somebody can name, and how to name something else.
+fn known(loaded: &Loaded) -> String {
+    let models = loaded
+        .config
+        .providers
+        .iter()
+        .flat_map(|provider| &provider.models);
+    let names: Vec<String> = models.map(|model| model.id.to_string()).collect();
+    let names = names.join(", ");
+    match loaded.origin {
+        Origin::File(_) => format!("known are {names}"),
+        Origin::Environment => format!(
+            "without a configuration only the presets' default models are known: {names}; another model needs a \
+             configuration (`endturn init` writes one)"
+        ),
+    }
+}
+
 /// Finds the targets that were named, or says which are known.
-fn find(config: &Config, targets: &[TargetId], kind: ProbeKind) -> Result<Vec<Named>, String> {
+fn find(loaded: &Loaded, targets: &[TargetId], kind: ProbeKind) -> Result<Vec<Named>, FindError> {
     let mut found = Vec::new();
     for target in targets {
-        let Some((provider, model)) = config.find(target) else {
-            let models = config.providers.iter().flat_map(|provider| &provider.models);
-            let known: Vec<String> = models.map(|model| model.id.to_string()).collect();
-            return Err(format!(
-                "{target} is not configured\n\nhelp: known are {}",
-                known.join(", ")
-            ));
+        let Some((provider, model)) = loaded.config.find(target) else {
+            return Err(FindError::NotConfigured(target.clone(), known(loaded)));
         };
         if kind.canary().is_some_and(|kind| model.any(kind).is_none()) {
-            return Err(format!(
-                "{target} has no canary\n\nhelp: its provider may lack a key; try --kind reach"
-            ));
+            return Err(FindError::NoCanary(target.clone()));
         }
         found.push((Arc::new(provider.clone()), Arc::new(model.clone())));
     }
@@ -227,11 +259,11 @@ pub(crate) async fn run(args: &ProbeArgs, clock: Clock) -> Exit {
         Err(exit) => return exit,
     };
     let kind = ProbeKind::from(args.kind);
-    let found = match find(&loaded.config, &args.targets, kind) {
+    let found = match find(&loaded, &args.targets, kind) {
         Ok(found) => found,
         Err(why) => {
             complain(&format!("error: {why}"));
-            return Exit::Config;
+            return why.exit();
         }
     };
     let prober = match Prober::new(clock.clone()) {
@@ -274,7 +306,7 @@ async fn send(
 ) -> ProbeReport {
     let job = ProbeJob {
         connect: None,
-        deadlines: deadlines(provider.limits.first_token),
+        deadlines: deadlines(provider.limits_of(&model).first_token),
         provider,
         model,
         kind,

@@ -69,12 +69,16 @@ impl Address {
 
     /// Whether the environment or the preset holds every variable.
     pub(super) fn is_known(&self, env: &Env) -> bool {
+        self.base_url.is_some() && self.unknown(env).is_none()
+    }
+
+    /// The first variable that neither the environment nor the preset holds.
+    pub(super) fn unknown(&self, env: &Env) -> Option<(&str, &Var)> {
         let holds = |var: &Var| var.default.is_some() || var.env.iter().any(|name| env.var(name).is_some());
         let needed = self.base_url.as_deref().into_iter().flat_map(names);
-        let mut known = needed
-            .filter(|name| *name != MODEL)
-            .map(|name| self.vars.get(name));
-        self.base_url.is_some() && known.all(|var| var.is_some_and(holds))
+        needed
+            .filter_map(|name| Some((name, self.vars.get(name)?)))
+            .find(|(_, var)| !holds(var))
     }
 
     /// Whether it is one address for everybody.

@@ -142,6 +142,7 @@ pub(super) struct ModelFile {
     pub(super) long: Option<Spanned<CanarySwitch>>,
     pub(super) json: Option<Spanned<CanarySwitch>>,
     pub(super) tool: Option<Spanned<CanarySwitch>>,
+    pub(super) limits: Option<LimitsFile>,
     pub(super) max_tokens: Option<Spanned<u32>>,
     pub(super) price: Option<Spanned<PriceFile>>,
     pub(super) params: Option<serde_json::Map<String, serde_json::Value>>,
@@ -156,7 +157,7 @@ pub(super) struct PriceFile {
     pub(super) usd_per_request: f64,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Clone, Default)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LimitsFile {
     pub(super) connect: Option<Spanned<Span>>,

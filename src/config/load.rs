@@ -9,10 +9,11 @@ use toml::Spanned;
 
 use super::{
     Config, ConfigError, Diagnostics, Env,
-    error::Report,
+    credential::{AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, GOOGLE_APPLICATION_CREDENTIALS},
+    error::{Diagnostic, Report},
     file::{FileConfig, ProviderFile},
     parse::parse,
-    preset::{DatedPrice, Presets, StatusPage},
+    preset::{CloudKind, DatedPrice, Preset, Presets, StatusPage},
     resolve::{Defaults, Resolver},
 };
 use crate::id::{ProviderId, TargetId};
@@ -21,6 +22,8 @@ use crate::id::{ProviderId, TargetId};
 const FILE_NAME: &str = "endturn.toml";
 /// Largest configuration file in bytes.
 pub const MAX_FILE_BYTES: u64 = 1 << 20;
+/// Where somebody says what the environment can't.
+const A_CONFIGURATION: &str = "a configuration (`endturn init` writes one)";
 
 /// Where a configuration came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +105,7 @@ fn resolve(
             let file = parse::<FileConfig>(text, source, &mut report);
             (file, Some(source))
         }
-        _ => (from_environment(&presets, env), None),
+        _ => (from_environment(&presets, env, &mut report), None),
     };
     let mut resolver = Resolver {
         env,
@@ -162,18 +165,15 @@ fn read(path: &Path) -> Result<String, ConfigError> {
 
 /// One entry per hosted preset, the first of those that share an edge: those whose own key is set, and to be reached
 /// without a key those that have one address for everybody. Servers of one's own are nobody's guess, and the general
-/// credentials of a cloud are no wish to spend money on its models.
-fn from_environment(presets: &Presets, env: &Env) -> FileConfig {
+/// credentials of a cloud are no wish to spend money on its models. What is set and starts nothing is told.
+fn from_environment(presets: &Presets, env: &Env, report: &mut Report) -> FileConfig {
     let mut edges = Vec::new();
     let mut file = FileConfig::default();
     for preset in presets
         .iter()
         .filter(|preset| preset.default_model.is_some() && !preset.free)
     {
-        let has_key = preset
-            .key_env
-            .as_deref()
-            .is_some_and(|name| env.var(name).is_some());
+        let has_key = key_variable(preset, env).is_some();
         let address = &preset.address;
         let wanted = address.is_fixed() || (has_key && address.is_known(env));
         if wanted && !edges.contains(&address) {
@@ -185,5 +185,71 @@ fn from_environment(presets: &Presets, env: &Env) -> FileConfig {
             file.provider.push(Spanned::new(0..0, entry));
         }
     }
+    tell_idle(presets, &file, env, report);
     file
+}
+
+/// The variable of the preset's key, if it is set.
+fn key_variable<'a>(preset: &'a Preset, env: &Env) -> Option<&'a str> {
+    preset.key_env.as_deref().filter(|name| env.var(name).is_some())
+}
+
+/// Warns of credentials that are set and start nothing, so that nobody looks for the mistake in the key. Those of a
+/// cloud are told of only where nothing else is generated: most who have them never meant them for us.
+fn tell_idle(presets: &Presets, file: &FileConfig, env: &Env, report: &mut Report) {
+    let entries = file
+        .provider
+        .iter()
+        .filter_map(|entry| entry.get_ref().id.as_ref());
+    let started = entries.filter_map(|id| presets.get(id.get_ref()));
+    let mut told: Vec<&str> = started.filter_map(|preset| key_variable(preset, env)).collect();
+    let generates = !told.is_empty();
+    for preset in presets.iter() {
+        let key = key_variable(preset, env);
+        let (first, message, help) = match (key, &preset.auth.cloud) {
+            (Some(variable), _) => {
+                let (what, help) = missing(preset, env);
+                (variable, format!("{variable} is set, but {what}"), help)
+            }
+            (None, Some(kind)) if !generates => {
+                let names: &[&str] = match kind {
+                    CloudKind::Aws { .. } => &[AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY],
+                    CloudKind::Google => &[GOOGLE_APPLICATION_CREDENTIALS],
+                };
+                if names.iter().any(|name| env.var(name).is_none()) {
+                    continue;
+                }
+                let are = if names.len() > 1 { "are" } else { "is" };
+                let set = names.join(" and ");
+                let message =
+                    format!("{set} {are} set, but a cloud's general credentials start nothing by themselves");
+                let help = format!("name {} in {A_CONFIGURATION}", preset.name);
+                (names[0], message, help)
+            }
+            _ => continue,
+        };
+        if !told.contains(&first) {
+            told.push(first);
+            report.push(Diagnostic::warning(message).help(help));
+        }
+    }
+}
+
+/// What a preset lacks to be started by its key alone, and what helps.
+fn missing(preset: &Preset, env: &Env) -> (String, String) {
+    let name = &preset.name;
+    if preset.default_model.is_none() {
+        let what = format!("{name} has no default model");
+        return (what, format!("name one in {A_CONFIGURATION}"));
+    }
+    match preset.address.unknown(env) {
+        Some((variable, var)) if !var.env.is_empty() => (
+            format!("{name} needs its {variable} too"),
+            format!("set {}, or name it in {A_CONFIGURATION}", var.env.join(" or ")),
+        ),
+        _ => (
+            format!("{name} has no address for everybody"),
+            format!("name it in {A_CONFIGURATION}"),
+        ),
+    }
 }

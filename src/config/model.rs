@@ -106,6 +106,7 @@ impl Resolver<'_> {
         model.params.clone_from(&preset.params);
         model.params.extend(own);
         model.tags = file.tags.as_ref().map(|tags| self.tags(tags)).unwrap_or_default();
+        model.limits = file.limits.map(|limits| self.limits(limits, base.limits));
         if let Some(via) = file.via {
             self.vias.push((model.id.clone(), via));
         }

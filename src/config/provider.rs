@@ -38,6 +38,7 @@ pub(super) struct Base<'a> {
     /// Whether a generation can be asked for at all.
     pub(super) can_generate: bool,
     pub(super) canaries: Switches,
+    pub(super) limits: ProbeLimits,
     pub(super) source: Spanned<()>,
 }
 
@@ -64,7 +65,7 @@ impl Resolver<'_> {
         let can_generate = credential.is_some() || !preset.key_required || place.own;
         let free = self.free(file.free.as_ref(), preset, &place);
         let reach = self.reach(file.reach.as_ref(), preset, place.reach);
-        let limits = self.limits(file.limits.unwrap_or_default());
+        let limits = self.own_limits(file.limits.unwrap_or_default());
         let headers = self.headers(file.headers, preset);
         let usd_per_day = file.usd_per_day.and_then(|usd| self.dollars(&usd));
         let named = file.api_key.is_some() || file.aws.is_some() || file.google.is_some();
@@ -91,6 +92,7 @@ impl Resolver<'_> {
                 json: file.json,
                 tool: file.tool,
             },
+            limits,
             source: here,
         };
         let models = self.models(file.models, file.model, &base);
@@ -272,42 +274,34 @@ impl Resolver<'_> {
         switch.map(|every| self.span(&format!("the interval of {what}"), &every, bounds))
     }
 
-    fn limits(&mut self, file: LimitsFile) -> ProbeLimits {
-        let default = ProbeLimits::default();
-        let own = self.defaults.provider.limits.take().unwrap_or_default();
-        let total_at = file.total.clone();
-        let mut pick =
-            |what: &str, value: Option<Spanned<Span>>, embedded: &Option<Spanned<Span>>, last| match value {
-                Some(value) => self.span(what, &value, DEADLINES),
-                None => embedded
-                    .as_ref()
-                    .map_or(last, |value: &Spanned<Span>| value.get_ref().0),
-            };
-        let limits = ProbeLimits {
-            connect: pick("limits.connect", file.connect, &own.connect, default.connect),
-            head: pick("limits.head", file.head, &own.head, default.head),
-            first_token: pick(
-                "limits.first_token",
-                file.first_token,
-                &own.first_token,
-                default.first_token,
-            ),
-            gap: pick("limits.gap", file.gap, &own.gap, default.gap),
-            content_gap: pick(
-                "limits.content_gap",
-                file.content_gap,
-                &own.content_gap,
-                default.content_gap,
-            ),
-            total: pick("limits.total", file.total, &own.total, default.total),
-            bytes: default.bytes,
+    /// The deadlines of a provider's entry over the embedded ones.
+    fn own_limits(&mut self, file: LimitsFile) -> ProbeLimits {
+        let embedded = self.defaults.provider.limits.clone().unwrap_or_default();
+        let base = self.limits(embedded, ProbeLimits::default());
+        self.limits(file, base)
+    }
+
+    /// The deadlines of an entry; those that it leaves open are `base`'s.
+    pub(super) fn limits(&mut self, file: LimitsFile, base: ProbeLimits) -> ProbeLimits {
+        let mut pick = |what: &str, value: Option<Spanned<Span>>, base: Duration| {
+            value.map_or(base, |value| {
+                self.span(&format!("limits.{what}"), &value, DEADLINES)
+            })
         };
-        self.defaults.provider.limits = Some(own);
-        if let Some(total) = total_at
-            && total.get_ref().0 < limits.first_token
+        let limits = ProbeLimits {
+            connect: pick("connect", file.connect, base.connect),
+            head: pick("head", file.head, base.head),
+            first_token: pick("first_token", file.first_token.clone(), base.first_token),
+            gap: pick("gap", file.gap, base.gap),
+            content_gap: pick("content_gap", file.content_gap, base.content_gap),
+            total: pick("total", file.total.clone(), base.total),
+            bytes: base.bytes,
+        };
+        if let Some(here) = file.total.or(file.first_token)
+            && limits.total < limits.first_token
         {
             let help = "make total at least as long as first_token, or first_token shorter";
-            self.error(&total, "limits.total ends before limits.first_token", help);
+            self.error(&here, "limits.total ends before limits.first_token", help);
         }
         limits
     }

@@ -196,6 +196,53 @@ fn values_are_held_at_the_limit() {
 }
 
 #[test]
+fn a_model_overrides_single_limits_of_its_provider() {
+    let with = |limits: &str| {
+        format!(
+            "{ENTRY}models = [\"claude-haiku-4-5\"]\nlimits = {{ gap = \"20s\", total = \"100s\" }}\n\
+             [[provider.model]]\nid = \"claude-opus-5-5\"\nlimits = {{ {limits} }}\n"
+        )
+    };
+    let config = load_text(&with("first_token = \"90s\"")).unwrap().config;
+    let provider = &config.providers[0];
+    let s = Duration::from_secs;
+    let own = ProbeLimits {
+        gap: s(20),
+        total: s(100),
+        ..ProbeLimits::default()
+    };
+    assert_eq!(provider.limits, own);
+    assert_eq!(provider.limits_of(&provider.models[0]), own);
+    let slow = ProbeLimits {
+        first_token: s(90),
+        ..own
+    };
+    assert_eq!(provider.limits_of(&provider.models[1]), slow);
+
+    let (least, most) = DEADLINES;
+    let connect = |ms: u128| with(&format!("connect = \"{ms}ms\""));
+    check_limits(&[
+        (
+            "least",
+            connect(least.as_millis()),
+            connect(least.as_millis() - 1),
+        ),
+        ("most", connect(most.as_millis()), connect(most.as_millis() + 1)),
+        (
+            "total",
+            with("first_token = \"100s\""),
+            with("first_token = \"101s\""),
+        ),
+        ("total", with("total = \"30s\""), with("total = \"29s\"")),
+    ]);
+    let found = messages(&with("total = \"29s\", gap = \"1h\""));
+    assert_eq!(
+        found,
+        ["limits.total ends before limits.first_token", "limits.gap is 1h"]
+    );
+}
+
+#[test]
 fn findings_are_bounded_and_say_so() {
     let wrong = |n: usize| (0..n).fold(String::new(), |text, n| text + &format!("wrong{n} = 1\n"));
     assert_eq!(messages(&wrong(MAX_FINDINGS)).len(), MAX_FINDINGS);
@@ -388,6 +435,7 @@ fn the_reference_names_every_key() {
         "[[provider]]",
         "[[provider]]\n[provider.limits]",
         "[[provider]]\n[[provider.model]]",
+        "[[provider]]\n[[provider.model]]\n[provider.model.limits]",
         "[[provider]]\n[provider.canary]",
         "[[provider]]\n[provider.api_key]",
         "[[provider]]\n[provider.aws]",

@@ -117,10 +117,17 @@ pub struct Provider {
     pub polite: bool,
     /// Dollars a day for this provider.
     pub usd_per_day: Option<f64>,
-    /// Deadlines and caps.
+    /// Deadlines and caps; of its edge, and of each model that has none of its own.
     pub limits: ProbeLimits,
     /// Its models, in file order.
     pub models: Vec<Model>,
+}
+
+impl Provider {
+    /// Deadlines and caps of a generation of that model.
+    pub fn limits_of(&self, model: &Model) -> ProbeLimits {
+        model.limits.unwrap_or(self.limits)
+    }
 }
 
 /// How a credential is sent.
@@ -241,6 +248,8 @@ pub struct Model {
     pub via: Option<TargetId>,
     /// What it can do, in the operator's words; routes ask for them.
     pub tags: Vec<String>,
+    /// Its own deadlines and caps, whole; `None`: the provider's.
+    pub limits: Option<ProbeLimits>,
 }
 
 impl Model {
@@ -258,6 +267,7 @@ impl Model {
             params: serde_json::Map::new(),
             via: None,
             tags: Vec::new(),
+            limits: None,
         }
     }
 

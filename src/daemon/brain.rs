@@ -135,7 +135,7 @@ fn setup(config: &Config, traffic: &Traffic) -> Setup {
             interval: every(model, Length::Short),
             long: model.long.is_some(),
             long_interval: every(model, Length::Long),
-            first_token_limit: provider.limits.first_token,
+            first_token_limit: provider.limits_of(model).first_token,
             polite: provider.polite,
             reports_only: false,
         })
@@ -537,7 +537,7 @@ impl Brain {
         let launch = Launch {
             id,
             subject: subject.clone(),
-            deadlines: self.deadlines(&target, &provider, kind),
+            deadlines: self.deadlines(&provider, &model, kind),
             provider,
             model,
             kind,
@@ -560,15 +560,15 @@ impl Brain {
     }
 
     /// When the first token is due. That of a call says nothing about the model's speed, so it has the limit alone.
-    fn deadlines(&self, target: &TargetId, provider: &Provider, kind: ProbeKind) -> Deadlines {
+    fn deadlines(&self, provider: &Provider, model: &Model, kind: ProbeKind) -> Deadlines {
         if kind == ProbeKind::Tool {
-            let limit = provider.limits.first_token;
+            let limit = provider.limits_of(model).first_token;
             return Deadlines {
                 soft: limit,
                 hard: limit,
             };
         }
-        self.engine.deadlines(target, kind.length())
+        self.engine.deadlines(&model.id, kind.length())
     }
 
     /// How long a reachability probe may connect: half its interval, so that a slow one is known before the next; a

@@ -10,7 +10,8 @@ const MINUTE_MS: i64 = 60_000;
 pub(super) const HOURS: i64 = 24;
 /// Fewest samples that it is drawn from.
 pub(super) const MIN_SAMPLES: u64 = 200;
-/// The soft deadline before that, in milliseconds.
+/// The soft deadline before that, in milliseconds; a third of the limit of a target that is given more time, since
+/// no norm could be learnt of one that is always late.
 pub(super) const DEFAULT_MS: f64 = 10_000.0;
 /// Bounds of the soft deadline, in milliseconds.
 pub(super) const BOUNDS_MS: (f64, f64) = (300.0, 60_000.0);
@@ -60,14 +61,18 @@ impl Latency {
         history.refresh(now_ms);
     }
 
-    /// The soft deadline of a class.
-    pub(super) fn soft(&self, class: usize) -> Duration {
-        Duration::from_secs_f64(self.classes[class].tau_ms.unwrap_or(DEFAULT_MS) / 1000.0)
+    /// The soft deadline of a class, whose first token may take as long as `limit`.
+    pub(super) fn soft(&self, class: usize, limit: Duration) -> Duration {
+        let unlearnt = || (limit.as_secs_f64() * 1000.0 / 3.0).clamp(DEFAULT_MS, BOUNDS_MS.1);
+        Duration::from_secs_f64(self.classes[class].tau_ms.unwrap_or_else(unlearnt) / 1000.0)
     }
 
-    /// Both deadlines of a class, the hard one at most `limit`.
+    /// Both deadlines of a class, the hard one at most `limit`, and just that while there is no norm.
     pub(super) fn deadlines(&self, class: usize, limit: Duration) -> Deadlines {
-        let soft = self.soft(class).min(limit);
+        let soft = self.soft(class, limit).min(limit);
+        if self.classes[class].tau_ms.is_none() {
+            return Deadlines { soft, hard: limit };
+        }
         let bounded = (soft * 4).clamp(Duration::from_secs(5), Duration::from_secs(30));
         Deadlines {
             soft,
@@ -105,6 +110,8 @@ impl History {
 mod tests {
     use super::*;
 
+    const LIMIT: Duration = Duration::from_secs(30);
+
     #[test]
     fn classes_follow_the_prompt() {
         for (tokens, class) in [
@@ -126,11 +133,11 @@ mod tests {
         for i in 0..199 {
             latency.record(i * MINUTE_MS, 0, 400.0);
         }
-        assert_eq!(latency.soft(0), Duration::from_secs(10));
+        assert_eq!(latency.soft(0, LIMIT), Duration::from_secs(10));
         latency.record(199 * MINUTE_MS, 0, 400.0);
-        let soft = latency.soft(0).as_secs_f64();
+        let soft = latency.soft(0, LIMIT).as_secs_f64();
         assert!((soft - 0.5).abs() < 0.5 * 0.0109, "{soft}");
-        assert_eq!(latency.soft(1), Duration::from_secs(10));
+        assert_eq!(latency.soft(1, LIMIT), Duration::from_secs(10));
     }
 
     #[test]
@@ -140,9 +147,26 @@ mod tests {
             latency.record(i * 1000, 0, 400.0);
         }
         latency.record(23 * HOUR_MS, 0, 400.0);
-        assert!(latency.soft(0) < Duration::from_secs(1));
+        assert!(latency.soft(0, LIMIT) < Duration::from_secs(1));
         latency.record(24 * HOUR_MS, 0, 400.0);
-        assert_eq!(latency.soft(0), Duration::from_secs(10));
+        assert_eq!(latency.soft(0, LIMIT), Duration::from_secs(10));
+    }
+
+    #[test]
+    fn without_a_norm_the_limit_decides() {
+        for (limit_s, soft_s) in [
+            (4, 4),
+            (12, 10),
+            (30, 10),
+            (31, 10),
+            (60, 20),
+            (180, 60),
+            (600, 60),
+        ] {
+            let limit = Duration::from_secs(limit_s);
+            let got = Latency::default().deadlines(0, limit);
+            assert_eq!((got.soft.as_secs(), got.hard), (soft_s, limit), "{limit_s} s");
+        }
     }
 
     #[test]

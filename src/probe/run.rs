@@ -111,7 +111,11 @@ pub struct ProbeJob {
 const REACH_HEAD: Duration = Duration::from_secs(10);
 
 fn limits(job: &ProbeJob) -> ProbeLimits {
-    let mut limits = job.provider.limits;
+    // The edge is the provider's, whichever model its observations are booked on.
+    let mut limits = match job.kind {
+        ProbeKind::Reach => job.provider.limits,
+        _ => job.provider.limits_of(&job.model),
+    };
     if let Some(connect) = job.connect {
         limits.connect = limits.connect.min(connect);
     }

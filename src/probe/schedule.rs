@@ -14,7 +14,13 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::ProbeKind;
-use crate::{clock::Timestamp, config::Config, health::Subject, id::ProviderId, verdict::Purpose};
+use crate::{
+    clock::Timestamp,
+    config::{Config, Provider},
+    health::Subject,
+    id::ProviderId,
+    verdict::Purpose,
+};
 
 /// Jitter after the slot, as a share of the interval.
 pub const JITTER: f64 = 0.1;
@@ -130,7 +136,7 @@ impl Schedule {
         }
         let providers = || config.providers.iter();
         self.lease = providers()
-            .map(|p| (p.id.clone(), p.limits.connect + p.limits.total + LEASE_SLACK))
+            .map(|p| (p.id.clone(), longest(p) + LEASE_SLACK))
             .collect();
         self.polite = providers().filter(|p| p.polite).map(|p| p.id.clone()).collect();
         self.holds.retain(|provider, _| self.polite.contains(provider));
@@ -257,6 +263,15 @@ impl Schedule {
 /// At least the gap, with full jitter beyond it, so that many daemons don't come back at once.
 fn gap(rng: &mut ChaCha8Rng) -> Duration {
     POLITE_GAP + POLITE_GAP.mul_f64(rng.random::<f64>())
+}
+
+/// The longest that a probe of that provider may take.
+fn longest(provider: &Provider) -> Duration {
+    let own = provider.models.iter().map(|model| provider.limits_of(model));
+    own.chain([provider.limits])
+        .map(|limits| limits.connect + limits.total)
+        .max()
+        .unwrap_or_default()
 }
 
 fn provider_of(subject: &Subject) -> &ProviderId {

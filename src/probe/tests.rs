@@ -413,6 +413,44 @@ async fn each_deadline_ends_the_exchange_in_its_time() {
     }
 }
 
+/// Two models of one provider: the one that thinks long is waited for, its sibling and the edge are not.
+#[tokio::test(start_paused = true)]
+async fn a_model_has_deadlines_of_its_own() {
+    let mut sibling = job(ProbeKind::Canary);
+    sibling.deadlines.hard = ms(300_000);
+    let mut provider = Provider::clone(&sibling.provider);
+    provider.limits.gap = ms(60_000);
+    let patient = ProbeLimits {
+        first_token: ms(55_000),
+        ..provider.limits
+    };
+    sibling.provider = Arc::new(provider);
+    let mut thinker = sibling.clone();
+    thinker.model = Arc::new(Model {
+        limits: Some(patient),
+        ..counting()
+    });
+    let mut steps = good();
+    steps[8] = Wait(50_000);
+    let late = errored(ErrorClass::Timeout, FailedAt::Stream);
+    for (job, verdict, end) in [(&sibling, late, 30_000), (&thinker, Verdict::Complete, 50_910)] {
+        let got = play_job(job, vec![steps.clone()]).await.report.observation;
+        assert_eq!((got.verdict, got.phases.end), (verdict, Some(ms(end))));
+    }
+
+    let hasty = ProbeLimits {
+        connect: ms(100),
+        ..patient
+    };
+    let mut edge = job(ProbeKind::Reach);
+    edge.model = Arc::new(Model {
+        limits: Some(hasty),
+        ..counting()
+    });
+    let seen = play_job(&edge, vec![vec![Connecting, Hang]]).await;
+    assert_eq!(seen.report.observation.phases.end, Some(ms(5000)));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_slow_answer_is_told_once_at_the_soft_deadline_and_may_still_complete() {
     let mut steps = good();

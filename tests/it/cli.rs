@@ -230,7 +230,7 @@ async fn a_probe_speaks_json_and_reach() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_is_not_configured_is_told_with_those_that_are() {
     let (place, _providers) = probing().await;
-    let done = place.run(&["probe", "anthropic/nobody"]).await.expect(3);
+    let done = place.run(&["probe", "anthropic/nobody"]).await.expect(2);
     assert!(
         done.err.contains("anthropic/nobody is not configured") && done.err.contains("help: "),
         "{}",
@@ -307,6 +307,35 @@ async fn without_a_file_the_keys_in_the_environment_decide() {
     let done = done.expect(0);
     assert!(!row(&done, "openai/").contains(" off "), "{}", done.out);
     assert!(row(&done, "anthropic/").contains(" off "), "{}", done.out);
+    let done = place.run(&["probe", "openai/gpt-5.2"]).await.expect(2);
+    for told in [
+        "openai/gpt-5.2 is not configured",
+        "openai/gpt-5.4-nano, ",
+        "another model needs a configuration",
+    ] {
+        assert!(done.err.contains(told), "{told}: {}", done.err);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_that_starts_nothing_is_told_of() {
+    let place = Place::new();
+    let check = |json: &[&str], name: &str| -> Done {
+        let mut command = place.command(&[&["check"], json].concat());
+        let done: Done = command.env(name, "planted-key").output().unwrap().into();
+        done.expect(0)
+    };
+    let told = "AZURE_OPENAI_API_KEY is set, but azure-openai has no default model";
+    let done = check(&[], "AZURE_OPENAI_API_KEY");
+    assert!(
+        done.out.contains(&format!("warning: {told}")) && !done.out.contains("no key is set"),
+        "{}",
+        done.out
+    );
+    assert!(!done.out.contains("planted-key"), "{}", done.out);
+    let done = check(&["--json"], "AZURE_OPENAI_API_KEY");
+    let plan: Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(plan["warnings"][0]["message"], told);
 }
 
 #[tokio::test(flavor = "multi_thread")]

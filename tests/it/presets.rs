@@ -526,6 +526,59 @@ fn without_a_file_clouds_need_their_own_key_and_variables() {
     assert_eq!(bedrock, ["bedrock"]);
 }
 
+/// What is set and starts nothing is named, without its value, with what is missing.
+#[test]
+fn without_a_file_credentials_that_start_nothing_are_named() {
+    let aws = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set, but a cloud's general credentials start nothing \
+               by themselves";
+    let google = "GOOGLE_APPLICATION_CREDENTIALS is set, but a cloud's general credentials start nothing by themselves";
+    let azure = "AZURE_OPENAI_API_KEY is set, but azure-openai has no default model";
+    let bedrock = "AWS_BEARER_TOKEN_BEDROCK is set, but bedrock needs its region too";
+    let rows = [
+        (vec![], vec![]),
+        (vec![("AZURE_OPENAI_API_KEY", PLANTED)], vec![azure]),
+        (
+            vec![("AZURE_OPENAI_API_KEY", PLANTED), ("OPENAI_API_KEY", PLANTED)],
+            vec![azure],
+        ),
+        (AWS[1..2].to_vec(), vec![]),
+        (AWS[1..].to_vec(), vec![aws]),
+        (vec![AWS[0], AWS[1], AWS[2]], vec![aws]),
+        (vec![AWS[1], AWS[2], ("OPENAI_API_KEY", PLANTED)], vec![]),
+        (vec![("AWS_BEARER_TOKEN_BEDROCK", PLANTED)], vec![bedrock]),
+        (vec![("AWS_BEARER_TOKEN_BEDROCK", PLANTED), AWS[0]], vec![]),
+        (vec![("GOOGLE_APPLICATION_CREDENTIALS", "/k.json")], vec![google]),
+        (vec![("OPENAI_API_KEY", PLANTED)], vec![]),
+        (
+            vec![("LITELLM_API_KEY", PLANTED)],
+            vec!["LITELLM_API_KEY is set, but litellm has no default model"],
+        ),
+    ];
+    for (vars, wanted) in rows {
+        let dir = tempfile::tempdir().unwrap();
+        let loaded = load(None, &env(dir.path(), &vars)).unwrap();
+        let told: Vec<&str> = loaded
+            .warnings
+            .items()
+            .iter()
+            .map(|item| item.message.as_str())
+            .collect();
+        assert_eq!(told, wanted, "{vars:?}");
+        let shown = loaded.warnings.render(false);
+        assert!(!shown.contains(PLANTED) && !shown.contains("k.json"), "{shown}");
+    }
+    let vars = [("AWS_BEARER_TOKEN_BEDROCK", PLANTED)];
+    let dir = tempfile::tempdir().unwrap();
+    let shown = load(None, &env(dir.path(), &vars))
+        .unwrap()
+        .warnings
+        .render(false);
+    assert!(
+        shown.contains("set AWS_REGION or AWS_DEFAULT_REGION, or name it in"),
+        "{shown}"
+    );
+}
+
 /// What each preset needs beside its id.
 const NEEDED: [(&str, &str); 10] = [
     ("bedrock", "vars = { region = \"us-east-1\" }"),

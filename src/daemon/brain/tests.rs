@@ -34,6 +34,8 @@ enum Manner {
     CannotCall,
     /// Sends a call whole, after 8 s.
     CallsLate,
+    /// Thinks for 35 s before it says anything.
+    Thinks,
 }
 
 /// One probe that was sent.
@@ -137,6 +139,8 @@ impl Driver {
                 (failed(ErrorClass::Timeout, 200), 8_000)
             }
             Manner::CallsLate if launch.kind == ProbeKind::Tool => (Verdict::Complete, 8_100),
+            Manner::Thinks if launch.deadlines.hard < s(35) => (failed(ErrorClass::Timeout, 200), 30_000),
+            Manner::Thinks => (Verdict::Complete, 35_100),
             Manner::Cuts(_) | Manner::CannotCall | Manner::CallsLate => (Verdict::Complete, 800),
         };
         let canary = launch.kind.canary();
@@ -148,7 +152,8 @@ impl Driver {
         reply.purpose = launch.purpose;
         reply.expected = verdict == Verdict::Complete;
         if verdict == Verdict::Complete && launch.kind != ProbeKind::Reach {
-            reply.phases.first_token = Some(Duration::from_millis(if after > 8_000 { 8_000 } else { 300 }));
+            reply.phases.first_token =
+                Some(Duration::from_millis(if after > 800 { after - 100 } else { 300 }));
             let right = manner != Manner::CannotCall || launch.kind != ProbeKind::Tool;
             reply.flags.set(Flags::SENTINEL_FOUND, right);
             reply.cost_usd = launch.model.price.map_or(0.0, |price| price.cost(60, 32));
@@ -341,6 +346,25 @@ fn a_reload_drops_who_is_gone_and_keeps_what_is_known() {
     assert!(driver.of("c/m").len() >= 29);
     assert_eq!(driver.state("a/m"), Some(State::Operational));
     assert_eq!(driver.state("c/m"), Some(State::Operational));
+}
+
+#[test]
+fn a_model_that_is_given_time_is_not_late_for_taking_it() {
+    let models = format!("{FREE}\n[[provider.model]]\nid = \"slow\"\nlimits = {{ first_token = \"120s\" }}");
+    let mut driver = Driver::new(&config(&[entry("a", &models)]))
+        .with("a/m", Manner::Thinks)
+        .with("a/slow", Manner::Thinks);
+    driver.run(s(6 * 3_600));
+    assert_eq!(driver.state("a/m"), Some(State::Down));
+    assert_eq!(driver.state("a/slow"), Some(State::Operational));
+    let own = driver
+        .transitions
+        .iter()
+        .filter(|told| told.target.model().as_str() == "slow");
+    assert_eq!(own.filter(|told| told.to.is_impaired()).count(), 0);
+    let target: TargetId = "a/slow".parse().expect("an id");
+    let learnt = driver.brain.engine.deadlines(&target, Length::Short);
+    assert!((s(43)..s(45)).contains(&learnt.soft), "{learnt:?}");
 }
 
 #[test]

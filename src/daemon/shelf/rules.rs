@@ -31,7 +31,7 @@ fn asked(provider: &Provider, model: &Model) -> Asked {
         .canaries()
         .map(|(kind, canary)| (kind.as_str(), canary.every));
     let reach = provider.reach.as_ref().map(|reach| ("reach", reach.every));
-    let limits = &provider.limits;
+    let limits = provider.limits_of(model);
     Asked {
         target: model.id.clone(),
         probes: canaries.chain(reach).collect(),

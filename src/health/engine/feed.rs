@@ -148,7 +148,8 @@ impl Engine {
     ) {
         let length = length_of(observation);
         let target = &mut self.targets[number];
-        let soft = target.latency.soft(class);
+        let limit = target.setup.first_token_limit;
+        let soft = target.latency.soft(class, limit);
         let ttft = observation.ttft().filter(|_| is_timed(observation));
         let late = observation.flags.contains(Flags::SLOW) || ttft.is_some_and(|ttft| ttft > soft);
         let own = matches!(observation.source, Source::Canary | Source::Long);
@@ -197,7 +198,8 @@ impl Engine {
     ) {
         let now_ms = now.as_millis();
         let target = &mut self.targets[number];
-        let soft = target.latency.soft(CANARY_CLASS).as_millis() as i64;
+        let limit = target.setup.first_token_limit;
+        let soft = target.latency.soft(CANARY_CLASS, limit).as_millis() as i64;
         if self.gate.discards(now_ms - soft) {
             return;
         }

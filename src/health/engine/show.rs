@@ -77,7 +77,7 @@ impl Engine {
             figures: target.window.figures(),
             soft_deadline: target
                 .latency
-                .soft(CANARY_CLASS)
+                .soft(CANARY_CLASS, target.setup.first_token_limit)
                 .min(target.setup.first_token_limit),
             last_complete_at: target.last_complete_ms.map(Timestamp::from_millis),
             last_seen_at: target.last_seen_ms.map(Timestamp::from_millis),
@@ -173,7 +173,8 @@ fn counted(code: ReasonCode, tally: &Tally, target: &Target) -> String {
         ReasonCode::Timeout => "requests got no answer in time",
         ReasonCode::Unreachable => "connections failed",
         ReasonCode::Slow => {
-            let soft = target.latency.soft(CANARY_CLASS).as_secs_f64();
+            let limit = target.setup.first_token_limit;
+            let soft = target.latency.soft(CANARY_CLASS, limit).as_secs_f64();
             let n = tally.n.max(hits);
             return format!("{hits} of {n} first tokens came later than {soft:.1} s in {span} s");
         }

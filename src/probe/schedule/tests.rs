@@ -124,8 +124,11 @@ fn a_hanging_probe_delays_nobody_else() {
 
 #[test]
 fn a_lost_probe_does_not_silence_its_stream_for_good() {
-    let config = config(1, Duration::from_secs(10));
-    let limits = config.providers[0].limits;
+    let mut config = config(1, Duration::from_secs(10));
+    let provider = &mut config.providers[0];
+    let mut limits = provider.limits;
+    limits.total *= 2;
+    provider.models[0].limits = Some(limits);
     let lease = limits.connect + limits.total + LEASE_SLACK;
     let mut schedule = Schedule::new(&config, 7, START);
     let mut times = Vec::new();
