@@ -245,16 +245,27 @@ impl History for Reader {
 
 impl From<&store::StoreStatus> for v1::StoreStatus {
     fn from(status: &store::StoreStatus) -> Self {
+        let set_aside = status.corrupt_set_aside.as_ref().map(|aside| v1::SetAside {
+            at: aside.at.into(),
+            file: aside
+                .path
+                .file_name()
+                .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        });
+        let now = match &status.failing {
+            Some(failing) => Some(failing.error.clone()),
+            None => status.migrating.then(|| StoreError::Migrating.to_string()),
+        };
+        let missing = set_aside.as_ref().map(ToString::to_string);
+        let parts: Vec<String> = now.into_iter().chain(missing).collect();
         Self {
             state: match status.failing {
                 None => v1::StoreState::Ok,
                 Some(_) => v1::StoreState::Failing,
             },
             dropped: status.dropped.total(),
-            detail: match &status.failing {
-                Some(failing) => Some(failing.error.clone()),
-                None => status.migrating.then(|| StoreError::Migrating.to_string()),
-            },
+            detail: (!parts.is_empty()).then(|| parts.join("; ")),
+            set_aside,
         }
     }
 }

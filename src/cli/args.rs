@@ -309,8 +309,8 @@ pub struct ManArgs {
 /// Arguments of `simulate`.
 #[derive(Debug, Args)]
 pub struct SimulateArgs {
-    /// Address to listen at; port 0 takes a free one, told on stdout.
-    #[arg(long, default_value = DEFAULT_SIMULATOR, value_name = "ADDR", value_parser = address)]
+    /// Address of this machine's loopback to listen at; port 0 takes a free one, told on stdout.
+    #[arg(long, default_value = DEFAULT_SIMULATOR, value_name = "ADDR", value_parser = simulator)]
     pub listen: SocketAddr,
     /// Seed of every draw.
     #[arg(long, default_value_t = 20_260_620, value_name = "N")]
@@ -374,6 +374,16 @@ fn expect(text: &str) -> Result<Expect, String> {
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| format!("no address with a port, write it as {DEFAULT_LISTEN}"))
+}
+
+/// The same for the simulator.
+fn simulator(text: &str) -> Result<SocketAddr, String> {
+    let addr = address(text)?;
+    if addr.ip().is_loopback() {
+        Ok(addr)
+    } else {
+        Err("only loopback: whoever reaches the simulator sets its faults, without a token".to_owned())
+    }
 }
 
 #[cfg(test)]

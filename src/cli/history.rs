@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::{
     args::UrlArg,
     ask::{self, AskError, Daemon},
+    status,
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -112,6 +113,16 @@ impl Point {
     fn number(&self, name: &str) -> Option<f64> {
         self.figures.get(name).and_then(Value::as_f64)
     }
+
+    /// Whether nothing was seen in it.
+    fn is_gap(&self) -> bool {
+        let nothing = |figure: &Value| match figure {
+            Value::Number(number) => number.as_f64() == Some(0.0),
+            Value::Array(list) => list.is_empty(),
+            _ => true,
+        };
+        self.attempts == 0 && self.figures.values().all(nothing)
+    }
 }
 
 /// What the overview is made of.
@@ -128,6 +139,26 @@ fn time(text: &str) -> Result<Timestamp, String> {
     Timestamp::from_rfc3339(text)
         .or_else(|| Timestamp::from_rfc3339(&format!("{text}T00:00:00Z")))
         .ok_or_else(|| "no day or time, write it as 2026-11-01 or 2026-11-01T13:00:00Z".to_owned())
+}
+
+/// Refuses what the feed doesn't know either. Without a feed nobody can tell.
+async fn watched(daemon: &Daemon, target: &TargetId) -> Result<(), AskError> {
+    let Ok((health, _)) = status::fetch(daemon).await else {
+        return Ok(());
+    };
+    let mut ids = health.targets.iter().map(|watched| &watched.id);
+    if ids.any(|id| id == target) {
+        return Ok(());
+    }
+    let ids: Vec<String> = health
+        .targets
+        .iter()
+        .map(|watched| watched.id.to_string())
+        .collect();
+    Err(AskError::Refused(format!(
+        "the daemon does not watch {target} and has no history of it in this time\n\nhelp: it watches {}",
+        ids.join(", ")
+    )))
 }
 
 /// What to print.
@@ -156,6 +187,13 @@ pub(crate) async fn run(args: &HistoryArgs, clock: &Clock) -> Result<String, Ask
         }
         bodies.push(daemon.ask(&path, PATIENCE).await?);
     }
+    let series: Vec<Series> = bodies
+        .iter()
+        .map(|body| daemon.parsed(body))
+        .collect::<Result<_, _>>()?;
+    if series.iter().flat_map(|series| &series.points).all(Point::is_gap) {
+        watched(&daemon, &args.target).await?;
+    }
     if args.json {
         let texts: Vec<String> = bodies
             .iter()
@@ -166,10 +204,6 @@ pub(crate) async fn run(args: &HistoryArgs, clock: &Clock) -> Result<String, Ask
             several => format!("[{}]\n", several.join(",")),
         });
     }
-    let series: Vec<Series> = bodies
-        .iter()
-        .map(|body| daemon.parsed(body))
-        .collect::<Result<_, _>>()?;
     Ok(if args.csv {
         table::csv(&series)
     } else {

@@ -104,16 +104,19 @@ pub enum Trouble {
     VantageOffline,
     /// The store takes no writes.
     StoreFailing,
+    /// A damaged database was set aside.
+    StoreSetAside,
 }
 
 impl Trouble {
     /// Every one.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::BudgetSpent,
         Self::BlockedKey,
         Self::Throttled,
         Self::VantageOffline,
         Self::StoreFailing,
+        Self::StoreSetAside,
     ];
 
     /// The name in configuration and messages.
@@ -124,6 +127,7 @@ impl Trouble {
             Self::Throttled => "throttled",
             Self::VantageOffline => "vantage_offline",
             Self::StoreFailing => "store_failing",
+            Self::StoreSetAside => "store_set_aside",
         }
     }
 }
@@ -134,13 +138,14 @@ impl AlertOn {
     /// What a rule tells that doesn't say.
     pub const DEFAULT: [Self; 2] = [Self::State(State::Down), Self::State(State::Partial)];
     /// What [`AlertRule::standard`] tells.
-    pub const STANDARD: [Self; 6] = [
+    pub const STANDARD: [Self; 7] = [
         Self::State(State::Down),
         Self::State(State::Partial),
         Self::Trouble(Trouble::BlockedKey),
         Self::Trouble(Trouble::BudgetSpent),
         Self::Trouble(Trouble::VantageOffline),
         Self::Trouble(Trouble::StoreFailing),
+        Self::Trouble(Trouble::StoreSetAside),
     ];
 
     /// Everything that a rule can name.

@@ -35,6 +35,7 @@ impl Condition {
         let status = self.writer.status();
         OwnStore {
             failing: status.failing.is_some(),
+            set_aside: status.corrupt_set_aside.is_some(),
             migrating: status.migrating,
             queued: status.queued as u64,
             bytes: status.size_bytes,

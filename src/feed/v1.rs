@@ -4,7 +4,7 @@
 //! `Deserialize` for clients. A reader that meets a word that it doesn't know takes it for the cautious one
 //! (`unknown`, `no_opinion`) instead of failing, because newer daemons may say more.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -45,9 +45,31 @@ pub struct StoreStatus {
     /// Records that were lost since start because the store could not take them.
     #[serde(default)]
     pub dropped: u64,
-    /// What fails, in words.
+    /// What fails or is missing, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// A damaged database that was set aside since start: history begins anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_aside: Option<SetAside>,
+}
+
+/// History that is missing, because its file was damaged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SetAside {
+    /// When it was set aside: what was known before is missing.
+    pub at: Time,
+    /// The name that the damaged file has now, in its old folder.
+    pub file: String,
+}
+
+impl fmt::Display for SetAside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, file } = self;
+        write!(
+            f,
+            "what was kept before {at} is set aside as {file}: the database was damaged"
+        )
+    }
 }
 
 /// Whether the store takes writes.

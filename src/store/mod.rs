@@ -45,7 +45,7 @@ pub use query::{
 };
 pub use queue::{
     BATCH, BATCH_WAIT, Failing, MAX_QUEUED_BYTES, MAX_QUEUED_OBSERVATIONS, MAX_QUEUED_OTHERS, Progress,
-    StoreStatus, Ticket,
+    SetAside, StoreStatus, Ticket,
 };
 pub use reader::{MAX_READERS, Reader};
 pub use record::{Dropped, Record, RecordKind};

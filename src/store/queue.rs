@@ -33,6 +33,15 @@ pub struct Failing {
     pub error: String,
 }
 
+/// Where a corrupt database went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetAside {
+    /// Its new name.
+    pub path: PathBuf,
+    /// When it got it: what was known before is missing.
+    pub at: Timestamp,
+}
+
 /// How the writer is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StoreStatus {
@@ -44,8 +53,8 @@ pub struct StoreStatus {
     pub failing: Option<Failing>,
     /// Rows of an older schema are being moved, beside the work: series and days can't be read until it is done.
     pub migrating: bool,
-    /// Where a corrupt database went, if one was found since start.
-    pub corrupt_set_aside: Option<PathBuf>,
+    /// The last corrupt database that was found since start, if any.
+    pub corrupt_set_aside: Option<SetAside>,
     /// Bytes of database and write-ahead log after the last batch.
     pub size_bytes: u64,
 }
@@ -360,9 +369,9 @@ impl Shared {
         self.lock().status.migrating = moving;
     }
 
-    pub(super) fn set_aside(&self, path: PathBuf) {
+    pub(super) fn set_aside(&self, path: PathBuf, at: Timestamp) {
         let mut state = self.lock();
-        state.status.corrupt_set_aside = Some(path);
+        state.status.corrupt_set_aside = Some(SetAside { path, at });
         // What was reported of the old file is done with.
         state.corrupt = None;
         self.generation.fetch_add(1, Ordering::Release);

@@ -185,15 +185,16 @@ pub(super) fn open(
     let shared = Arc::new(Shared::default());
     let opened = match File::open(path, manner) {
         Err(error) if error.is_corrupt() => {
-            let aside = db::set_aside(path, clock.now()).map_err(|source| StoreError::File {
+            let now = clock.now();
+            let aside = db::set_aside(path, now).map_err(|source| StoreError::File {
                 path: path.to_owned(),
                 source,
             })?;
             tracing::error!(%error, aside = %aside.display(), "the database is corrupt and was set aside");
-            shared.set_aside(aside);
+            shared.set_aside(aside, now);
             let file = File::open(path, manner)?;
             // What the old file had reserved is lost: seconds since 1970 outrun any count that it can have reached.
-            file.start_revisions_at(clock.now().as_millis().max(0).cast_unsigned())?;
+            file.start_revisions_at(now.as_millis().max(0).cast_unsigned())?;
             file
         }
         other => other?,
@@ -455,10 +456,11 @@ impl Worker {
     /// Sets the damaged file aside and goes on with a fresh one. The batch in hand stays.
     fn replace(&mut self, damage: &str) -> Result<(), String> {
         self.file = None;
-        match db::set_aside(&self.path, self.clock.now()) {
+        let now = self.clock.now();
+        match db::set_aside(&self.path, now) {
             Ok(aside) => {
                 tracing::error!(damage, aside = %aside.display(), "the database is corrupt and was set aside");
-                self.shared.set_aside(aside);
+                self.shared.set_aside(aside, now);
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(format!("cannot set the corrupt database aside: {error}")),

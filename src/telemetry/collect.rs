@@ -413,6 +413,7 @@ impl Page {
         write(out, &names::PROVIDER_BUDGET, budgets.collect())?;
         if let Some(store) = &own.store {
             write(out, &names::STORE_FAILING, single(flag(store.failing)))?;
+            write(out, &names::STORE_SET_ASIDE, single(flag(store.set_aside)))?;
             write(out, &names::STORE_MIGRATING, single(flag(store.migrating)))?;
             write(out, &names::STORE_QUEUED, gauge(store.queued))?;
             write(out, &names::STORE_DROPPED, counts(&store.dropped))?;

@@ -149,6 +149,7 @@ metrics! {
     BUDGET = Gauge "endturn_budget", USD, &[], "Dollars a day for all probes together; absent without a limit";
     PROVIDER_BUDGET = Gauge "endturn_provider_budget", USD, &["provider"], "Dollars a day for one provider; absent without a limit";
     STORE_FAILING = Gauge "endturn_store_failing", None, &[], "1 while history is not being kept";
+    STORE_SET_ASIDE = Gauge "endturn_store_set_aside", None, &[], "1 if a damaged database was set aside since start";
     STORE_MIGRATING = Gauge "endturn_store_migrating", None, &[], "1 while rows of an older schema are being moved";
     STORE_QUEUED = Gauge "endturn_store_queued_records", None, &[], "Records that wait for the store";
     STORE_DROPPED = Counter "endturn_store_dropped_records", None, &["kind"], "Records that the store lost for good";

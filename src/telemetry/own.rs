@@ -55,6 +55,8 @@ pub struct OwnChannel {
 pub struct OwnStore {
     /// Writing fails at present.
     pub failing: bool,
+    /// A damaged database was set aside since start.
+    pub set_aside: bool,
     /// Rows of an older schema are being moved.
     pub migrating: bool,
     /// Records that wait.

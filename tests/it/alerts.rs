@@ -183,6 +183,54 @@ async fn an_outage_is_told_once_and_its_end_too_over_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_database_is_told_once_and_the_feed_says_what_is_missing() {
+    let (world, receiver) = (World::new().await, Receiver::start().await);
+    let (dir, time) = (world.dir.path(), &world.time);
+    let noise: Vec<u8> = (0..100_000_u32)
+        .map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0])
+        .collect();
+    std::fs::write(dir.join("endturn.db"), noise).unwrap();
+    let mut config = world.config(&[("oncall", receiver.url())]);
+    config.alerts.rules = vec![AlertRule {
+        group_wait: Duration::ZERO,
+        ..AlertRule::standard("default", vec!["oncall".to_owned()])
+    }];
+    let daemon = start(config.clone(), &time.clock).await;
+    let told = until("the alarm", || async { receiver.taken().first().cloned() }).await;
+    let store = ask(daemon.addr(), "/v1/health").await["store"].clone();
+    let file = store["set_aside"]["file"].as_str().unwrap();
+    assert!(
+        file.starts_with("endturn.db.corrupt-") && dir.join(file).is_file(),
+        "{store}"
+    );
+    assert_eq!(store["state"], "ok");
+    let since = store["set_aside"]["at"].as_str().unwrap();
+    let detail = store["detail"].as_str().unwrap();
+    assert!(detail.contains(file) && detail.contains(since), "{store}");
+    let subject = &told.message["subjects"][0];
+    assert_eq!(
+        (&told.message["kind"], &subject["what"], &subject["since"]),
+        (&json!("firing"), &json!("store_set_aside"), &json!(since))
+    );
+    assert!(subject["text"].as_str().unwrap().contains(detail), "{subject}");
+    let (_, metrics) = get(daemon.addr(), "/metrics").await;
+    assert!(metrics.contains("\nendturn_store_set_aside 1"), "{metrics}");
+    stop(daemon).await;
+
+    // The next start finds the file sound: that is the end.
+    let daemon = start(config, &time.clock).await;
+    let store = ask(daemon.addr(), "/v1/health").await["store"].clone();
+    assert_eq!(store, json!({"state": "ok", "dropped": 0}));
+    until("its end", || async {
+        time.clock.advance(Duration::from_secs(2));
+        (receiver.taken().len() > 1).then_some(())
+    })
+    .await;
+    stop(daemon).await;
+    assert_eq!(kinds(&receiver), ["firing", "resolved"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whatever_a_receiver_does_the_message_arrives_under_one_key_and_others_do_not_wait() {
     let world = World::new().await;
     let (bad, good) = (Receiver::start().await, Receiver::start().await);

@@ -577,6 +577,7 @@ async fn readiness_is_ours_alone() {
         state: v1::StoreState::Failing,
         dropped: 12,
         detail: Some("disk full".to_owned()),
+        set_aside: None,
     };
     let ready = world.json("/readyz").await;
     assert_eq!(

@@ -188,7 +188,9 @@ impl<'a> World<'a> {
             return Fate::Ended(End::Unwatched);
         }
         match trouble {
-            Trouble::VantageOffline | Trouble::StoreFailing => Fate::Clearing(CLEAR_AFTER),
+            Trouble::VantageOffline | Trouble::StoreFailing | Trouble::StoreSetAside => {
+                Fate::Clearing(CLEAR_AFTER)
+            }
             Trouble::BudgetSpent => Fate::Clearing(FORGOTTEN_AFTER),
             Trouble::BlockedKey | Trouble::Throttled => {
                 let mut theirs = self

@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::{
-    memory::{digest, severity},
+    memory::{SET_ASIDE_FOR, digest, passed, severity},
     words,
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     config::{AlertGroup, AlertOn, AlertRule, Trouble},
     feed::{
         Time,
-        v1::{StoreState, TargetHealth},
+        v1::{StoreState, StoreStatus, TargetHealth},
     },
     health::{Change, Hint, Network, State},
 };
@@ -102,6 +102,9 @@ pub(super) fn gather<'a>(
                         words::store(&facts.health.head.store),
                         now,
                     ));
+                }
+                AlertOn::Trouble(Trouble::StoreSetAside) => {
+                    found.extend(set_aside(rule, &facts.health.head.store, now));
                 }
                 AlertOn::Trouble(_) | AlertOn::Change(_) => {}
             }
@@ -212,6 +215,18 @@ fn budget<'a>(rule: &'a AlertRule, ill: &[Seen<'_>], now: Timestamp) -> Option<C
         .collect();
     let names: Vec<&str> = spent.iter().map(|seen| seen.id.as_str()).collect();
     (!names.is_empty()).then(|| own(rule, Trouble::BudgetSpent, words::budget(&names), now))
+}
+
+/// History was lost not long ago.
+fn set_aside<'a>(rule: &'a AlertRule, store: &StoreStatus, now: Timestamp) -> Option<Condition<'a>> {
+    let aside = store.set_aside.as_ref()?;
+    if passed(aside.at, SET_ASIDE_FOR, now) {
+        return None;
+    }
+    let mut condition = own(rule, Trouble::StoreSetAside, words::set_aside(aside), now);
+    condition.from = Some(aside.at.0);
+    condition.subject.since = aside.at;
+    Some(condition)
 }
 
 /// Something about ourselves.

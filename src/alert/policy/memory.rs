@@ -185,7 +185,7 @@ impl Alarm {
         self.members.values().any(|member| {
             matches!(
                 member.trouble(),
-                Some(Trouble::VantageOffline | Trouble::StoreFailing)
+                Some(Trouble::VantageOffline | Trouble::StoreFailing | Trouble::StoreSetAside)
             )
         })
     }
@@ -259,7 +259,8 @@ pub(super) fn digest(parts: &[&str]) -> String {
 pub(super) fn severity(on: AlertOn) -> Severity {
     match on {
         AlertOn::State(State::Down) | AlertOn::Trouble(Trouble::VantageOffline) => Severity::Critical,
-        AlertOn::State(State::Partial) | AlertOn::Trouble(Trouble::BlockedKey | Trouble::StoreFailing) => {
+        AlertOn::State(State::Partial)
+        | AlertOn::Trouble(Trouble::BlockedKey | Trouble::StoreFailing | Trouble::StoreSetAside) => {
             Severity::Error
         }
         AlertOn::State(_)
@@ -277,6 +278,10 @@ pub(super) const CLEAR_AFTER: Duration = Duration::from_secs(60);
 /// The same where a restart may have forgotten it until it is asked again: a key's trouble, a spent budget, an
 /// incident of a target that is never asked for replies.
 pub(super) const FORGOTTEN_AFTER: Duration = Duration::from_secs(300);
+
+/// How long it is told that a damaged database was set aside: it happened once and has no end of its own. Shorter than
+/// the usual time to a reminder.
+pub(super) const SET_ASIDE_FOR: Duration = Duration::from_secs(3_600);
 
 /// Whether so long has passed.
 pub(super) fn passed(since: Time, span: Duration, now: Timestamp) -> bool {

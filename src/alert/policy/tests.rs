@@ -6,7 +6,7 @@ use crate::{
     config::{AlertOn, Secret, Trouble, Way},
     feed::{
         fixture::named,
-        v1::{Health, StoreState, TargetHealth},
+        v1::{Health, SetAside, StoreState, TargetHealth},
     },
     health::{Change, ChangeKind, Hint, Incident, Network, Reason, ReasonCode, State},
 };

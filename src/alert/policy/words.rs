@@ -10,7 +10,7 @@ use crate::{
     config::Trouble,
     feed::{
         route::{Decision, Route},
-        v1::{Official, StoreStatus, TargetHealth},
+        v1::{Official, SetAside, StoreStatus, TargetHealth},
     },
     health::{ChangeKind, State},
 };
@@ -112,6 +112,13 @@ pub(super) fn store(status: &StoreStatus) -> String {
     ))
 }
 
+/// Which history is missing.
+pub(super) fn set_aside(aside: &SetAside) -> String {
+    clean(&format!(
+        "{aside}; a fresh one is written, probing and the feed go on"
+    ))
+}
+
 /// What is wrong with our key.
 pub(super) fn key(target: &TargetHealth, trouble: Trouble) -> String {
     let what = match (&*target.reason.code, trouble) {
@@ -180,6 +187,7 @@ fn troubled(subject: &Subject, trouble: Trouble) -> String {
         Trouble::Throttled => format!("{name}: our key is rate limited"),
         Trouble::VantageOffline => "endturn: own network lost, nobody is watched".to_owned(),
         Trouble::StoreFailing => "endturn: history is not being kept".to_owned(),
+        Trouble::StoreSetAside => "endturn: history is lost, its database was damaged".to_owned(),
     }
 }
 
@@ -271,6 +279,7 @@ pub(super) fn over(subjects: &[(&Subject, End)], lasted: Duration) -> String {
         (Some(Trouble::Throttled), _) => format!("{who}: our key is no longer limited after {after}"),
         (Some(Trouble::VantageOffline), _) => format!("endturn: own network is back after {after}"),
         (Some(Trouble::StoreFailing), _) => format!("endturn: history is kept again after {after}"),
+        (Some(Trouble::StoreSetAside), _) => format!("endturn: history has been kept anew for {after}"),
         (None, _) if unknown => format!("{who}: known again after {after}"),
         (None, _) if subjects.len() == 1 => format!("{who} is well again after {after}"),
         (None, _) => format!("{who} are well again after {after}"),

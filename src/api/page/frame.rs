@@ -55,11 +55,15 @@ impl Frame {
     pub(super) fn new(scene: &Scene<'_>, health: &Health, sentence: Sentence, at: &'static str) -> Self {
         let head = &health.head;
         let now = head.generated_at.0;
-        let store_problem = (head.store.state != StoreState::Ok || head.store.dropped > 0).then(|| {
+        let is_whole = head.store.dropped == 0 && head.store.set_aside.is_none();
+        let store_problem = (head.store.state != StoreState::Ok || !is_whole).then(|| {
             let detail = head.store.detail.as_deref().unwrap_or("no detail");
-            match head.store.state {
-                StoreState::Ok => format!("History has a hole: {} records were lost", head.store.dropped),
-                StoreState::Failing => format!(
+            match (head.store.state, &head.store.set_aside) {
+                (StoreState::Ok, Some(aside)) => format!("History has a hole: {aside}"),
+                (StoreState::Ok, None) => {
+                    format!("History has a hole: {} records were lost", head.store.dropped)
+                }
+                (StoreState::Failing, _) => format!(
                     "History is not being kept: {}; {} records lost",
                     words::line(detail, words::MAX_LINE),
                     head.store.dropped

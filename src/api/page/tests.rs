@@ -17,7 +17,7 @@ use crate::{
     feed::{
         reliability::Reliability,
         route::Decision,
-        v1::{Identity, StoreState, StoreStatus},
+        v1::{Identity, SetAside, StoreState, StoreStatus},
     },
     health::{
         Figures, Hint, Incident, IncidentEntry, Network, Percentiles, ProviderView, Rate, Reason, ReasonCode,
@@ -239,6 +239,7 @@ fn foreign_text_is_data() {
         state: StoreState::Failing,
         dropped: 3,
         detail: Some(HOSTILE.into()),
+        set_aside: None,
     };
     let broken = Past {
         missing: Some(HOSTILE.into()),
@@ -317,6 +318,13 @@ fn the_footer_owns_up_to_lost_history() {
         state: StoreState::Ok,
         dropped: 7,
         detail: None,
+        set_aside: None,
     };
     assert!(render(&health).contains("History has a hole: 7 records were lost."));
+    health.head.store.dropped = 0;
+    health.head.store.set_aside = Some(SetAside {
+        at: NOW.into(),
+        file: "endturn.db.corrupt-1".to_owned(),
+    });
+    assert!(render(&health).contains("is set aside as endturn.db.corrupt-1"));
 }

@@ -95,6 +95,44 @@ async fn a_month_and_a_history_are_told_by_the_running_daemon() {
     let all: Value = serde_json::from_str(&all.out).unwrap();
     assert_eq!(all.as_array().unwrap().len(), 3);
 
+    for form in [&[][..], &["--metric", "spend_usd", "--csv"], &["--json"]] {
+        let nobody = ["history", "anthropic/opus", "--url", &url];
+        let refused = place.run(&[&nobody[..], form].concat()).await.expect(2);
+        assert!(refused.out.is_empty(), "{}", refused.out);
+        assert!(
+            refused.err.contains("does not watch anthropic/opus"),
+            "{}",
+            refused.err
+        );
+        assert!(
+            refused.err.contains("it watches anthropic/haiku"),
+            "{}",
+            refused.err
+        );
+    }
+    // Nothing was seen then, but it is watched.
+    let empty = [
+        "history",
+        target,
+        "--url",
+        &url,
+        "--from",
+        "2001-01-01",
+        "--to",
+        "2001-01-02",
+    ];
+    place.run(&empty).await.expect(0);
+    // What is watched no more still has its past.
+    place.configure(
+        "endturn.toml",
+        &providers.entry("anthropic", "anthropic", "\"opus\"", "100ms"),
+    );
+    place.run(&["reload", "--url", &url]).await.expect(0);
+    let health = json(addr, "/v1/health").await;
+    assert_eq!(health["targets"][0]["id"], "anthropic/opus");
+    let past = place.run(&["history", target, "--url", &url]).await.expect(0);
+    assert!(past.out.contains("TRUNCATED"), "{}", past.out);
+
     daemon.signal("TERM");
     daemon.end().await.expect(0);
     for args in [

@@ -142,7 +142,7 @@ fn a_file_that_is_no_database_is_set_aside_at_start() {
     .expect("a file");
     fs::write(dir.path().join("endturn.db-wal"), "stale").expect("a file");
     let (writer, reader) = open(&path);
-    let aside = writer.status().corrupt_set_aside.expect("a path");
+    let aside = writer.status().corrupt_set_aside.expect("a path").path;
     assert!(
         aside
             .display()

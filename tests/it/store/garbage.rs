@@ -102,7 +102,7 @@ fn check(what: &str, image: &[u8], fate: Fate) {
     );
     if let Some(aside) = at_start {
         assert_eq!(
-            fs::read(&aside).expect("a file"),
+            fs::read(&aside.path).expect("a file"),
             image,
             "{what} is kept for a look"
         );

@@ -251,6 +251,7 @@ fn severity_follows_what_it_is_unless_the_rule_says() {
         (On::State(State::Unknown), Severity::Warning),
         (On::Trouble(Trouble::VantageOffline), Severity::Critical),
         (On::Trouble(Trouble::StoreFailing), Severity::Error),
+        (On::Trouble(Trouble::StoreSetAside), Severity::Error),
         (On::Trouble(Trouble::BlockedKey), Severity::Error),
         (On::Trouble(Trouble::BudgetSpent), Severity::Warning),
         (On::Trouble(Trouble::Throttled), Severity::Warning),
@@ -447,6 +448,37 @@ fn troubles_of_our_own_are_told_and_flicker_is_one_alarm() {
     stage.target("b/1").flags.clear();
     let told = stage.run(300);
     assert_eq!(told.len(), 2, "{told:?}");
+}
+
+#[test]
+fn lost_history_is_told_once_and_ends_by_the_clock_or_with_the_next_start() {
+    let lost = "oncall firing error: endturn: history is lost, its database was damaged";
+    for (restarts, over) in [(false, "1 h"), (true, "1 min 30 s")] {
+        let mut stage = Stage::new(standard(), &["a/m"]);
+        // Also while our own network is lost.
+        stage.network(Network::Offline);
+        stage.configure(|alerts| alerts.rules[0].on = vec![AlertOn::Trouble(Trouble::StoreSetAside)]);
+        stage.health.head.store.set_aside = Some(SetAside {
+            at: stage.now.into(),
+            file: "endturn.db.corrupt-7".to_owned(),
+        });
+        let told = stage.pass(90);
+        assert_eq!(brief(&told), [lost]);
+        assert!(told[0].subjects[0].text.contains("endturn.db.corrupt-7"));
+        stage.restart();
+        let mut rest = 3_510;
+        if restarts {
+            stage.health.head.store.set_aside = None;
+            rest = 0;
+        }
+        assert_eq!(stage.run(rest), NOTHING, "told once");
+        assert_eq!(stage.run(59), NOTHING);
+        let end = format!("oncall resolved error: endturn: history has been kept anew for {over}");
+        assert_eq!(stage.run(1), [end]);
+        assert_eq!(stage.run(86_400), NOTHING);
+        stage.restart();
+        assert_eq!(stage.run(86_400), NOTHING, "nor after another start");
+    }
 }
 
 #[test]
