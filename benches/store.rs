@@ -60,6 +60,7 @@ fn canary(n: u64, at: Timestamp) -> Observation {
         provisional: false,
     };
     o.cost_usd = (64.0 + (44 + n % 3) as f64 * 5.0) / 1e6;
+    o.vantage = Some("fra-1".into());
     o
 }
 

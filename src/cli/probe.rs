@@ -275,7 +275,8 @@ pub(crate) async fn run(args: &ProbeArgs, clock: Clock) -> Exit {
     };
     let mut exit = Exit::Ok;
     for (provider, model) in found {
-        let report = send(kind, provider, model, &prober, &clock).await;
+        let mut report = send(kind, provider, model, &prober, &clock).await;
+        report.observation.vantage = Some(loaded.config.vantage.as_str().into());
         let observation = &report.observation;
         let well = match kind.canary() {
             None => observation.expected,

@@ -1,6 +1,7 @@
 //! The one task that owns the brain: takes what happened, publishes first, then launches and records.
 
 mod orders;
+mod seen;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -114,6 +115,8 @@ pub(crate) struct Doors {
 
 /// The loop.
 pub(crate) struct Core {
+    /// Where this process runs.
+    vantage: Arc<str>,
     brain: Brain,
     annotator: Annotator,
     alarms: Alarms,
@@ -191,6 +194,7 @@ impl Core {
         let mut watch = Watch::new(fetcher, clock.clone(), inputs.clone(), stop.clone(), seed);
         watch.follow(config);
         Self {
+            vantage: config.vantage.as_str().into(),
             shown: brain.declared().version(),
             declared,
             asked: HashMap::new(),
@@ -349,12 +353,9 @@ impl Core {
                 Input::Finished(id, mut observation) => {
                     observation.at = now;
                     news.add(self.brain.finished(id, &observation, now));
-                    let observation = Arc::new(*observation);
-                    self.outlet.observation(&observation);
+                    let observation = self.signed(*observation);
                     self.unsent.note(&observation);
-                    // Nobody following is no error.
-                    let _ = self.handle.observations.send(Arc::clone(&observation));
-                    self.writer.send(Record::Observation((*observation).clone()));
+                    self.keep_seen(&observation);
                     self.answer_probe(id, &observation, news);
                 }
                 Input::Slow(id) => news.add(self.brain.pending_slow(id, now)),
@@ -401,12 +402,9 @@ impl Core {
             };
             let now = self.clock.now();
             news.add(self.brain.reported(&observation, now));
-            let observation = Arc::new(observation);
-            self.outlet.observation(&observation);
+            let observation = self.signed(observation);
             if self.sampler.keeps(&observation, now) {
-                // Nobody following is no error.
-                let _ = self.handle.observations.send(Arc::clone(&observation));
-                self.writer.send(Record::Observation((*observation).clone()));
+                self.keep_seen(&observation);
             } else if self.sums.add(&observation) {
                 self.write_sums();
             }

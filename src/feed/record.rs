@@ -192,6 +192,10 @@ pub struct Observation {
     /// Whose report.
     #[schema(required = true)]
     pub reporter: Option<String>,
+    /// Where the daemon ran that took it in; null for what was kept before that was written down.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub vantage: Option<String>,
 }
 
 /// Marks of one exchange in milliseconds. Zero is the request handed to an open connection, save for `dns` and
@@ -325,6 +329,7 @@ impl From<&verdict::Observation> for Observation {
             detail: seen.detail.clone(),
             tail: seen.tail.clone(),
             reporter: seen.reporter.clone(),
+            vantage: seen.vantage.as_deref().map(str::to_owned),
         }
     }
 }

@@ -181,6 +181,8 @@ impl Memory {
         let target = self.target(connection, &o.target)?;
         let id = self.free_id(connection, o.at)?;
         let mut texts = Texts::default();
+        // Our own name: no flood of foreign words leaves it without a place.
+        let vantage = self.word(connection, o.vantage.as_deref(), usize::MAX, &mut None)?;
         let most = if o.source.is_probe() {
             MAX_WORDS
         } else {
@@ -193,6 +195,7 @@ impl Memory {
             stop_reason: word(&o.stop_reason, &mut texts.stop_reason)?,
             served_model: word(&o.served_model, &mut texts.served_model)?,
             reporter: word(&o.reporter, &mut texts.reporter)?,
+            vantage,
         };
         if o.verdict != Verdict::Complete {
             texts.request_id.clone_from(&o.request_id);

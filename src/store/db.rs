@@ -27,6 +27,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("migrations/05.sql")),
     M::up(include_str!("migrations/06.sql")),
     M::up(include_str!("migrations/07.sql")),
+    M::up(include_str!("migrations/08.sql")),
 ];
 
 /// Newest schema version that this program knows.

@@ -27,6 +27,7 @@ pub(super) struct Words {
     pub(super) stop_reason: Option<u64>,
     pub(super) served_model: Option<u64>,
     pub(super) reporter: Option<u64>,
+    pub(super) vantage: Option<u64>,
 }
 
 /// Texts of a row in the side table.
@@ -63,7 +64,8 @@ const WORD_STOP: u32 = 1 << 26;
 const WORD_MODEL: u32 = 1 << 27;
 const WORD_REPORTER: u32 = 1 << 28;
 const HAS_TEXTS: u32 = 1 << 29;
-const LAYOUT: u32 = 0b11 << 30;
+const WORD_VANTAGE: u32 = 1 << 30;
+const LAYOUT: u32 = 1 << 31;
 
 /// Longest blob that packing makes, in bytes; foreign numbers can't grow it.
 #[cfg(test)]
@@ -179,6 +181,7 @@ pub(super) fn pack(o: &Observation, base: Timestamp, words: Words, has_texts: bo
     part(WORD_STOP, words.stop_reason);
     part(WORD_MODEL, words.served_model);
     part(WORD_REPORTER, words.reporter);
+    part(WORD_VANTAGE, words.vantage);
     if o.http_status == Some(200) {
         has |= STATUS_200;
     }
@@ -337,6 +340,7 @@ pub(super) fn unpack(target: TargetId, base: Timestamp, kind: u8, data: &[u8]) -
         stop_reason: c.part(WORD_STOP)?,
         served_model: c.part(WORD_MODEL)?,
         reporter: c.part(WORD_REPORTER)?,
+        vantage: c.part(WORD_VANTAGE)?,
     };
     Some(Unpacked {
         observation: o,

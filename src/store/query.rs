@@ -365,6 +365,7 @@ impl Session {
         o.stop_reason = word(row.words.stop_reason, texts.stop_reason)?;
         o.served_model = word(row.words.served_model, texts.served_model)?;
         o.reporter = word(row.words.reporter, texts.reporter)?;
+        o.vantage = word(row.words.vantage, None)?.map(Into::into);
         (o.request_id, o.detail, o.tail) = (texts.request_id, texts.detail, texts.tail);
         Ok(o)
     }

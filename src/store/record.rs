@@ -10,6 +10,10 @@ use crate::{
 };
 
 /// One thing to be kept.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are observations: a box would cost each of them an allocation"
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {
     /// A verdict. Also counts into its hour and its day's spend.

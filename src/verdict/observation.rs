@@ -1,6 +1,6 @@
 //! The immutable record of one verdict. Everything else derives from it.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Flags, Verdict};
 use crate::{clock::Timestamp, id::TargetId, protocol::Usage};
@@ -225,6 +225,8 @@ pub struct Observation {
     pub tail: Option<String>,
     /// Whose report.
     pub reporter: Option<String>,
+    /// Where the daemon runs that takes it in; put down where it is kept.
+    pub vantage: Option<Arc<str>>,
     /// Whence, as the reporter says. Not kept.
     pub region: Option<String>,
     /// Whether a credential was sent. A refusal without one says nothing about a key.
@@ -259,6 +261,7 @@ impl Observation {
             detail: None,
             tail: None,
             reporter: None,
+            vantage: None,
             region: None,
             with_key: true,
             expected: false,

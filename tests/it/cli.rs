@@ -222,8 +222,8 @@ async fn a_probe_speaks_json_and_reach() {
         .expect(0);
     let seen: Value = serde_json::from_str(&done.out).unwrap();
     assert_eq!(
-        (&seen["source"], &seen["http_status"]),
-        (&"reach".into(), &200.into())
+        (&seen["source"], &seen["http_status"], &seen["vantage"]),
+        (&"reach".into(), &200.into(), &"local".into())
     );
 }
 

@@ -376,6 +376,39 @@ async fn a_short_restart_keeps_what_is_fresh() {
     stop(daemon).await;
 }
 
+/// Whether the probes and the report of a run are kept as seen from there, and which of all rows are not.
+async fn seen_from(addr: SocketAddr, vantage: &str) -> Vec<Value> {
+    let report = r#"{"target": "openai/gpt-5.2", "verdict": "truncated", "reporter": "it"}"#;
+    let told = http_client().unwrap().post(format!("http://{addr}/v1/reports"));
+    let told = told.header("content-type", "application/json").body(report);
+    assert_eq!(told.send().await.unwrap().status(), 202);
+    until(&format!("a probe and a report from {vantage}"), || async {
+        let page = json(addr, "/v1/observations?limit=500").await;
+        let items = page["items"].as_array().unwrap().iter();
+        let (here, others): (Vec<Value>, _) = items.cloned().partition(|it| it["vantage"] == vantage);
+        let has = |source: &str| here.iter().any(|it| it["source"] == source);
+        (has("canary") && has("report")).then_some(others)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_seen_from_elsewhere_keeps_its_vantage() {
+    let (dir, providers) = (tempfile::tempdir().unwrap(), Providers::start().await);
+    let daemon = start(config(&providers.usual(), dir.path()), &Clock::system()).await;
+    assert!(seen_from(daemon.addr(), "here").await.is_empty());
+    stop(daemon).await;
+    let mut moved = config(&providers.usual(), dir.path());
+    "there".clone_into(&mut moved.vantage);
+    let daemon = start(moved, &Clock::system()).await;
+    let before = seen_from(daemon.addr(), "there").await;
+    assert!(
+        !before.is_empty() && before.iter().all(|it| it["vantage"] == "here"),
+        "{before:?}"
+    );
+    stop(daemon).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_stops_in_time_with_readers_and_probes_under_way() {
     let (dir, providers) = (tempfile::tempdir().unwrap(), Providers::start().await);

@@ -589,6 +589,7 @@ fn incidents_and_observations_are_told_in_full() {
     seen.phases.end = Some(Duration::from_millis(1900));
     seen.http_status = Some(200);
     seen.tail = Some("seventeen, eigh".to_owned());
+    seen.vantage = Some("fra-1".into());
     let both = serde_json::json!({
         "incident": record::Incident::from(&over),
         "observation": record::Observation::from(&seen),

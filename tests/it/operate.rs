@@ -494,8 +494,8 @@ async fn a_probe_by_hand_is_answered_with_its_waterfall_one_at_a_time() {
     let (status, seen) = post(addr, &path, json!({"kind": "canary"})).await;
     assert_eq!((status, &seen["verdict"]), (200, &"complete".into()), "{seen}");
     assert_eq!(
-        (&seen["purpose"], &seen["target"]),
-        (&"manual".into(), &HAIKU.into())
+        (&seen["purpose"], &seen["target"], &seen["vantage"]),
+        (&"manual".into(), &HAIKU.into(), &"here".into())
     );
     assert!(seen["phases_ms"]["first_token"].is_number(), "{seen}");
     // It counts as any other.

@@ -86,11 +86,12 @@ proptest! {
     fn what_is_packed_comes_out_the_same(
         o in observations(),
         drift in prop_oneof![Just(0), any::<i64>()],
-        words in any::<[Option<u64>; 3]>(),
+        words in any::<[Option<u64>; 4]>(),
         has_texts in any::<bool>(),
     ) {
         let base = Timestamp::from_millis(o.at.as_millis().wrapping_add(drift));
-        let words = Words { stop_reason: words[0], served_model: words[1], reporter: words[2] };
+        let [stop_reason, served_model, reporter, vantage] = words;
+        let words = Words { stop_reason, served_model, reporter, vantage };
         let data = pack(&o, base, words, has_texts);
         prop_assert!(data.len() <= MAX_BYTES, "{} bytes", data.len());
         let out = unpack(target(), base, kind(o.verdict), &data).unwrap();

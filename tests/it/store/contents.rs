@@ -37,6 +37,25 @@ fn what_was_written_is_there_after_a_restart() {
 }
 
 #[test]
+fn rows_keep_the_vantage_that_they_were_seen_from() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("endturn.db");
+    let from = |vantage: &str, ms: i64| {
+        let mut o = healthy("a/m", ms);
+        o.vantage = Some(vantage.into());
+        o
+    };
+    let seen = [from("fra-1", 2), from("ams-2", 1), from("fra-1", 0)];
+    for observation in seen.iter().rev().cloned() {
+        let (writer, _) = open(&path);
+        store(&writer, [observation]);
+        assert!(writer.close(WAIT));
+    }
+    let (_writer, reader) = open(&path);
+    assert_eq!(all(&reader, query(10)), seen);
+}
+
+#[test]
 fn time_in_each_state_adds_up_by_day_and_target() {
     const DAY: i64 = 86_400_000;
     let midnight = START.as_millis().div_euclid(DAY) * DAY;
@@ -92,10 +111,12 @@ prop_compose! {
         // Some repeat and go to the dictionary, some are too long for it.
         words in prop::array::uniform3(option::of(prop_oneof!["[a-c]", ".{0,20}", ".{129,140}"])),
         texts in prop::array::uniform3(option::of(".{0,40}")),
+        vantage in option::of(prop_oneof!["[a-c]", "[a-z0-9._-]{64}"]),
     ) -> Observation {
         let mut o = seen("a/m", ms, verdict);
         [o.stop_reason, o.served_model, o.reporter] = words;
         [o.request_id, o.detail, o.tail] = texts;
+        o.vantage = vantage.map(Into::into);
         o
     }
 }
@@ -417,6 +438,7 @@ fn events_come_back_in_order_and_only_those_after() {
 }
 
 /// Whoever makes up names fills half of the dictionary and no more, and what finds no place in it is kept all the same.
+/// The vantage has its place whatever they fill.
 #[test]
 fn names_that_are_made_up_leave_room_for_words_of_probes() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -426,6 +448,7 @@ fn names_that_are_made_up_leave_room_for_words_of_probes() {
         let mut seen = healthy("a/m", n);
         seen.source = Source::Report;
         seen.reporter = Some(format!("made-up-{n}"));
+        seen.vantage = (n == 5_099).then(|| "fra-1".into());
         seen
     };
     let words = || -> i64 {
@@ -434,12 +457,14 @@ fn names_that_are_made_up_leave_room_for_words_of_probes() {
             .expect("a number")
     };
     store(&writer, (0..5_100).map(told));
-    assert_eq!(words(), 5_000);
+    assert_eq!(words(), 5_001);
     let mut probe = healthy("a/m", 6_000);
     probe.served_model = Some("a-model-of-ours".to_owned());
     store(&writer, [probe]);
-    assert_eq!(words(), 5_001);
-    let names: Vec<Option<String>> = all(&reader, query(500)).into_iter().map(|o| o.reporter).collect();
+    assert_eq!(words(), 5_002);
+    let found = all(&reader, query(500));
+    assert_eq!(found[1].vantage.as_deref(), Some("fra-1"));
+    let names: Vec<Option<String>> = found.into_iter().map(|o| o.reporter).collect();
     assert_eq!(
         names[1..3],
         [Some("made-up-5099".to_owned()), Some("made-up-5098".to_owned())]

@@ -4,7 +4,7 @@ use std::{path::Path, thread, time::Duration};
 
 use endturn::{
     clock::Timestamp,
-    store::{Reader, StoreError},
+    store::{Reader, SCHEMA_VERSION, StoreError},
 };
 use rusqlite::{Connection, params};
 
@@ -114,4 +114,27 @@ fn a_move_that_was_broken_off_is_resumed() {
         assert!(writer.close(WAIT));
     }
     assert!(rounds > 2, "{rounds} rounds: nothing was broken off");
+}
+
+/// Rows without a vantage read as before; once some may have one, a program that can't read those leaves the file alone.
+#[test]
+fn rows_from_before_the_vantage_have_none() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("endturn.db");
+    let old = healthy("a/m", 0);
+    let (writer, _) = open(&path);
+    store(&writer, [old.clone()]);
+    assert!(writer.close(WAIT));
+    let raw = || Connection::open(&path).expect("a file");
+    raw().pragma_update(None, "user_version", 7).expect("a pragma");
+    let (writer, reader) = open(&path);
+    let mut new = healthy("a/m", 1);
+    new.vantage = Some("fra-1".into());
+    store(&writer, [new.clone()]);
+    assert_eq!(all(&reader, query(5)), [new, old]);
+    let version: u32 = raw()
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .expect("a pragma");
+    assert_eq!(version, SCHEMA_VERSION);
+    assert!(version >= 8, "{version}");
 }

@@ -1,0 +1,2 @@
+-- No table changes. From here on a packed row may name its vantage (src/store/packed.rs). A program of an older schema
+-- would take such rows for damage, so it has to leave the file alone. A new column would have SQLite check every row.
