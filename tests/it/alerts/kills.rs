@@ -17,6 +17,7 @@ use std::{
 
 use endturn::{
     clock::{Clock, Timestamp},
+    health::State,
     simulate::{Cut, Fault, FaultKey, FaultKind, Scope},
     store::{IncidentQuery, LetterQuery, LetterState, MAX_LIMIT, Options, Reader, Store},
 };
@@ -354,9 +355,18 @@ fn outbox(reader: &Reader) -> BTreeMap<String, (LetterState, Value)> {
     all
 }
 
-/// Ids of every incident, and of those that are still open.
-fn incidents(reader: &Reader) -> (BTreeSet<String>, Vec<String>) {
-    let (mut all, mut open) = (BTreeSet::new(), Vec::new());
+/// Ids of incidents.
+#[derive(Default)]
+struct Incidents {
+    all: BTreeSet<String>,
+    open: Vec<String>,
+    /// Those that were as bad as the rule asks for. Where the machine is slow, targets are merely late for a while: nobody is
+    /// told of that.
+    owed: BTreeSet<String>,
+}
+
+fn incidents(reader: &Reader) -> Incidents {
+    let mut found = Incidents::default();
     let mut query = IncidentQuery {
         limit: MAX_LIMIT,
         ..IncidentQuery::default()
@@ -365,13 +375,16 @@ fn incidents(reader: &Reader) -> (BTreeSet<String>, Vec<String>) {
         let page = reader.incidents(&query).expect("incidents");
         for incident in page.items {
             if incident.closed.is_none() {
-                open.push(incident.id.clone());
+                found.open.push(incident.id.clone());
             }
-            all.insert(incident.id);
+            if matches!(incident.worst, State::Partial | State::Down) {
+                found.owed.insert(incident.id.clone());
+            }
+            found.all.insert(incident.id);
         }
         match page.next {
             Some(next) => query.cursor = Some(next),
-            None => return (all, open),
+            None => return found,
         }
     }
 }
@@ -388,7 +401,7 @@ fn audit(
     seen: &[Got],
     taken: &[Got],
     outbox: &BTreeMap<String, (LetterState, Value)>,
-    known: &BTreeSet<String>,
+    incidents: &Incidents,
 ) {
     let kept = |key: &str| {
         let row = outbox.get(key);
@@ -402,7 +415,7 @@ fn audit(
         assert_eq!(&got.message, message, "{channel}: {} changed", got.key);
         let ids = named(message);
         assert!(
-            ids.is_subset(known),
+            ids.is_subset(&incidents.all),
             "{channel}: {message} tells of an incident that is not there"
         );
         let (alarm, kind) = (message["alarm"].to_string(), message["kind"].as_str().unwrap());
@@ -438,7 +451,7 @@ fn audit(
     let alarms = |all: &HashMap<String, String>| all.keys().cloned().collect::<BTreeSet<_>>();
     assert_eq!(alarms(&firing), alarms(&resolved), "{channel}");
     let heard: BTreeSet<String> = seen.iter().flat_map(|got| named(&got.message)).collect();
-    let unheard: Vec<&String> = known.difference(&heard).collect();
+    let unheard: Vec<&String> = incidents.owed.difference(&heard).collect();
     assert!(unheard.is_empty(), "{channel}: nobody heard of {unheard:?}");
 }
 
@@ -464,14 +477,18 @@ fn kills_lose_no_message_double_none_and_invent_none() {
     });
     let (_writer, reader) =
         Store::open(&world.path(), Options::default(), Clock::manual(world.now())).expect("a store");
-    let (outbox, (known, open)) = (outbox(&reader), incidents(&reader));
+    let (outbox, incidents) = (outbox(&reader), incidents(&reader));
     println!("kills by step, and how many hit it: {reached:?}");
-    println!("{} messages about {} incidents", outbox.len(), known.len());
-    assert_eq!(open, Vec::<String>::new(), "every incident ends");
+    println!(
+        "{} messages about {} incidents",
+        outbox.len(),
+        incidents.all.len()
+    );
+    assert_eq!(incidents.open, Vec::<String>::new(), "every incident ends");
     for ((channel, _), receiver) in world.hooks().iter().zip(&world.receivers) {
         let (seen, taken) = (receiver.seen(), receiver.taken());
         println!("{channel}: {} requests, {} taken", seen.len(), taken.len());
-        audit(channel, &seen, &taken, &outbox, &known);
+        audit(channel, &seen, &taken, &outbox, &incidents);
     }
     // The kills fell where they should, and there was something to lose.
     for step in [Step::Kept, Step::Sent, Step::Taken] {
